@@ -1,0 +1,39 @@
+//! The facts about a stored response that decide whether it may be used again.
+
+use crate::config::RuleHash;
+use crate::time::{Seconds, Timestamp};
+
+/// How long a response is fresh, and who said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// From the moment the origin made it (RFC 9111 section 4.2.1).
+    pub seconds: Seconds,
+    /// Who said so.
+    pub source: FreshnessSource,
+}
+
+/// Who said how long a response is fresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FreshnessSource {
+    /// Nobody: a tenth of the time since its last modification (RFC 9111 section 4.2.2).
+    Heuristic,
+    /// The origin.
+    Origin,
+    /// The operator, by a rule's TTL.
+    Rule,
+}
+
+/// The facts about a stored response that decide whether it may be used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// When the request that fetched it was received.
+    pub request_time: Timestamp,
+    /// When its head arrived.
+    pub response_time: Timestamp,
+    /// Its age when it arrived: `corrected_initial_age` of RFC 9111 section 4.2.3.
+    pub initial_age: Seconds,
+    /// How long it is fresh.
+    pub lifetime: Lifetime,
+    /// The rule it was stored under.
+    pub rule: RuleHash,
+}

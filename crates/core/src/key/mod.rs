@@ -1,0 +1,36 @@
+//! What makes two requests the same.
+//!
+//! A key is a structure; its hash is only an address. The canonical bytes hold every part, tagged and
+//! length-prefixed, so that no two different structures can be written alike; they are stored in the entry and
+//! compared on every read. Two URLs whose digests collide are therefore two misses, never each other's answer.
+
+use md5::{Digest, Md5};
+
+/// The canonical bytes of a key and their digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    canonical: Vec<u8>,
+    digest: KeyDigest,
+}
+
+/// The MD5 of a key's canonical bytes: where to look, never proof of what is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyDigest(pub [u8; 16]);
+
+impl Key {
+    /// A key from its canonical bytes.
+    pub fn from_canonical(canonical: Vec<u8>) -> Self {
+        let digest = KeyDigest(Md5::digest(&canonical).into());
+        Self { canonical, digest }
+    }
+
+    /// The bytes that are stored and compared.
+    pub fn canonical(&self) -> &[u8] {
+        &self.canonical
+    }
+
+    /// Where to look.
+    pub fn digest(&self) -> KeyDigest {
+        self.digest
+    }
+}

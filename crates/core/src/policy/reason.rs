@@ -1,0 +1,124 @@
+//! Why: one table for every decision not to answer, not to look, or not to store.
+//!
+//! The code stands in `Cache-Status` as `detail`, names the counter, and heads the row in the documentation, so that
+//! what the client sees, what the graph shows and what the manual says are the same word.
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal,)+) => {
+        /// Why a request was not answered from the cache, or a response not stored.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the table.
+            pub const ALL: &'static [Reason] = &[$(Reason::$variant,)+];
+
+            /// The code: lower-case words joined by hyphens.
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Reason::$variant => $code,)+
+                }
+            }
+
+            /// One sentence for the manual.
+            pub const fn description(self) -> &'static str {
+                match self {
+                    $(Reason::$variant => concat!($($doc),+).trim_ascii(),)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The path could mean one thing to the cache and another to the origin (dot segments, backslash, control bytes).
+    AmbiguousPath = "ambiguous-path",
+    /// The request carries credentials and nothing allows a shared cache to store the answer (RFC 9111 section 3.5).
+    Authorization = "authorization",
+    /// The worker already captures as many bytes as `limits.capture_bytes` allows.
+    Busy = "busy",
+    /// What stood in the slot could not be decoded.
+    CorruptEntry = "corrupt-entry",
+    /// The response is older than it may get.
+    Expired = "expired",
+    /// gRPC is answered by grpc-status trailers, which a cache cannot replay.
+    Grpc = "grpc",
+    /// The rule wants an identity, and the value it names cannot be used.
+    IdentityInvalid = "identity-invalid",
+    /// The body ended before it was complete.
+    Incomplete = "incomplete",
+    /// Something in Larder failed; the request went on without it.
+    Internal = "internal",
+    /// The key would be longer than `limits.max_key_bytes`, or holds bytes no key may hold.
+    KeyInvalid = "key-invalid",
+    /// The response was made by the proxy, not by the origin.
+    LocalReply = "local-reply",
+    /// The method is not one that is cached.
+    Method = "method",
+    /// The origin allows reuse only after asking it again.
+    NoCache = "no-cache",
+    /// Neither the origin nor a rule says how long the response is good for.
+    NoFreshness = "no-freshness",
+    /// No rule matches, and unmatched requests are left alone.
+    NoRule = "no-rule",
+    /// The request or the response says no-store.
+    NoStore = "no-store",
+    /// The client asked for an answer from the cache or none, and there is none (RFC 9111 section 5.2.1.7).
+    OnlyIfCached = "only-if-cached",
+    /// The rule for this entry has changed since it was stored.
+    OtherRule = "other-rule",
+    /// A part of a representation is not stored.
+    PartialContent = "partial-content",
+    /// The response is for one user alone.
+    Private = "private",
+    /// The request asks for a range.
+    Range = "range",
+    /// The request has a body that is no part of the key.
+    RequestBody = "request-body",
+    /// The request's own Cache-Control forbids this answer.
+    RequestDirective = "request-directive",
+    /// The rule says `cache: false`.
+    RuleBypass = "rule-bypass",
+    /// The response sets a cookie.
+    SetCookie = "set-cookie",
+    /// The set of slots could not be changed in the few tries a request may spend.
+    SlotContention = "slot-contention",
+    /// The status is not one that is stored under this rule.
+    Status = "status",
+    /// The rule's `store_if` does not hold.
+    StoreIf = "store-if",
+    /// The response is larger than `limits.max_object_bytes`.
+    TooLarge = "too-large",
+    /// The request upgrades to another protocol.
+    Upgrade = "upgrade",
+    /// The URL already has as many variants as `limits.max_variants` allows.
+    VaryLimit = "vary-limit",
+    /// The response varies on everything.
+    VaryStar = "vary-star",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_tokens_in_alphabetical_order() {
+        let codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert!(codes.is_sorted_by(|a, b| a < b), "{codes:?}");
+        assert!(codes.iter().all(|code| {
+            code.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+        }));
+    }
+
+    #[test]
+    fn every_reason_is_described() {
+        assert!(
+            Reason::ALL
+                .iter()
+                .all(|reason| reason.description().ends_with('.'))
+        );
+    }
+}

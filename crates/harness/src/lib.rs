@@ -1,0 +1,1 @@
+//! Real Envoys, origins and load, started and stopped by handle.

@@ -1,0 +1,1 @@
+//! The filter: it translates between the proxy and `larder-core`, and decides nothing.
