@@ -1,5 +1,15 @@
 //! What is kept of a response, and what it takes to use it again.
+//!
+//! A place in the cache holds one of two things: a response, or, where responses vary, the list of request fields
+//! that tell them apart; each variant then has a place of its own. Both are plain bytes with a version in front, so
+//! that a worker of another build reads them or knows that it cannot.
 
+mod codec;
 mod meta;
+mod reader;
+mod variants;
 
+pub use codec::{DecodeError, Payload, StoredResponse, encode_response, encode_variants};
 pub use meta::{FreshnessSource, Lifetime, Meta};
+pub use reader::Reader;
+pub use variants::{VariantMark, Variants};

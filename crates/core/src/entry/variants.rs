@@ -1,0 +1,119 @@
+//! Which request fields tell the variants of one URL apart, and which variants there are.
+//!
+//! The list of fields only grows while it lives: an origin that answers now with one `Vary` and now with another
+//! would otherwise make its own variants unreachable in turns. The marks bound the number of variants, since every
+//! value of a request field is the client's to choose.
+
+/// A short digest of a variant's key; it counts variants and proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VariantMark(pub u64);
+
+/// The fields that tell the variants of one URL apart.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Variants {
+    fields: Vec<String>,
+    marks: Vec<VariantMark>,
+}
+
+/// More fields than any sane `Vary` names; beyond it a response is not stored.
+pub(super) const MAX_FIELDS: usize = 8;
+
+/// More than any configuration allows; what a decoder accepts.
+pub(super) const MAX_MARKS: usize = 1024;
+
+impl Variants {
+    /// From decoded parts.
+    pub(super) fn from_parts(fields: Vec<String>, marks: Vec<VariantMark>) -> Self {
+        Self { fields, marks }
+    }
+
+    /// The fields, in lower case, sorted, without repetition.
+    pub fn fields(&self) -> &[String] {
+        &self.fields
+    }
+
+    /// The variants that were stored.
+    pub fn marks(&self) -> &[VariantMark] {
+        &self.marks
+    }
+
+    /// These fields too; `None` when there would be too many. Marks of variants under fewer fields are forgotten,
+    /// because those variants can no longer be found.
+    pub fn with_fields<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let mut fields = self.fields.clone();
+        fields.extend(names.into_iter().map(str::to_ascii_lowercase));
+        fields.sort_unstable();
+        fields.dedup();
+        if fields.len() > MAX_FIELDS {
+            return None;
+        }
+        let marks = if fields == self.fields {
+            self.marks.clone()
+        } else {
+            Vec::new()
+        };
+        Some(Self { fields, marks })
+    }
+
+    /// This variant too; `None` when there are `max` others.
+    pub fn with_variant(mut self, mark: VariantMark, max: usize) -> Option<Self> {
+        if self.marks.contains(&mark) {
+            return Some(self);
+        }
+        if self.marks.len() >= max.min(MAX_MARKS) {
+            return None;
+        }
+        self.marks.push(mark);
+        Some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_a_set_without_case() {
+        let variants = Variants::default()
+            .with_fields(["Accept", "x-b", "accept"])
+            .unwrap();
+        assert_eq!(variants.fields(), ["accept", "x-b"]);
+    }
+
+    #[test]
+    fn a_new_field_forgets_variants_that_can_no_longer_be_found() {
+        let one = Variants::default()
+            .with_fields(["accept"])
+            .unwrap()
+            .with_variant(VariantMark(1), 4)
+            .unwrap();
+        assert_eq!(
+            one.with_fields(["Accept"]).unwrap().marks(),
+            [VariantMark(1)]
+        );
+        assert_eq!(one.with_fields(["x-b"]).unwrap().marks(), []);
+    }
+
+    #[test]
+    fn there_are_so_many_variants_and_no_more() {
+        let two = Variants::default()
+            .with_variant(VariantMark(1), 2)
+            .unwrap()
+            .with_variant(VariantMark(2), 2)
+            .unwrap();
+        assert_eq!(
+            two.clone().with_variant(VariantMark(2), 2),
+            Some(two.clone())
+        );
+        assert_eq!(two.with_variant(VariantMark(3), 2), None);
+    }
+
+    #[test]
+    fn there_are_so_many_fields_and_no_more() {
+        let names: Vec<String> = (0..9).map(|n| format!("x-{n}")).collect();
+        assert_eq!(
+            Variants::default().with_fields(names.iter().map(String::as_str)),
+            None
+        );
+    }
+}
