@@ -1,0 +1,207 @@
+//! What the client is told about the cache: `x-cache`, `x-cache-age` and `cache-status` (RFC 9211).
+//!
+//! `x-cache` is the short word that dashboards know. `cache-status` says why: which step failed to answer, whether
+//! the response is being stored, and the [`Reason`] as its `detail`. A field from a cache nearer the origin is left
+//! standing in front, as RFC 9211 section 2 asks.
+
+use std::fmt::Write as _;
+
+use crate::config::{AddedHeaders, Switch};
+use crate::http::Headers;
+use crate::policy::Reason;
+use crate::time::Seconds;
+
+/// What the client is told about the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Annotation {
+    /// The cache was not looked at.
+    Bypass(Reason),
+    /// The answer is from the cache.
+    Hit {
+        /// Its age.
+        age: Seconds,
+        /// How long it stays fresh.
+        ttl: Seconds,
+    },
+    /// The cache was looked at; the answer is the origin's.
+    Miss(Forward, Storing),
+    /// The client wanted an answer from the cache or none, and there is none.
+    Unanswered,
+}
+
+/// Why a request went to the origin (RFC 9211 section 2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forward {
+    /// The request's own directives asked for it.
+    Request,
+    /// There is a response, but it may no longer be used.
+    Stale(Reason),
+    /// There is nothing under this key.
+    UriMiss,
+    /// There are responses under this key, but for other values of the fields that tell them apart.
+    VaryMiss,
+}
+
+/// What becomes of the origin's response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storing {
+    /// It is being captured; it will be stored when it is complete.
+    Captured,
+    /// It is not stored.
+    Skipped(Reason),
+}
+
+impl Annotation {
+    /// Adds the fields that are switched on. Fields of the same name as Larder's own legacy fields give way.
+    pub fn write(self, added: AddedHeaders, headers: &mut Headers) {
+        if added.x_cache == Switch::On {
+            headers.retain(|name, _| {
+                !name.eq_ignore_ascii_case(b"x-cache") && !name.eq_ignore_ascii_case(b"x-cache-age")
+            });
+        }
+        for (name, value) in self.fields(added) {
+            headers.push(name, value);
+        }
+    }
+
+    /// The fields that are switched on.
+    pub fn fields(self, added: AddedHeaders) -> impl Iterator<Item = (&'static str, String)> {
+        let legacy = (added.x_cache == Switch::On).then(|| ("x-cache", self.word().to_owned()));
+        let age = match (added.x_cache, self) {
+            (Switch::On, Self::Hit { age, .. }) => Some(("x-cache-age", age.get().to_string())),
+            (Switch::On | Switch::Off, _) => None,
+        };
+        let status =
+            (added.cache_status == Switch::On).then(|| ("cache-status", self.cache_status()));
+        [legacy, age, status].into_iter().flatten()
+    }
+
+    /// The value of `x-cache`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bypass(_) => "BYPASS",
+            Self::Hit { .. } => "HIT",
+            Self::Miss(..) | Self::Unanswered => "MISS",
+        }
+    }
+
+    /// The value of `cache-status`.
+    pub fn cache_status(self) -> String {
+        let mut out = String::from("larder");
+        // Writing to a String cannot fail.
+        let _ = match self {
+            Self::Bypass(Reason::Method) => write!(out, "; fwd=method"),
+            Self::Bypass(reason) => write!(out, "; fwd=bypass; detail={}", reason.code()),
+            Self::Hit { ttl, .. } => write!(out, "; hit; ttl={}", ttl.get()),
+            Self::Miss(forward, storing) => {
+                let _ = write!(out, "; fwd={}", forward.code());
+                match storing {
+                    Storing::Captured => write!(out, "; stored"),
+                    Storing::Skipped(reason) => write!(out, "; detail={}", reason.code()),
+                }
+            }
+            Self::Unanswered => write!(out, "; detail={}", Reason::OnlyIfCached.code()),
+        };
+        out
+    }
+}
+
+impl Forward {
+    /// The value of the `fwd` parameter.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Stale(_) => "stale",
+            Self::UriMiss => "uri-miss",
+            Self::VaryMiss => "vary-miss",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: AddedHeaders = AddedHeaders {
+        x_cache: Switch::On,
+        cache_status: Switch::On,
+        cache_control: Switch::On,
+    };
+    const NEITHER: AddedHeaders = AddedHeaders {
+        x_cache: Switch::Off,
+        cache_status: Switch::Off,
+        ..BOTH
+    };
+
+    #[test]
+    fn each_outcome_has_its_words() {
+        let hit = Annotation::Hit {
+            age: Seconds::clamped(3),
+            ttl: Seconds::clamped(297),
+        };
+        let rows = [
+            (hit, "HIT", "larder; hit; ttl=297"),
+            (
+                Annotation::Bypass(Reason::RuleBypass),
+                "BYPASS",
+                "larder; fwd=bypass; detail=rule-bypass",
+            ),
+            (
+                Annotation::Bypass(Reason::Method),
+                "BYPASS",
+                "larder; fwd=method",
+            ),
+            (
+                Annotation::Miss(Forward::UriMiss, Storing::Captured),
+                "MISS",
+                "larder; fwd=uri-miss; stored",
+            ),
+            (
+                Annotation::Miss(
+                    Forward::Stale(Reason::Expired),
+                    Storing::Skipped(Reason::Private),
+                ),
+                "MISS",
+                "larder; fwd=stale; detail=private",
+            ),
+            (
+                Annotation::Unanswered,
+                "MISS",
+                "larder; detail=only-if-cached",
+            ),
+        ];
+        for (annotation, word, status) in rows {
+            assert_eq!(
+                (annotation.word(), annotation.cache_status().as_str()),
+                (word, status)
+            );
+        }
+    }
+
+    #[test]
+    fn an_upstream_caches_status_stays_in_front_and_its_x_cache_gives_way() {
+        let mut headers = Headers::from_iter([
+            ("X-Cache", "Hit from elsewhere"),
+            ("cache-status", "cdn; hit"),
+        ]);
+        Annotation::Hit {
+            age: Seconds::clamped(1),
+            ttl: Seconds::clamped(2),
+        }
+        .write(BOTH, &mut headers);
+        let expected = [
+            ("cache-status", "cdn; hit"),
+            ("x-cache", "HIT"),
+            ("x-cache-age", "1"),
+            ("cache-status", "larder; hit; ttl=2"),
+        ];
+        assert_eq!(headers, Headers::from_iter(expected));
+    }
+
+    #[test]
+    fn what_is_switched_off_is_not_said() {
+        let mut headers = Headers::from_iter([("x-cache", "theirs")]);
+        Annotation::Bypass(Reason::Method).write(NEITHER, &mut headers);
+        assert_eq!(headers, Headers::from_iter([("x-cache", "theirs")]));
+    }
+}

@@ -1,0 +1,99 @@
+//! Every number Larder counts, with the name the proxy's statistics show.
+//!
+//! The host knows no labels, so a label and its value are the last two parts of the name; a `stats_tags` pattern
+//! lifts them out. No URL, key or tag is ever part of a name: what a client chooses must not make statistics.
+
+use crate::policy::Reason;
+
+/// One number that only grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Counter {
+    /// Requests not looked up, by reason.
+    Bypassed(Reason),
+    /// Lookups that found bytes which are no entry.
+    Corrupt,
+    /// Entries removed to make room.
+    Evicted,
+    /// Requests answered from the cache.
+    Hit,
+    /// Requests looked up and not answered from the cache.
+    Missed,
+    /// Answers from the cache that were 304.
+    NotModified,
+    /// Looked-up requests whose response was not stored, by reason.
+    NotStored(Reason),
+    /// Calls to the host that failed; the request went on without the cache.
+    HostFailed,
+    /// Responses stored.
+    Stored,
+}
+
+impl Counter {
+    /// Every counter, in the order of [`Counter::index`].
+    pub fn all() -> impl Iterator<Item = Counter> {
+        let plain = [
+            Self::Corrupt,
+            Self::Evicted,
+            Self::Hit,
+            Self::HostFailed,
+            Self::Missed,
+            Self::NotModified,
+            Self::Stored,
+        ];
+        let bypassed = Reason::ALL.iter().map(|reason| Self::Bypassed(*reason));
+        let not_stored = Reason::ALL.iter().map(|reason| Self::NotStored(*reason));
+        plain.into_iter().chain(bypassed).chain(not_stored)
+    }
+
+    /// Its place in [`Counter::all`].
+    pub fn index(self) -> usize {
+        const PLAIN: usize = 7;
+        let reasons = Reason::ALL.len();
+        match self {
+            Self::Corrupt => 0,
+            Self::Evicted => 1,
+            Self::Hit => 2,
+            Self::HostFailed => 3,
+            Self::Missed => 4,
+            Self::NotModified => 5,
+            Self::Stored => 6,
+            Self::Bypassed(reason) => PLAIN.saturating_add(reason as usize),
+            Self::NotStored(reason) => PLAIN
+                .saturating_add(reasons)
+                .saturating_add(reason as usize),
+        }
+    }
+
+    /// Its name in the proxy's statistics, below `wasmcustom.`.
+    pub fn name(self) -> String {
+        match self {
+            Self::Bypassed(reason) => format!("larder_bypassed_total.reason.{}", reason.code()),
+            Self::Corrupt => "larder_corrupt_entries_total".to_owned(),
+            Self::Evicted => "larder_evictions_total".to_owned(),
+            Self::Hit => "larder_requests_total.outcome.hit".to_owned(),
+            Self::HostFailed => "larder_host_failures_total".to_owned(),
+            Self::Missed => "larder_requests_total.outcome.miss".to_owned(),
+            Self::NotModified => "larder_not_modified_total".to_owned(),
+            Self::NotStored(reason) => format!("larder_not_stored_total.reason.{}", reason.code()),
+            Self::Stored => "larder_stored_total".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn each_counter_has_its_own_place_and_name() {
+        let mut names = HashSet::new();
+        for (place, counter) in Counter::all().enumerate() {
+            assert_eq!(counter.index(), place, "{counter:?}");
+            assert!(
+                names.insert(counter.name()),
+                "{counter:?} is named like another"
+            );
+        }
+    }
+}

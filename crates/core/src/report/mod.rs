@@ -1,0 +1,7 @@
+//! What happened, in the words that clients, graphs and manuals share.
+
+mod annotation;
+mod counter;
+
+pub use annotation::{Annotation, Forward, Storing};
+pub use counter::Counter;
