@@ -6,7 +6,7 @@
 //!
 //! response                                   variants
 //! 2  u16 status                              2  u16 number of fields, then each: u32 length, name
-//! 4  u8  freshness: 1 origin 2 rule 3 guess  .. u16 number of marks, then each: u64
+//! 4  u8  freshness: 1 origin 2 rule 3 guess  .. u16 number of marks, then each: u64 digest, u64 expires
 //! 5  u32 lifetime, seconds
 //! 9  u32 initial age, seconds
 //! 13 u64 request time, nanoseconds
@@ -98,7 +98,8 @@ pub fn encode_variants(variants: &Variants) -> Vec<u8> {
     }
     out.extend_from_slice(&(variants.marks().len() as u16).to_le_bytes());
     for mark in variants.marks() {
-        out.extend_from_slice(&mark.0.to_le_bytes());
+        out.extend_from_slice(&mark.digest.to_le_bytes());
+        out.extend_from_slice(&mark.expires.as_nanos().to_le_bytes());
     }
     out
 }
@@ -181,7 +182,10 @@ fn read_variants(reader: &mut Reader<'_>) -> Result<Variants, DecodeError> {
         return Err(DecodeError::Invalid);
     }
     for _ in 0..count {
-        marks.push(VariantMark(reader.u64()?));
+        marks.push(VariantMark {
+            digest: reader.u64()?,
+            expires: Timestamp::from_nanos(reader.u64()?),
+        });
     }
     Ok(Variants::from_parts(fields, marks))
 }
@@ -226,11 +230,18 @@ mod tests {
         let variants = Variants::default()
             .with_fields(["accept"])
             .unwrap()
-            .with_variant(VariantMark(7), 9)
+            .with_variant(
+                VariantMark {
+                    digest: 7,
+                    expires: Timestamp::from_secs(1),
+                },
+                9,
+                Timestamp::from_secs(0),
+            )
             .unwrap();
         assert_eq!(
             hex(&encode_variants(&variants)),
-            "0102010006000000616363657074010007000000000000 00".replace(' ', "")
+            "01020100060000006163636570740100070000000000000000ca9a3b00000000"
         );
         assert_eq!(
             Payload::decode(&encode_variants(&variants)),

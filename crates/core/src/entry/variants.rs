@@ -4,9 +4,16 @@
 //! would otherwise make its own variants unreachable in turns. The marks bound the number of variants, since every
 //! value of a request field is the client's to choose.
 
-/// A short digest of a variant's key; it counts variants and proves nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct VariantMark(pub u64);
+use crate::time::Timestamp;
+
+/// One variant that was stored. The digest counts variants and proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VariantMark {
+    /// A short digest of the variant's key.
+    pub digest: u64,
+    /// When that variant is of no use any more.
+    pub expires: Timestamp,
+}
 
 /// The fields that tell the variants of one URL apart.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -55,16 +62,20 @@ impl Variants {
         Some(Self { fields, marks })
     }
 
-    /// This variant too; `None` when there are `max` others.
-    pub fn with_variant(mut self, mark: VariantMark, max: usize) -> Option<Self> {
-        if self.marks.contains(&mark) {
-            return Some(self);
-        }
+    /// This variant too; `None` when there are `max` others that are not over at `now`.
+    pub fn with_variant(mut self, mark: VariantMark, max: usize, now: Timestamp) -> Option<Self> {
+        self.marks
+            .retain(|other| other.digest != mark.digest && other.expires > now);
         if self.marks.len() >= max.min(MAX_MARKS) {
             return None;
         }
         self.marks.push(mark);
         Some(self)
+    }
+
+    /// When the last of the variants is over.
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.marks.iter().map(|mark| mark.expires).max()
     }
 }
 
@@ -80,32 +91,53 @@ mod tests {
         assert_eq!(variants.fields(), ["accept", "x-b"]);
     }
 
+    const NOW: Timestamp = Timestamp::from_secs(100);
+
+    fn mark(digest: u64, expires: u64) -> VariantMark {
+        VariantMark {
+            digest,
+            expires: Timestamp::from_secs(expires),
+        }
+    }
+
     #[test]
     fn a_new_field_forgets_variants_that_can_no_longer_be_found() {
         let one = Variants::default()
             .with_fields(["accept"])
             .unwrap()
-            .with_variant(VariantMark(1), 4)
+            .with_variant(mark(1, 200), 4, NOW)
             .unwrap();
-        assert_eq!(
-            one.with_fields(["Accept"]).unwrap().marks(),
-            [VariantMark(1)]
-        );
+        assert_eq!(one.with_fields(["Accept"]).unwrap().marks(), [mark(1, 200)]);
         assert_eq!(one.with_fields(["x-b"]).unwrap().marks(), []);
     }
 
     #[test]
     fn there_are_so_many_variants_and_no_more() {
         let two = Variants::default()
-            .with_variant(VariantMark(1), 2)
-            .unwrap()
-            .with_variant(VariantMark(2), 2)
+            .with_variant(mark(1, 200), 2, NOW)
             .unwrap();
+        let two = two.with_variant(mark(2, 300), 2, NOW).unwrap();
+        assert_eq!(two.expires(), Some(Timestamp::from_secs(300)));
         assert_eq!(
-            two.clone().with_variant(VariantMark(2), 2),
-            Some(two.clone())
+            two.clone()
+                .with_variant(mark(2, 400), 2, NOW)
+                .unwrap()
+                .marks(),
+            [mark(1, 200), mark(2, 400)]
         );
-        assert_eq!(two.with_variant(VariantMark(3), 2), None);
+        assert_eq!(two.with_variant(mark(3, 200), 2, NOW), None);
+    }
+
+    #[test]
+    fn a_variant_that_is_over_makes_room() {
+        let one = Variants::default()
+            .with_variant(mark(1, 200), 1, NOW)
+            .unwrap();
+        let later = Timestamp::from_secs(200);
+        assert_eq!(
+            one.with_variant(mark(2, 300), 1, later).unwrap().marks(),
+            [mark(2, 300)]
+        );
     }
 
     #[test]
