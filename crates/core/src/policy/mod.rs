@@ -4,11 +4,15 @@
 //! [`validation`] for what the client already has), the origin's response before it is stored ([`storable`], with
 //! [`freshness`] for how long, [`fields`] for what of it, and [`store_if`] for what the operator asks of it).
 
+pub mod fields;
 pub mod freshness;
 mod reason;
 pub mod request;
 pub mod reuse;
 #[cfg(test)]
 mod sample;
+mod sharing;
+pub mod storable;
+pub mod store_if;
 
 pub use reason::Reason;
