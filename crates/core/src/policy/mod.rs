@@ -14,5 +14,6 @@ mod sample;
 mod sharing;
 pub mod storable;
 pub mod store_if;
+pub mod validation;
 
 pub use reason::Reason;
