@@ -1,7 +1,13 @@
 //! The vocabulary of HTTP: messages, fields, lists. It knows nothing of caching.
 
+mod directives;
+mod etag;
 mod headers;
+pub mod list;
 mod message;
 
+pub use directives::{RequestDirectives, ResponseDirectives};
+pub(crate) use directives::{decimal, delta_seconds};
+pub use etag::{EntityTag, Strength};
 pub use headers::{Headers, PairsError};
 pub use message::{Malformed, Method, RequestHead, ResponseHead};

@@ -1,5 +1,19 @@
 //! What is allowed: pure decisions, each with its reason.
+//!
+//! A request is judged before its lookup ([`request`]), a stored response before its use ([`reuse`], then
+//! [`validation`] for what the client already has), the origin's response before it is stored ([`storable`], with
+//! [`freshness`] for how long, [`fields`] for what of it, and [`store_if`] for what the operator asks of it).
 
+pub mod fields;
+pub mod freshness;
 mod reason;
+pub mod request;
+pub mod reuse;
+#[cfg(test)]
+mod sample;
+mod sharing;
+pub mod storable;
+pub mod store_if;
+pub mod validation;
 
 pub use reason::Reason;

@@ -71,6 +71,8 @@ reasons! {
     OtherRule = "other-rule",
     /// A part of a representation is not stored.
     PartialContent = "partial-content",
+    /// The request has a condition that only the origin can judge (If-Match, If-Unmodified-Since).
+    Precondition = "precondition",
     /// The response is for one user alone.
     Private = "private",
     /// The request asks for a range.

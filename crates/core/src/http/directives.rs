@@ -1,0 +1,274 @@
+//! Cache-Control, read once into what it decides (RFC 9111 section 5.2).
+//!
+//! What is unclear counts against caching: a restriction holds in whatever form it comes, a permission only in the
+//! form the grammar gives it, and a number that is none is zero. Directives that decide nothing here are not kept:
+//! "A cache MUST ignore unrecognized cache directives" (section 5.2.3).
+//!
+//! The qualified forms `private="f"` and `no-cache="f"` count like the unqualified ones, which is the stricter reading
+//! that sections 5.2.2.4 and 5.2.2.7 mention as common.
+//!
+//! Of a directive that is repeated, the smallest value counts. "When there is more than one value present for a given
+//! directive [...] either the first occurrence should be used or the response should be considered stale" (section
+//! 4.2.1): with the smallest, the response is at any moment either fresh by its first occurrence or considered stale.
+
+use super::Headers;
+use super::list::{Argument, Element, Parameter, elements};
+use crate::time::Seconds;
+
+/// What a request's Cache-Control, or Pragma, asks for.
+///
+/// `max-stale` is not read: it permits stale answers, and none are given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestDirectives {
+    /// The answer should be no older than this; a value that is no number is ignored.
+    pub max_age: Option<Seconds>,
+    /// The answer should stay fresh for at least this long; a value that is no number is ignored.
+    pub min_fresh: Option<Seconds>,
+    /// The answer should have been validated with the origin; also `Pragma: no-cache`.
+    pub no_cache: bool,
+    /// The answer must not be stored.
+    pub no_store: bool,
+    /// The answer should come from the cache or not at all.
+    pub only_if_cached: bool,
+}
+
+impl RequestDirectives {
+    /// Reads the Cache-Control lines of a request, or Pragma where there are none. Allocates nothing.
+    pub fn parse(headers: &Headers) -> Self {
+        let mut directives = Self::default();
+        let mut pragma = false;
+        let mut cache_control = false;
+        for (name, value) in headers.iter() {
+            if name.eq_ignore_ascii_case(b"cache-control") {
+                cache_control = true;
+                elements([value]).for_each(|element| directives.read(Parameter::parse(element)));
+            } else if name.eq_ignore_ascii_case(b"pragma") {
+                pragma |= elements([value]).any(|element| Parameter::parse(element).is("no-cache"));
+            }
+        }
+        // Pragma "was defined for HTTP/1.0 caches, so that clients could specify a 'no-cache' request (as
+        // Cache-Control was not defined until HTTP/1.1)" RFC 9111 section 5.4.
+        directives.no_cache |= pragma && !cache_control;
+        directives
+    }
+
+    fn read(&mut self, parameter: Parameter<'_>) {
+        if parameter.is("max-age") {
+            let new = seconds(parameter.argument);
+            self.max_age = stricter(self.max_age, new, Seconds::min);
+        } else if parameter.is("min-fresh") {
+            let new = seconds(parameter.argument);
+            self.min_fresh = stricter(self.min_fresh, new, Seconds::max);
+        } else if parameter.is("no-cache") {
+            self.no_cache = true;
+        } else if parameter.is("no-store") {
+            self.no_store = true;
+        } else if parameter.is("only-if-cached") {
+            self.only_if_cached = true;
+        }
+    }
+}
+
+/// What a response's Cache-Control says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResponseDirectives {
+    /// How long it is fresh; zero where the value is no number.
+    pub max_age: Option<Seconds>,
+    /// Not to be used stale, and therefore storable in spite of Authorization.
+    pub must_revalidate: bool,
+    /// Only for caches that know its status, and for those `no-store` does not count.
+    pub must_understand: bool,
+    /// Not to be used without asking the origin.
+    pub no_cache: bool,
+    /// Not to be stored.
+    pub no_store: bool,
+    /// For one user alone.
+    pub private: bool,
+    /// For everyone, in spite of Authorization.
+    pub public: bool,
+    /// How long it is fresh in a shared cache; zero where the value is no number.
+    pub s_maxage: Option<Seconds>,
+}
+
+impl ResponseDirectives {
+    /// Reads the Cache-Control lines of a response. Allocates nothing.
+    pub fn parse(headers: &Headers) -> Self {
+        let mut directives = Self::default();
+        let mut hides = false;
+        for element in elements(headers.all("cache-control")) {
+            hides |= matches!(element, Element::Unterminated(_));
+            directives.read(Parameter::parse(element));
+        }
+        // What an endless string hides is unknown, and could be anything.
+        directives.no_store |= hides;
+        directives.must_understand &= !hides;
+        directives
+    }
+
+    fn read(&mut self, parameter: Parameter<'_>) {
+        // "Caches are encouraged to consider responses that have invalid freshness information (e.g., a max-age
+        // directive with non-integer content) to be stale." RFC 9111 section 4.2.1.
+        let number = || Some(seconds(parameter.argument).unwrap_or(Seconds::ZERO));
+        // "no argument is defined (nor allowed) unless stated otherwise" RFC 9111 section 5.2.
+        let is_permission = parameter.argument == Argument::Absent;
+        if parameter.is("max-age") {
+            self.max_age = stricter(self.max_age, number(), Seconds::min);
+        } else if parameter.is("s-maxage") {
+            self.s_maxage = stricter(self.s_maxage, number(), Seconds::min);
+        } else if parameter.is("no-cache") {
+            self.no_cache = true;
+        } else if parameter.is("no-store") {
+            self.no_store = true;
+        } else if parameter.is("private") {
+            self.private = true;
+        } else if parameter.is("public") {
+            self.public |= is_permission;
+        } else if parameter.is("must-revalidate") {
+            self.must_revalidate |= is_permission;
+        } else if parameter.is("must-understand") {
+            self.must_understand |= is_permission;
+        }
+    }
+}
+
+fn stricter(
+    old: Option<Seconds>,
+    new: Option<Seconds>,
+    choose: fn(Seconds, Seconds) -> Seconds,
+) -> Option<Seconds> {
+    match (old, new) {
+        (Some(old), Some(new)) => Some(choose(old, new)),
+        (old, new) => new.or(old),
+    }
+}
+
+/// "recipients ought to accept both forms, even if a specific form is required for generation" RFC 9111 section 5.2.
+fn seconds(argument: Argument<'_>) -> Option<Seconds> {
+    delta_seconds(argument.value()?)
+}
+
+/// Reads delta-seconds, a non-negative integer in decimal digits (RFC 9111 section 1.2.2); `None` for anything else.
+pub(crate) fn delta_seconds(digits: impl Iterator<Item = u8>) -> Option<Seconds> {
+    decimal(digits).map(Seconds::clamped)
+}
+
+/// Reads `1*DIGIT`, at most [`u64::MAX`]; `None` for anything else.
+pub(crate) fn decimal(digits: impl Iterator<Item = u8>) -> Option<u64> {
+    let mut sum: Option<u64> = None;
+    for byte in digits {
+        let digit = char::from(byte).to_digit(10)?;
+        let tens = sum.unwrap_or(0).saturating_mul(10);
+        sum = Some(tens.saturating_add(u64::from(digit)));
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Fields<'a> = &'a [(&'a str, &'a str)];
+
+    fn lines(values: &[&str]) -> Headers {
+        values
+            .iter()
+            .map(|value| ("Cache-Control", *value))
+            .collect()
+    }
+
+    fn some(seconds: u64) -> Option<Seconds> {
+        Some(Seconds::clamped(seconds))
+    }
+
+    #[test]
+    fn response_directives() {
+        let none = ResponseDirectives::default();
+        #[rustfmt::skip]
+        let rows: [(&str, &[&str], ResponseDirectives); 22] = [
+            ("no line", &[], none),
+            ("unknown ones", &["foo, bar=1, stale-if-error=\"x\", ="], none),
+            ("case", &["No-Store"], ResponseDirectives { no_store: true, ..none }),
+            ("max-age", &["max-age=60"], ResponseDirectives { max_age: some(60), ..none }),
+            ("quoted number", &["max-age=\"60\""], ResponseDirectives { max_age: some(60), ..none }),
+            ("leading zeros", &["max-age=0060"], ResponseDirectives { max_age: some(60), ..none }),
+            ("overflow", &["max-age=99999999999999999999999"], ResponseDirectives { max_age: Some(Seconds::MAX), ..none }),
+            ("no value", &["max-age"], ResponseDirectives { max_age: some(0), ..none }),
+            ("negative", &["max-age=-1"], ResponseDirectives { max_age: some(0), ..none }),
+            ("signed", &["max-age=+1"], ResponseDirectives { max_age: some(0), ..none }),
+            ("fraction", &["max-age=1.5"], ResponseDirectives { max_age: some(0), ..none }),
+            ("white space", &["max-age = 60"], ResponseDirectives { max_age: some(0), ..none }),
+            ("text", &["max-age=a"], ResponseDirectives { max_age: some(0), ..none }),
+            ("repeated: the smallest", &["max-age=60, max-age=5", "max-age=9"], ResponseDirectives { max_age: some(5), ..none }),
+            ("repeated: one invalid", &["max-age=60, max-age=x"], ResponseDirectives { max_age: some(0), ..none }),
+            ("s-maxage beside", &["s-maxage=1,max-age=2"], ResponseDirectives { max_age: some(2), s_maxage: some(1), ..none }),
+            ("qualified", &["private=\"x\", no-cache=\"a, b\""], ResponseDirectives { private: true, no_cache: true, ..none }),
+            ("a restriction with an argument", &["no-store=1"], ResponseDirectives { no_store: true, ..none }),
+            ("a permission with an argument", &["public=1, must-revalidate=\"\", must-understand=a"], none),
+            ("permissions", &["public, must-revalidate", "must-understand"], ResponseDirectives { public: true, must_revalidate: true, must_understand: true, ..none }),
+            ("hidden in a quoted value", &["foo=\"no-store, private\", public"], ResponseDirectives { public: true, ..none }),
+            ("an endless string", &["max-age=60, must-understand, foo=\"private"], ResponseDirectives { max_age: some(60), no_store: true, ..none }),
+        ];
+        for (name, values, expected) in rows {
+            assert_eq!(
+                ResponseDirectives::parse(&lines(values)),
+                expected,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn request_directives() {
+        let none = RequestDirectives::default();
+        #[rustfmt::skip]
+        let rows: [(&str, Fields<'_>, RequestDirectives); 9] = [
+            ("no line", &[], none),
+            ("unknown ones", &[("cache-control", "max-stale=5, foo")], none),
+            ("all", &[("cache-control", "no-cache, NO-STORE"), ("cache-control", "only-if-cached")],
+                RequestDirectives { no_cache: true, no_store: true, only_if_cached: true, ..none }),
+            ("numbers", &[("cache-control", "max-age=5,min-fresh=\"7\"")], RequestDirectives { max_age: some(5), min_fresh: some(7), ..none }),
+            ("invalid numbers", &[("cache-control", "max-age=x, min-fresh")], none),
+            ("the strictest", &[("cache-control", "max-age=5, max-age=3, min-fresh=1, min-fresh=2")],
+                RequestDirectives { max_age: some(3), min_fresh: some(2), ..none }),
+            ("pragma", &[("Pragma", "foo, No-Cache")], RequestDirectives { no_cache: true, ..none }),
+            ("another pragma", &[("pragma", "foo=no-cache")], none),
+            ("pragma beside cache-control", &[("pragma", "no-cache"), ("cache-control", "foo")], none),
+        ];
+        for (name, fields, expected) in rows {
+            let headers = fields.iter().copied().collect();
+            assert_eq!(RequestDirectives::parse(&headers), expected, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_directives(value in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let headers = Headers::from_iter([("cache-control", value)]);
+            ResponseDirectives::parse(&headers);
+            RequestDirectives::parse(&headers);
+        }
+
+        #[test]
+        fn a_restriction_is_found_behind_any_list(before in "[ -~]{0,40}") {
+            let headers = Headers::from_iter([("cache-control", format!("{before},no-store"))]);
+            prop_assert!(ResponseDirectives::parse(&headers).no_store);
+        }
+
+        #[test]
+        fn numbers_are_read_as_they_are_written(number in any::<u64>()) {
+            let seconds = delta_seconds(number.to_string().bytes());
+            prop_assert_eq!(seconds, Some(Seconds::clamped(number)));
+        }
+
+        #[test]
+        fn more_lines_never_make_a_response_fresher(
+            first in "max-age=[0-9a]{0,12}",
+            second in "[a-z-]{0,8}(=\"?[0-9]{0,12}\"?)?",
+        ) {
+            let alone = ResponseDirectives::parse(&lines(&[&first])).max_age;
+            let both = ResponseDirectives::parse(&lines(&[&first, &second])).max_age;
+            prop_assert!(both <= alone);
+        }
+    }
+}

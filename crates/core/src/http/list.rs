@@ -1,0 +1,352 @@
+//! Comma-separated lists, as one field line or several.
+//!
+//! "A recipient MAY combine multiple field lines within a field section that have the same field name into one field
+//! line, without changing the semantics of the message, by appending each subsequent field line value to the initial
+//! field line value in order, separated by a comma" (RFC 9110 section 5.3). Hosts do, with a bare comma, so the
+//! elements of all lines are one sequence.
+//!
+//! Quoted strings are respected: a comma within one separates nothing.
+//!
+//! A quote opens a string only where the grammar lets one begin: at the start of an element or behind `=`. Anywhere
+//! else it is a byte like others, so that a stray quote cannot hide the `no-store` behind it. A string that never
+//! ends takes the rest of its line with it; what it hides is unknown, so its element says that it is unterminated and
+//! the reader decides on which side to err.
+//!
+//! Total: any bytes give a sequence, in time linear to their number, without an allocation. Entity tags are lists of
+//! another grammar (a backslash escapes nothing in them); they are read by [`super::EntityTag`].
+
+/// One element of a list, without the white space around it; never empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element<'a> {
+    /// Its quotes are balanced.
+    Complete(&'a [u8]),
+    /// It holds a quoted string that the line ends in.
+    Unterminated(&'a [u8]),
+}
+
+impl<'a> Element<'a> {
+    /// The bytes of the element.
+    pub fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Complete(bytes) | Self::Unterminated(bytes) => bytes,
+        }
+    }
+}
+
+/// The elements of all `lines`, in order.
+pub fn elements<'a>(
+    lines: impl IntoIterator<Item = &'a [u8]>,
+) -> impl Iterator<Item = Element<'a>> {
+    lines.into_iter().flat_map(|line| Line { rest: line })
+}
+
+struct Line<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Line<'a> {
+    type Item = Element<'a>;
+
+    fn next(&mut self) -> Option<Element<'a>> {
+        while !self.rest.is_empty() {
+            let (element, rest) = cut(self.rest);
+            self.rest = rest;
+            // "A recipient MUST parse and ignore a reasonable number of empty list elements" RFC 9110 section 5.6.1.2.
+            if !element.bytes().is_empty() {
+                return Some(element);
+            }
+        }
+        None
+    }
+}
+
+/// Where in an element a byte stands.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Where a quoted string may begin.
+    Opening,
+    Plain,
+    Quoted,
+    /// Behind a backslash in a quoted string.
+    Escaped,
+}
+
+impl Place {
+    fn after(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Opening, b'"') => Self::Quoted,
+            (Self::Opening, b' ' | b'\t') | (Self::Opening | Self::Plain, b'=') => Self::Opening,
+            (Self::Quoted, b'\\') => Self::Escaped,
+            (Self::Opening | Self::Plain, _) | (Self::Quoted, b'"') => Self::Plain,
+            (Self::Quoted | Self::Escaped, _) => Self::Quoted,
+        }
+    }
+
+    fn is_quoted(self) -> bool {
+        match self {
+            Self::Opening | Self::Plain => false,
+            Self::Quoted | Self::Escaped => true,
+        }
+    }
+}
+
+/// Cuts a line behind its first element, and drops the comma.
+fn cut(line: &[u8]) -> (Element<'_>, &[u8]) {
+    let mut place = Place::Opening;
+    let comma = line.iter().position(|&byte| {
+        let separates = byte == b',' && !place.is_quoted();
+        place = place.after(byte);
+        separates
+    });
+    let end = comma.unwrap_or(line.len());
+    let bytes = trim(line.get(..end).unwrap_or_default());
+    let rest = line.get(end.saturating_add(1)..).unwrap_or_default();
+    match comma {
+        None if place.is_quoted() => (Element::Unterminated(bytes), rest),
+        None | Some(_) => (Element::Complete(bytes), rest),
+    }
+}
+
+/// Without the optional white space around it: space and tab, nothing else (RFC 9110 section 5.6.3).
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let start = bytes.iter().position(is_text).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(is_text).unwrap_or(start);
+    bytes.get(start..=end).unwrap_or_default()
+}
+
+/// A name with an argument, `name[=token|quoted-string]`: the form of a cache directive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter<'a> {
+    /// The name, in the case in which it came.
+    pub name: &'a [u8],
+    /// What stands behind the `=`.
+    pub argument: Argument<'a>,
+}
+
+/// What stands behind the `=` of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument<'a> {
+    /// There is no `=`.
+    Absent,
+    /// Neither a token nor a quoted string, or white space stands beside the `=`.
+    Malformed,
+    /// The inside of a quoted string, escapes and all.
+    Quoted(&'a [u8]),
+    /// A token.
+    Token(&'a [u8]),
+}
+
+impl<'a> Parameter<'a> {
+    /// Reads an element. The name is found even where the rest makes no sense, so that a restriction is not missed.
+    pub fn parse(element: Element<'a>) -> Self {
+        let bytes = element.bytes();
+        let Some(equals) = bytes.iter().position(|&byte| byte == b'=') else {
+            return Self {
+                name: bytes,
+                argument: Argument::Absent,
+            };
+        };
+        let before = bytes.get(..equals).unwrap_or_default();
+        let behind = bytes.get(equals.saturating_add(1)..).unwrap_or_default();
+        let name = trim(before);
+        let argument = match element {
+            Element::Complete(_) if name.len() == before.len() => Argument::parse(behind),
+            Element::Complete(_) | Element::Unterminated(_) => Argument::Malformed,
+        };
+        Self { name, argument }
+    }
+
+    /// Whether this is its name; "to be compared case-insensitively" (RFC 9111 section 5.2).
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name.as_bytes())
+    }
+}
+
+impl<'a> Argument<'a> {
+    fn parse(bytes: &'a [u8]) -> Self {
+        if !bytes.is_empty() && bytes.iter().copied().all(is_token_byte) {
+            return Self::Token(bytes);
+        }
+        match bytes.strip_prefix(b"\"") {
+            Some(behind) if string_end(behind) == behind.len().checked_sub(1) => {
+                Self::Quoted(behind.strip_suffix(b"\"").unwrap_or(behind))
+            }
+            Some(_) | None => Self::Malformed,
+        }
+    }
+
+    /// The value without quotes and escapes; `None` where there is none, or none that can be read.
+    pub fn value(self) -> Option<impl Iterator<Item = u8> + 'a> {
+        let (raw, mut escape) = match self {
+            Self::Absent | Self::Malformed => return None,
+            Self::Quoted(raw) => (raw, Some(b'\\')),
+            Self::Token(raw) => (raw, None), // a token holds no backslash
+        };
+        let introduces = escape;
+        Some(raw.iter().copied().filter(move |&byte| {
+            let kept = escape != Some(byte);
+            escape = if kept { introduces } else { None };
+            kept
+        }))
+    }
+}
+
+/// The place of the quote that ends a string whose opening quote is already gone.
+fn string_end(bytes: &[u8]) -> Option<usize> {
+    let mut place = Place::Quoted;
+    bytes.iter().position(|&byte| {
+        place = place.after(byte);
+        !place.is_quoted()
+    })
+}
+
+/// RFC 9110 section 5.6.2.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn texts<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+        elements(lines.iter().map(|line| line.as_bytes()))
+            .map(|element| std::str::from_utf8(element.bytes()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn lines_are_one_list() {
+        #[rustfmt::skip]
+        let rows: [(&str, &[&str], &[&str]); 9] = [
+            ("nothing", &[], &[]),
+            ("one", &["a"], &["a"]),
+            ("white space", &[" a\t, b "], &["a", "b"]),
+            ("joined with a bare comma", &["a,b"], &["a", "b"]),
+            ("empty elements", &[",, a ,,\t,b,"], &["a", "b"]),
+            ("several lines", &["a, b", "", "c"], &["a", "b", "c"]),
+            ("a quoted comma", &["a=\"b, c\", d"], &["a=\"b, c\"", "d"]),
+            ("an escaped quote", &[r#"a="b\", c", d"#], &[r#"a="b\", c""#, "d"]),
+            ("a stray quote hides nothing", &["a\"b, no-store"], &["a\"b", "no-store"]),
+        ];
+        for (name, lines, expected) in rows {
+            assert_eq!(texts(lines), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_string_that_never_ends_takes_its_line_and_no_other() {
+        let lines = [&b"a, b=\"c, d"[..], b"e"];
+        assert_eq!(
+            elements(lines).collect::<Vec<_>>(),
+            [
+                Element::Complete(b"a"),
+                Element::Unterminated(b"b=\"c, d"),
+                Element::Complete(b"e"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_parameter_has_a_name_and_perhaps_an_argument() {
+        use Argument::{Absent, Malformed, Quoted, Token};
+        let rows: [(&str, &str, Argument<'_>); 10] = [
+            ("public", "public", Absent),
+            ("max-age=60", "max-age", Token(b"60")),
+            ("max-age=\"60\"", "max-age", Quoted(b"60")),
+            ("a=\"b\\\"\"", "a", Quoted(b"b\\\"")),
+            ("a=\"\"", "a", Quoted(b"")),
+            ("a=", "a", Malformed),
+            ("a=6 0", "a", Malformed),
+            ("a =60", "a", Malformed),
+            ("a= 60", "a", Malformed),
+            ("a=\"b\"c", "a", Malformed),
+        ];
+        for (text, name, argument) in rows {
+            let expected = Parameter {
+                name: name.as_bytes(),
+                argument,
+            };
+            let parsed = Parameter::parse(Element::Complete(text.as_bytes()));
+            assert_eq!(parsed, expected, "{text}");
+        }
+        let endless = Parameter::parse(Element::Unterminated(b"private=\"a, b"));
+        assert!(endless.is("Private"));
+        assert_eq!(endless.argument, Malformed);
+    }
+
+    #[test]
+    fn escapes_are_undone_in_quoted_values_only() {
+        let value = |argument: Argument<'_>| argument.value().map(Iterator::collect::<Vec<u8>>);
+        assert_eq!(value(Argument::Quoted(br"a\\b\")), Some(br"a\b".to_vec()));
+        assert_eq!(value(Argument::Token(b"60")), Some(b"60".to_vec()));
+        assert_eq!(value(Argument::Absent), None);
+    }
+
+    /// The same grammar, told the other way round: first which bytes are quoted, then where to split.
+    fn reference(line: &[u8]) -> Vec<Vec<u8>> {
+        let mut words = vec![Vec::new()];
+        let mut bytes = line.iter().copied();
+        while let Some(byte) = bytes.next() {
+            let word = words.last_mut().unwrap();
+            let bare: Vec<u8> = word
+                .iter()
+                .copied()
+                .filter(|b| !b" \t".contains(b))
+                .collect();
+            if byte == b',' {
+                words.push(Vec::new());
+            } else if byte == b'"' && (bare.is_empty() || bare.ends_with(b"=")) {
+                word.push(byte);
+                while let Some(inside) = bytes.next() {
+                    word.push(inside);
+                    if inside == b'\\' {
+                        word.extend(bytes.next());
+                    } else if inside == b'"' {
+                        break;
+                    }
+                }
+            } else {
+                word.push(byte);
+            }
+        }
+        let is_blank = |byte: &u8| b" \t".contains(byte);
+        for word in &mut words {
+            while word.last().is_some_and(is_blank) {
+                word.pop();
+            }
+            while word.first().is_some_and(is_blank) {
+                word.remove(0);
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    fn list_bytes() -> impl Strategy<Value = Vec<u8>> {
+        let telling = proptest::sample::select(b"ab=,\" \t\\;\x00\xff".to_vec());
+        proptest::collection::vec(prop_oneof![4 => telling, 1 => any::<u8>()], 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_splits_like_the_reference(line in list_bytes()) {
+            let split: Vec<Vec<u8>> = elements([&line[..]])
+                .map(|element| element.bytes().to_vec())
+                .collect();
+            prop_assert_eq!(split, reference(&line));
+        }
+
+        #[test]
+        fn any_element_is_a_parameter(line in list_bytes()) {
+            for element in elements([&line[..]]) {
+                let parameter = Parameter::parse(element);
+                prop_assert!(parameter.name.len() <= element.bytes().len());
+                let value = parameter.argument.value().map_or(0, Iterator::count);
+                prop_assert!(value <= element.bytes().len());
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Whether a stored response may answer a request (RFC 9111 section 4).
+//!
+//! The key has found it and its bytes were compared; that covers the section's first three conditions (target, method,
+//! Vary). Left are the age, what the client demands, and whether the rule under which it was stored still stands: an
+//! operator who changes a rule expects the next answer to follow it.
+//!
+//! What is unusable is forwarded. Stale answers and validation will be further variants of [`Reuse`], so nobody matches
+//! it with a wildcard.
+
+use crate::config::RuleHash;
+use crate::entry::Meta;
+use crate::policy::Reason;
+use crate::policy::freshness::current_age;
+use crate::policy::request::Demands;
+use crate::time::{Seconds, Timestamp};
+
+/// What a stored response is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// It answers the request as it is.
+    Fresh {
+        /// Its age: the value of the answer's Age field.
+        age: Seconds,
+        /// For how long it stays fresh; more than zero.
+        ttl_left: Seconds,
+    },
+    /// It does not answer this request.
+    Unusable(Reason),
+}
+
+/// Judges a stored response for a request under the rule `rule`.
+pub fn judge(meta: &Meta, rule: RuleHash, demands: Demands, now: Timestamp) -> Reuse {
+    if meta.rule != rule {
+        return Reuse::Unusable(Reason::OtherRule);
+    }
+    let age = current_age(meta, now);
+    let ttl_left = meta.lifetime.seconds.saturating_sub(age);
+    // "response_is_fresh = (freshness_lifetime > current_age)" RFC 9111 section 4.2.
+    if ttl_left == Seconds::ZERO {
+        return Reuse::Unusable(Reason::Expired);
+    }
+    let is_enough = match demands {
+        Demands::Confirmed => false,
+        Demands::Nothing => true,
+        // "the client prefers a response whose age is less than or equal to the specified number of seconds", "a response
+        // that will still be fresh for at least the specified number of seconds" RFC 9111 sections 5.2.1.1 and 5.2.1.3.
+        Demands::Within { max_age, min_fresh } => age <= max_age && ttl_left >= min_fresh,
+    };
+    if is_enough {
+        Reuse::Fresh { age, ttl_left }
+    } else {
+        Reuse::Unusable(Reason::RequestDirective)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::sample;
+
+    #[test]
+    fn age_demands_and_rule_decide() {
+        let within = |max_age, min_fresh| Demands::Within {
+            max_age: Seconds::clamped(max_age),
+            min_fresh: Seconds::clamped(min_fresh),
+        };
+        let fresh = |age, ttl_left| Reuse::Fresh {
+            age: Seconds::clamped(age),
+            ttl_left: Seconds::clamped(ttl_left),
+        };
+        let not = Reuse::Unusable;
+        // The sample arrived at 1000, ten seconds old, and is fresh until it is 70 seconds old.
+        #[rustfmt::skip]
+        let rows = [
+            ("on arrival", 1, Demands::Nothing, 1000, fresh(10, 60)),
+            ("before arrival: the clock stepped", 1, Demands::Nothing, 5, fresh(10, 60)),
+            ("in its last second", 1, Demands::Nothing, 1059, fresh(69, 1)),
+            ("as old as it may get", 1, Demands::Nothing, 1060, not(Reason::Expired)),
+            ("ages later", 1, Demands::Nothing, u64::MAX, not(Reason::Expired)),
+            ("under another rule", 2, Demands::Nothing, 1000, not(Reason::OtherRule)),
+            ("to be confirmed", 1, Demands::Confirmed, 1000, not(Reason::RequestDirective)),
+            ("just young enough", 1, within(20, 0), 1010, fresh(20, 50)),
+            ("too old for this client", 1, within(19, 0), 1010, not(Reason::RequestDirective)),
+            ("just long enough", 1, within(99, 50), 1010, fresh(20, 50)),
+            ("too short for this client", 1, within(99, 51), 1010, not(Reason::RequestDirective)),
+            ("expired for everyone", 1, Demands::Confirmed, 1060, not(Reason::Expired)),
+        ];
+        for (name, rule, demands, now, expected) in rows {
+            let now = Timestamp::from_secs(now);
+            let found = judge(&sample::meta(), RuleHash(rule), demands, now);
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+}

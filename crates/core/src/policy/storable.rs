@@ -1,0 +1,324 @@
+//! Whether a response may be stored (RFC 9111 section 3), and as what.
+//!
+//! "A cache MUST NOT store a response to a request unless" every one of a list of conditions holds; the checks below
+//! stand in the order of that list, with what configuration adds between them, and the first that fails is the reason
+//! the operator sees.
+//!
+//! What nothing could use is not stored either: `no-cache`, and what is stale on arrival, would need validation before
+//! every use, and stored responses are not validated yet. When they are, these two checks turn into facts of the plan.
+//!
+//! [`judge`] sees the head alone. Whether the body came whole and fits is the capture's to say, and what the operator
+//! asks of it is [`super::store_if::judge_body`].
+
+use crate::config::{CacheErrors, CachePolicy, Limits};
+use crate::entry::Lifetime;
+use crate::http::{Headers, Method, ResponseDirectives, ResponseHead, decimal, list};
+use crate::policy::freshness::{self, Times};
+use crate::policy::request::RequestFacts;
+use crate::policy::{Reason, fields, sharing, store_if};
+use crate::time::Seconds;
+
+/// Whether a response may be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storability {
+    /// No.
+    Skip(Reason),
+    /// Yes, like this.
+    Store(Plan),
+}
+
+/// How a response is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Its age when it arrived.
+    pub initial_age: Seconds,
+    /// How long it is fresh; more than its age.
+    pub lifetime: Lifetime,
+    /// The fields to keep of it.
+    pub headers: Headers,
+}
+
+/// Judges the head of a response.
+pub fn judge(
+    request: RequestFacts,
+    response: &ResponseHead,
+    policy: &CachePolicy,
+    times: Times,
+    limits: &Limits,
+) -> Storability {
+    match plan(request, response, policy, times, limits) {
+        Ok(plan) => Storability::Store(plan),
+        Err(reason) => Storability::Skip(reason),
+    }
+}
+
+fn plan(
+    request: RequestFacts,
+    response: &ResponseHead,
+    policy: &CachePolicy,
+    times: Times,
+    limits: &Limits,
+) -> Result<Plan, Reason> {
+    let directives = ResponseDirectives::parse(&response.headers);
+    check_method(request.method)?;
+    check_status(response.status, &directives)?;
+    check_no_store(request, &directives)?;
+    sharing::judge(request, response, &directives, policy)?;
+    check_vary(&response.headers)?;
+    check_error(response.status, policy.cache_errors)?;
+    // "the response MUST NOT be used to satisfy any other request without forwarding it for validation" RFC 9111 section
+    // 5.2.2.4.
+    allow(!directives.no_cache, Reason::NoCache)?;
+    let lifetime = freshness::lifetime(response, &directives, policy, times)?;
+    let initial_age = freshness::initial_age(&response.headers, times);
+    allow(lifetime.seconds > initial_age, Reason::Expired)?;
+    store_if::judge_head(&policy.store_if, response)?;
+    check_length(&response.headers, limits)?;
+    Ok(Plan {
+        initial_age,
+        lifetime,
+        headers: fields::stored(&response.headers, policy.set_cookie, times.response),
+    })
+}
+
+fn allow(holds: bool, otherwise: Reason) -> Result<(), Reason> {
+    if holds { Ok(()) } else { Err(otherwise) }
+}
+
+/// "the request method is understood by the cache" RFC 9111 section 3. The response to HEAD has no body to store.
+fn check_method(method: Method) -> Result<(), Reason> {
+    match method {
+        Method::Get => Ok(()),
+        Method::Delete
+        | Method::Head
+        | Method::Options
+        | Method::Other
+        | Method::Patch
+        | Method::Post
+        | Method::Put => Err(Reason::Method),
+    }
+}
+
+/// "the response status code is final; if the response status code is 206 or 304, or the must-understand cache directive
+/// is present: the cache understands the response status code" RFC 9111 section 3.
+fn check_status(status: u16, directives: &ResponseDirectives) -> Result<(), Reason> {
+    match status {
+        206 => Err(Reason::PartialContent),
+        // No final status, the answer to a condition, or no status of HTTP.
+        ..200 | 304 | 600.. => Err(Reason::Status),
+        _ if directives.must_understand => allow(is_understood(status), Reason::Status),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the status is one of RFC 9110 section 15 that asks nothing of a cache that is not done here.
+fn is_understood(status: u16) -> bool {
+    matches!(
+        status,
+        200..=205 | 300..=303 | 305 | 307 | 308 | 400..=415 | 417 | 421 | 422 | 426 | 500..=505
+    )
+}
+
+/// "the no-store cache directive is not present in the response" RFC 9111 section 3.
+fn check_no_store(request: RequestFacts, directives: &ResponseDirectives) -> Result<(), Reason> {
+    // "a cache MUST NOT store any part of either this request or any response to it" RFC 9111 section 5.2.1.5.
+    allow(!request.no_store, Reason::NoStore)?;
+    // "the cache SHOULD ignore the no-store directive if it understands and implements the status code's caching
+    // requirements" RFC 9111 section 5.2.2.3, of must-understand; that it does was checked with the status.
+    let is_lifted = directives.must_understand;
+    allow(!directives.no_store || is_lifted, Reason::NoStore)
+}
+
+/// "A stored response with a Vary header field value containing a member "*" always fails to match." RFC 9111 section 4.1.
+fn check_vary(headers: &Headers) -> Result<(), Reason> {
+    let has_star = list::elements(headers.all("vary")).any(|member| member.bytes() == b"*");
+    allow(!has_star, Reason::VaryStar)
+}
+
+/// That an error needs explicit freshness is [`freshness::lifetime`]'s to see.
+fn check_error(status: u16, errors: CacheErrors) -> Result<(), Reason> {
+    match errors {
+        CacheErrors::Explicit => Ok(()),
+        CacheErrors::Never => allow(status < 400, Reason::Status),
+    }
+}
+
+/// Says no early where the length is announced; the capture counts what really comes.
+fn check_length(headers: &Headers, limits: &Limits) -> Result<(), Reason> {
+    let announced = headers
+        .only("content-length")
+        .and_then(|value| decimal(list::trim(value).iter().copied()))
+        .unwrap_or(0);
+    let fits = usize::try_from(announced).is_ok_and(|length| length <= limits.max_object_bytes);
+    allow(fits, Reason::TooLarge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{SetCookie, StoreIf, Ttl};
+    use crate::entry::FreshnessSource;
+    use crate::policy::request::Principal;
+    use crate::policy::sample::{self, Fields};
+    use crate::time::Timestamp;
+
+    const PLAIN: RequestFacts = RequestFacts {
+        method: Method::Get,
+        has_authorization: false,
+        no_store: false,
+        principal: Principal::Anyone,
+    };
+    const FRESH: (&str, &str) = ("cache-control", "max-age=60");
+
+    fn judge_with(
+        request: RequestFacts,
+        status: u16,
+        fields: Fields<'_>,
+        policy: &CachePolicy,
+    ) -> Result<Plan, Reason> {
+        let response = ResponseHead {
+            status,
+            headers: fields.iter().copied().collect(),
+        };
+        let times = Times {
+            request: Timestamp::from_secs(1000),
+            response: Timestamp::from_secs(1002),
+        };
+        let limits = Limits {
+            max_object_bytes: 100,
+            capture_bytes: 1000,
+            max_variants: 16,
+            max_key_bytes: 4096,
+        };
+        match judge(request, &response, policy, times, &limits) {
+            Storability::Skip(reason) => Err(reason),
+            Storability::Store(plan) => Ok(plan),
+        }
+    }
+
+    fn reason(
+        request: RequestFacts,
+        status: u16,
+        fields: Fields<'_>,
+        policy: &CachePolicy,
+    ) -> Option<Reason> {
+        judge_with(request, status, fields, policy).err()
+    }
+
+    #[test]
+    fn what_the_response_says() {
+        #[rustfmt::skip]
+        let rows: [(&str, u16, Fields<'_>, Option<Reason>); 30] = [
+            ("fresh", 200, &[FRESH], None),
+            ("a temporary redirect", 302, &[FRESH], None),
+            ("an unknown status", 299, &[FRESH], None),
+            ("an error with explicit freshness", 503, &[FRESH], None),
+            ("an error without", 404, &[], Some(Reason::NoFreshness)),
+            ("interim", 103, &[FRESH], Some(Reason::Status)),
+            ("not modified", 304, &[FRESH], Some(Reason::Status)),
+            ("no status of HTTP", 600, &[FRESH], Some(Reason::Status)),
+            ("partial", 206, &[FRESH], Some(Reason::PartialContent)),
+            ("no-store", 200, &[FRESH, ("cache-control", "no-store")], Some(Reason::NoStore)),
+            ("understood", 200, &[FRESH, ("cache-control", "no-store, must-understand")], None),
+            ("not understood", 299, &[FRESH, ("cache-control", "must-understand")], Some(Reason::Status)),
+            ("private", 200, &[FRESH, ("cache-control", "private")], Some(Reason::Private)),
+            ("private in part", 200, &[FRESH, ("cache-control", "private=\"x-user\"")], Some(Reason::Private)),
+            ("a cookie", 200, &[FRESH, ("Set-Cookie", "a=1")], Some(Reason::SetCookie)),
+            ("varies", 200, &[FRESH, ("vary", "accept")], None),
+            ("varies on everything", 200, &[FRESH, ("vary", "*")], Some(Reason::VaryStar)),
+            ("among other things", 200, &[FRESH, ("vary", "accept, *")], Some(Reason::VaryStar)),
+            ("on another line", 200, &[FRESH, ("vary", "accept"), ("Vary", " *,")], Some(Reason::VaryStar)),
+            ("no-cache", 200, &[FRESH, ("cache-control", "no-cache")], Some(Reason::NoCache)),
+            ("no-cache in part", 200, &[FRESH, ("cache-control", "no-cache=\"x-a\"")], Some(Reason::NoCache)),
+            ("nothing said", 200, &[], Some(Reason::NoFreshness)),
+            ("public alone", 200, &[("cache-control", "public")], Some(Reason::NoFreshness)),
+            ("stale by its own word", 200, &[("cache-control", "max-age=0")], Some(Reason::Expired)),
+            ("as old as it may get", 200, &[FRESH, ("age", "58")], Some(Reason::Expired)),
+            ("just not", 200, &[FRESH, ("age", "57")], None),
+            ("small enough", 200, &[FRESH, ("content-length", "100")], None),
+            ("too large", 200, &[FRESH, ("content-length", "101")], Some(Reason::TooLarge)),
+            ("far too large", 200, &[FRESH, ("content-length", "99999999999999999999")], Some(Reason::TooLarge)),
+            ("a length that is none", 200, &[FRESH, ("content-length", "x")], None),
+        ];
+        for (name, status, fields, expected) in rows {
+            assert_eq!(
+                reason(PLAIN, status, fields, &sample::policy()),
+                expected,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_get_asked_for_is_stored() {
+        let head = RequestFacts {
+            method: Method::Head,
+            ..PLAIN
+        };
+        let secret = RequestFacts {
+            no_store: true,
+            ..PLAIN
+        };
+        let policy = sample::policy();
+        assert_eq!(reason(head, 200, &[FRESH], &policy), Some(Reason::Method));
+        assert_eq!(
+            reason(secret, 200, &[FRESH], &policy),
+            Some(Reason::NoStore)
+        );
+    }
+
+    #[test]
+    fn what_the_operator_says() {
+        let base = sample::policy;
+        let forced = CachePolicy {
+            ttl: Ttl::Override(Seconds::clamped(60)),
+            ..base()
+        };
+        let no_errors = CachePolicy {
+            cache_errors: CacheErrors::Never,
+            ..base()
+        };
+        let cookies = |set_cookie| CachePolicy {
+            set_cookie,
+            ..base()
+        };
+        let created = CachePolicy {
+            store_if: StoreIf {
+                status: Some(vec![201]),
+                ..StoreIf::default()
+            },
+            ..base()
+        };
+        let cookie = [FRESH, ("set-cookie", "a=1")];
+        #[rustfmt::skip]
+        let rows: [(&str, &CachePolicy, u16, Fields<'_>, Option<Reason>); 10] = [
+            ("a TTL beats max-age=0", &forced, 200, &[("cache-control", "max-age=0")], None),
+            ("and Expires", &forced, 200, &[("expires", "0")], None),
+            ("but not private", &forced, 200, &[("cache-control", "private")], Some(Reason::Private)),
+            ("nor no-store", &forced, 200, &[("cache-control", "no-store")], Some(Reason::NoStore)),
+            ("nor no-cache", &forced, 200, &[("cache-control", "no-cache")], Some(Reason::NoCache)),
+            ("nor does it keep errors", &forced, 500, &[], Some(Reason::NoFreshness)),
+            ("no errors at all", &no_errors, 404, &[FRESH], Some(Reason::Status)),
+            ("cookies for all", &cookies(SetCookie::Store), 200, &cookie, None),
+            ("cookies for none", &cookies(SetCookie::Strip), 200, &cookie, None),
+            ("another status", &created, 200, &[FRESH], Some(Reason::StoreIf)),
+        ];
+        for (name, policy, status, fields, expected) in rows {
+            assert_eq!(reason(PLAIN, status, fields, policy), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_plan_is_complete() {
+        let fields = [
+            FRESH,
+            ("age", "5"),
+            ("date", "Thu, 01 Jan 1970 00:16:40 GMT"),
+        ];
+        let plan = judge_with(PLAIN, 200, &fields, &sample::policy()).unwrap();
+        assert_eq!(plan.initial_age, Seconds::clamped(7));
+        assert_eq!(plan.lifetime.seconds, Seconds::clamped(60));
+        assert_eq!(plan.lifetime.source, FreshnessSource::Origin);
+        assert_eq!(plan.headers, Headers::from_iter([fields[0], fields[2]]));
+    }
+}
