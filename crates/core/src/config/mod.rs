@@ -4,15 +4,31 @@
 //! path of the value it is about. A cache with half a configuration leaks, so there is no partial result and no
 //! silent default for a value that could not be read.
 
+mod compile;
+mod document;
+mod fingerprint;
+mod matcher;
+mod path;
 mod pattern;
+mod problem;
+mod raw;
+mod raw_rule;
+mod read;
 mod rule;
+mod select;
+mod word;
 
-pub use pattern::{NamePattern, Template};
+pub use pattern::{NamePattern, Template, TemplatePart};
+pub use problem::ConfigError;
 pub use rule::{
     Action, CacheErrors, CachePolicy, Heuristic, Identity, IdentitySource, JsonCondition, KeySpec,
     PrivateResponses, QueryOrder, QuerySpec, RequestCacheControl, Rule, RuleHash, SetCookie,
     StoreIf, Trust, Ttl,
 };
+pub use select::{Captures, PolicyId, RuleIndex, Selected, Selection};
+
+use problem::Problems;
+use read::Cursor;
 
 /// A compiled configuration.
 #[derive(Debug)]
@@ -29,13 +45,37 @@ pub struct Config {
     pub storage: Storage,
 }
 
+impl Config {
+    /// Reads the plugin's JSON; no bytes at all are an empty object, which means every default.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the document at once. A syntax error hides those behind it.
+    pub fn parse(json: &[u8]) -> Result<Self, Vec<ConfigError>> {
+        let problems = Problems::default();
+        let config = document::parse_document(json, &problems).and_then(|document| {
+            let raw = raw::read_config(Cursor {
+                value: &document,
+                path: String::new(),
+                problems: &problems,
+            })?;
+            Some(compile::compile(raw, &problems))
+        });
+        let errors = problems.into_errors();
+        match config {
+            Some(config) if errors.is_empty() => Ok(config),
+            Some(_) | None => Err(errors),
+        }
+    }
+}
+
 /// What happens to a request that no rule matches.
 #[derive(Debug)]
 pub enum Unmatched {
     /// It is left alone.
     Bypass,
     /// It is cached where RFC 9111 allows and the origin gives explicit freshness.
-    Rfc9111(CachePolicy),
+    Rfc9111(Box<CachePolicy>),
 }
 
 /// Whether one field is added to responses.
@@ -78,4 +118,171 @@ pub struct Storage {
     pub slots: u32,
     /// The bytes that entries may take, keys and headers included.
     pub max_bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::time::Seconds;
+
+    fn problems(json: &str) -> Vec<String> {
+        match Config::parse(json.as_bytes()) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors.iter().map(|error| error.to_string()).collect(),
+        }
+    }
+
+    fn policy(rule: &Rule) -> &CachePolicy {
+        match &rule.action {
+            Action::Bypass => panic!("{} is not cached", rule.name),
+            Action::Cache(policy) => policy,
+        }
+    }
+
+    #[test]
+    fn nothing_at_all_means_every_default() {
+        let config = Config::parse(b"").unwrap();
+        let explicit = Config::parse(
+            br#"{"rules": [], "unmatched": "rfc9111", "default_ttl_seconds": null,
+                "heuristic": false, "request_cache_control": "ignore", "set_cookie": "bypass",
+                "cache_errors": "explicit",
+                "headers": {"x_cache": true, "cache_status": true, "cache_control": true},
+                "limits": {"max_object_bytes": 1048576, "capture_bytes": 67108864,
+                           "max_variants": 16, "max_key_bytes": 4096},
+                "storage": {"slots": 65536, "max_bytes": 268435456}}"#,
+        );
+        assert_eq!(format!("{config:?}"), format!("{:?}", explicit.unwrap()));
+        let Unmatched::Rfc9111(policy) = config.unmatched else {
+            panic!("unmatched requests are left alone");
+        };
+        assert_eq!(policy.ttl, Ttl::Origin);
+        assert_eq!(policy.key.query.order, QueryOrder::Verbatim);
+    }
+
+    #[test]
+    fn the_full_example_is_understood() {
+        let config = Config::parse(include_bytes!("../../tests/data/full.json")).unwrap();
+        let names: Vec<_> = config.rules.iter().map(|rule| rule.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["predictive", "conversation", "analytics", "profile"]
+        );
+        assert!(matches!(config.rules[0].action, Action::Bypass));
+        assert_eq!(
+            policy(&config.rules[2]).ttl,
+            Ttl::Default(Seconds::clamped(300))
+        );
+        let profile = policy(&config.rules[3]);
+        assert_eq!(profile.ttl, Ttl::Override(Seconds::clamped(300)));
+        assert_eq!(profile.key.headers, ["accept-language", "x-api"]);
+        assert_eq!(profile.key.cookies, ["tenant"]);
+        let identity = profile.identity.as_ref().unwrap();
+        assert_eq!(
+            identity.source,
+            IdentitySource::Header("x-user-id".to_owned())
+        );
+        assert_eq!(identity.trust, Trust::Verified);
+        assert_eq!(identity.private, PrivateResponses::Bypass);
+        assert_eq!(profile.store_if.status, Some(vec![200]));
+        let condition = profile.store_if.json.as_ref().unwrap();
+        assert_eq!(condition.equals, serde_json::Value::Bool(true));
+    }
+
+    #[test]
+    fn the_six_first_rules_are_understood() {
+        let config = Config::parse(include_bytes!("../../tests/data/six_rules.json")).unwrap();
+        let ttl = |rule: &Rule| match &rule.action {
+            Action::Bypass => None,
+            Action::Cache(policy) => Some(policy.ttl),
+        };
+        let ttls: Vec<_> = config.rules.iter().map(ttl).collect();
+        let seconds = |seconds| Some(Ttl::Default(Seconds::clamped(seconds)));
+        let expected = [
+            None,
+            None,
+            seconds(300),
+            seconds(60),
+            seconds(600),
+            seconds(30),
+        ];
+        assert_eq!(ttls, expected);
+    }
+
+    #[test]
+    fn rules_inherit_what_they_do_not_say() {
+        let config = Config::parse(
+            br#"{"default_ttl_seconds": 60, "set_cookie": "strip", "cache_errors": "never",
+                "rules": [
+                    {"name": "silent", "match": {}},
+                    {"name": "own", "match": {}, "ttl_seconds": 5, "set_cookie": "store",
+                     "heuristic": true, "request_cache_control": "honor", "cache_errors": "explicit"},
+                    {"name": "override", "match": {}, "ttl_mode": "override"}
+                ]}"#,
+        )
+        .unwrap();
+        let [silent, own, r#override] = config.rules.as_slice() else {
+            panic!("{config:?}");
+        };
+        assert_eq!(policy(silent).ttl, Ttl::Default(Seconds::clamped(60)));
+        assert_eq!(policy(silent).set_cookie, SetCookie::Strip);
+        assert_eq!(policy(silent).cache_errors, CacheErrors::Never);
+        assert_eq!(policy(own).ttl, Ttl::Default(Seconds::clamped(5)));
+        assert_eq!(policy(own).set_cookie, SetCookie::Store);
+        assert_eq!(policy(own).heuristic, Heuristic::On);
+        assert_eq!(
+            policy(own).request_cache_control,
+            RequestCacheControl::Honor
+        );
+        assert_eq!(policy(own).cache_errors, CacheErrors::Explicit);
+        assert_eq!(policy(r#override).ttl, Ttl::Override(Seconds::clamped(60)));
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let json = include_str!("../../tests/data/wrong.json");
+        let expected = include_str!("../../tests/data/wrong.txt");
+        assert_eq!(problems(json).join("\n"), expected.trim_end());
+    }
+
+    #[test]
+    fn one_problem_does_not_breed_others() {
+        for (json, problem) in [
+            (
+                r#"{"rules": [{"name": "a", "match": {"path": "/("}, "key": {"template": "{id}"}}]}"#,
+                "rules[0].match.path: is no regular expression: found open group without closing ')'",
+            ),
+            (
+                r#"{"default_ttl_seconds": "1", "rules": [{"name": "a", "match": {}, "ttl_mode": "override"}]}"#,
+                "default_ttl_seconds: must be a whole number, not a string",
+            ),
+            ("[]", "configuration: must be an object, not an array"),
+            (
+                "{",
+                "configuration: EOF while parsing an object at line 1 column 1",
+            ),
+        ] {
+            let problems = problems(json);
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].starts_with(problem), "{problems:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_document_is_read_or_refused_with_a_reason(
+            at in 0..2000_usize,
+            cut in 0..20_usize,
+            instead in "[\\x00-\\x7f]{0,4}",
+        ) {
+            let mut json = include_bytes!("../../tests/data/full.json").to_vec();
+            let start = at.min(json.len());
+            let end = at.saturating_add(cut).min(json.len());
+            json.splice(start..end, instead.bytes());
+            if let Err(errors) = Config::parse(&json) {
+                prop_assert!(!errors.is_empty());
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! One rule: which requests it takes, and what it decides about them.
 
+use super::matcher::Matcher;
 use crate::time::Seconds;
 
 /// A named rule.
@@ -7,6 +8,8 @@ use crate::time::Seconds;
 pub struct Rule {
     /// Unique among the rules; the word operators find in metrics.
     pub name: String,
+    /// Which requests it takes.
+    pub(super) matcher: Matcher,
     /// What to do with the requests it takes.
     pub action: Action,
 }
@@ -17,7 +20,7 @@ pub enum Action {
     /// They are not looked up and their responses not stored (`cache: false`).
     Bypass,
     /// They are cached like this.
-    Cache(CachePolicy),
+    Cache(Box<CachePolicy>),
 }
 
 /// A digest of everything in a rule that shapes what is stored; an entry made under another one is not reused.
@@ -101,7 +104,8 @@ pub enum CacheErrors {
 pub struct KeySpec {
     /// Takes the place of path and query, expanded with the path's captures.
     pub template: Option<crate::config::Template>,
-    /// Request fields that are part of the key, in lower case, sorted, without repetition.
+    /// Request fields that are part of the key, in lower case, sorted, without repetition; among them those by which
+    /// the rule takes requests.
     pub headers: Vec<String>,
     /// Cookies that are part of the key, sorted, without repetition.
     pub cookies: Vec<String>,
@@ -127,6 +131,9 @@ pub enum QueryOrder {
     AsSent,
     /// By name; parameters of the same name keep their order.
     Sorted,
+    /// The whole query byte for byte, as for requests that no rule matches: nothing is known about its parameters,
+    /// so none is left out.
+    Verbatim,
 }
 
 /// Whose entry it is.
@@ -149,14 +156,14 @@ pub enum IdentitySource {
     Cookie(String),
     /// A claim in the payload of the bearer token.
     JwtClaim(String),
-    /// Metadata that another filter set: the filter's name, then the path within.
+    /// Metadata that another filter set: the filter's name, then the path within; two elements or more.
     Metadata(Vec<String>),
 }
 
 /// Whether an identity can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Nobody has verified it: the key also holds a digest of the whole credential.
+    /// Nobody has verified it: the key also holds the whole credential.
     Claimed,
     /// It was verified or set before Larder sees it.
     Verified,

@@ -1,13 +1,17 @@
 //! The vocabulary of HTTP: messages, fields, lists. It knows nothing of caching.
 
+mod authority;
 mod directives;
 mod etag;
 mod headers;
 pub mod list;
 mod message;
+mod target;
 
+pub use authority::Authority;
 pub use directives::{RequestDirectives, ResponseDirectives};
 pub(crate) use directives::{decimal, delta_seconds};
 pub use etag::{EntityTag, Strength};
 pub use headers::{Headers, PairsError};
 pub use message::{Malformed, Method, RequestHead, ResponseHead};
+pub use target::{MAX_TARGET_BYTES, Target, TargetError, normalize_percent};

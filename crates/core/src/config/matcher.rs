@@ -1,0 +1,161 @@
+//! Which requests a rule takes.
+
+use crate::http::{Method, RequestHead};
+
+use super::path::PathPattern;
+
+/// What a request must be like; everything that is given must hold.
+#[derive(Debug)]
+pub(super) struct Matcher {
+    pub(super) path: Option<PathPattern>,
+    pub(super) host: Option<HostPattern>,
+    /// GET and HEAD where the operator names none.
+    pub(super) methods: Vec<MethodName>,
+    /// Names in lower case; one line of the field must be exactly the value.
+    pub(super) headers: Vec<(String, String)>,
+}
+
+impl Matcher {
+    /// Whether a request matches. `host` is that of its authority, without port; `path` is normalised.
+    pub(super) fn matches(&self, head: &RequestHead, host: Option<&str>, path: &str) -> bool {
+        self.methods.iter().any(|method| method.is_of(head))
+            && self
+                .path
+                .as_ref()
+                .is_none_or(|pattern| pattern.matches(path))
+            && self
+                .host
+                .as_ref()
+                .is_none_or(|pattern| host.is_some_and(|host| pattern.matches(host)))
+            && self.headers.iter().all(|(name, value)| {
+                head.headers()
+                    .all(name)
+                    .any(|line| line == value.as_bytes())
+            })
+    }
+}
+
+/// A method, also one that Larder attaches no meaning to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum MethodName {
+    Known(Method),
+    Other(String),
+}
+
+impl MethodName {
+    pub(super) fn parse(name: &str) -> Self {
+        match Method::parse(name.as_bytes()) {
+            Method::Other => Self::Other(name.to_owned()),
+            known @ (Method::Delete
+            | Method::Get
+            | Method::Head
+            | Method::Options
+            | Method::Patch
+            | Method::Post
+            | Method::Put) => Self::Known(known),
+        }
+    }
+
+    fn is_of(&self, head: &RequestHead) -> bool {
+        match self {
+            Self::Known(method) => head.method() == *method,
+            Self::Other(name) => head.headers().first(":method") == Some(name.as_bytes()),
+        }
+    }
+}
+
+/// A host name, or every name below one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum HostPattern {
+    /// This, in lower case.
+    Exact(String),
+    /// Any name that ends with this, which begins with a dot, in lower case.
+    Below(String),
+}
+
+impl HostPattern {
+    /// Reads `name` or `*.name`; the error is for people.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let text = text.to_ascii_lowercase();
+        let (name, below) = match text.strip_prefix("*.") {
+            Some(name) => (name, true),
+            None => (text.as_str(), false),
+        };
+        if name.contains('*') {
+            return Err("may have one `*`, as in `*.example.com`".to_owned());
+        }
+        let authority = crate::http::Authority::parse(name.as_bytes())
+            .ok_or("must be a host name or address, or `*.` and a host name")?;
+        if authority.host().len() != name.len() {
+            return Err("must be without port".to_owned());
+        }
+        Ok(match below {
+            true => Self::Below(format!(".{name}")),
+            false => Self::Exact(name.to_owned()),
+        })
+    }
+
+    /// Whether a host matches, in whatever case. The dot that ends a fully qualified name makes no other host of it:
+    /// else a request could slip past a rule by adding one.
+    fn matches(&self, host: &str) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        match self {
+            Self::Exact(name) => host.eq_ignore_ascii_case(name),
+            Self::Below(suffix) => host
+                .len()
+                .checked_sub(suffix.len())
+                .filter(|name| *name > 0)
+                .and_then(|name| host.get(name..))
+                .is_some_and(|end| end.eq_ignore_ascii_case(suffix)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_match_in_any_case() {
+        for (pattern, yes, no) in [
+            (
+                "Example.com",
+                &["example.com", "EXAMPLE.COM", "example.com."][..],
+                &["a.example.com", "example.co", ""][..],
+            ),
+            (
+                "*.Example.com",
+                &["a.example.com", "A.B.Example.COM", "a.example.com."],
+                &["example.com", ".example.com", "aexample.com", ""],
+            ),
+            ("[::1]", &["[::1]"], &["[::2]"]),
+        ] {
+            let pattern = HostPattern::parse(pattern).unwrap();
+            for host in yes {
+                assert!(pattern.matches(host), "{pattern:?} {host}");
+            }
+            for host in no {
+                assert!(!pattern.matches(host), "{pattern:?} {host}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused_with_the_reason() {
+        for (text, problem) in [
+            ("example.com:80", "must be without port"),
+            ("a.*.com", "may have one `*`, as in `*.example.com`"),
+            ("*example.com", "may have one `*`, as in `*.example.com`"),
+            (
+                "*.",
+                "must be a host name or address, or `*.` and a host name",
+            ),
+            (
+                "a/b",
+                "must be a host name or address, or `*.` and a host name",
+            ),
+        ] {
+            assert_eq!(HostPattern::parse(text), Err(problem.to_owned()), "{text}");
+        }
+    }
+}

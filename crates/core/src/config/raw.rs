@@ -1,0 +1,187 @@
+//! The configuration as the operator wrote it: every field read and bounded, none yet related to another.
+//!
+//! The names of the fields stand here and nowhere else.
+
+use serde_json::Value;
+
+use super::raw_rule::{RawRule, read_rules};
+use super::read::{Cursor, Fields, Given};
+use super::{AddedHeaders, CacheErrors, Heuristic, RequestCacheControl, SetCookie, Switch};
+use crate::time::Seconds;
+
+/// A guest has 32-bit addresses, and other things to keep than one body.
+const MAX_GUEST_BYTES: u64 = 1 << 30;
+
+pub(super) struct RawConfig {
+    pub(super) rules: Vec<RawRule>,
+    pub(super) unmatched: RawUnmatched,
+    pub(super) default_ttl: Given<Seconds>,
+    pub(super) defaults: RawDefaults,
+    pub(super) headers: AddedHeaders,
+    pub(super) limits: RawLimits,
+    pub(super) storage: RawStorage,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum RawUnmatched {
+    Bypass,
+    Rfc9111,
+}
+
+/// The settings that stand at the top level and, under the same name, in a rule.
+#[derive(Clone, Copy)]
+pub(super) struct RawDefaults {
+    pub(super) heuristic: Given<Heuristic>,
+    pub(super) request_cache_control: Given<RequestCacheControl>,
+    pub(super) set_cookie: Given<SetCookie>,
+    pub(super) cache_errors: Given<CacheErrors>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct RawLimits {
+    pub(super) max_object_bytes: Given<usize>,
+    pub(super) capture_bytes: Given<usize>,
+    pub(super) max_variants: Given<usize>,
+    pub(super) max_key_bytes: Given<usize>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct RawStorage {
+    pub(super) slots: Given<u32>,
+    pub(super) max_bytes: Given<u64>,
+}
+
+/// Reads the whole document.
+pub(super) fn read_config(document: Cursor<'_>) -> Option<RawConfig> {
+    document.object(read_top).value()
+}
+
+fn read_top(fields: &mut Fields<'_>) -> RawConfig {
+    RawConfig {
+        rules: fields.optional("rules", read_rules).unwrap_or(Vec::new()),
+        unmatched: fields
+            .optional("unmatched", |cursor| {
+                cursor.word(&[
+                    ("rfc9111", RawUnmatched::Rfc9111),
+                    ("bypass", RawUnmatched::Bypass),
+                ])
+            })
+            .unwrap_or(RawUnmatched::Rfc9111),
+        default_ttl: fields.optional("default_ttl_seconds", |cursor| match cursor.value {
+            Value::Null => Given::Absent,
+            Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_) => seconds(cursor),
+        }),
+        defaults: read_defaults(fields),
+        headers: read_headers(fields),
+        limits: read_limits(fields),
+        storage: read_storage(fields),
+    }
+}
+
+pub(super) fn read_defaults(fields: &mut Fields<'_>) -> RawDefaults {
+    RawDefaults {
+        heuristic: fields.optional("heuristic", |cursor| {
+            cursor.flag().map(|on| match on {
+                true => Heuristic::On,
+                false => Heuristic::Off,
+            })
+        }),
+        request_cache_control: fields.optional("request_cache_control", |cursor| {
+            cursor.word(&[
+                ("ignore", RequestCacheControl::Ignore),
+                ("honor", RequestCacheControl::Honor),
+            ])
+        }),
+        set_cookie: fields.optional("set_cookie", |cursor| {
+            cursor.word(&[
+                ("bypass", SetCookie::Bypass),
+                ("strip", SetCookie::Strip),
+                ("store", SetCookie::Store),
+            ])
+        }),
+        cache_errors: fields.optional("cache_errors", |cursor| {
+            cursor.word(&[
+                ("explicit", CacheErrors::Explicit),
+                ("never", CacheErrors::Never),
+            ])
+        }),
+    }
+}
+
+fn read_headers(fields: &mut Fields<'_>) -> AddedHeaders {
+    let all = AddedHeaders {
+        x_cache: Switch::On,
+        cache_status: Switch::On,
+        cache_control: Switch::On,
+    };
+    fields
+        .optional("headers", |cursor| {
+            cursor.object(|fields| AddedHeaders {
+                x_cache: switch(fields, "x_cache"),
+                cache_status: switch(fields, "cache_status"),
+                cache_control: switch(fields, "cache_control"),
+            })
+        })
+        .unwrap_or(all)
+}
+
+fn switch(fields: &mut Fields<'_>, name: &'static str) -> Switch {
+    let flag = fields.optional(name, Cursor::flag);
+    match flag.unwrap_or(true) {
+        true => Switch::On,
+        false => Switch::Off,
+    }
+}
+
+fn read_limits(fields: &mut Fields<'_>) -> RawLimits {
+    // The bounds fit 32 bits, so the conversion cannot fail.
+    let size = |cursor: Cursor<'_>, least, most| {
+        let number = cursor.number(least..=most);
+        number.map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+    };
+    let body = |cursor: Cursor<'_>| size(cursor, 1, MAX_GUEST_BYTES);
+    let limits = fields.optional("limits", |cursor| {
+        cursor.object(|fields| RawLimits {
+            max_object_bytes: fields.optional("max_object_bytes", body),
+            capture_bytes: fields.optional("capture_bytes", body),
+            max_variants: fields.optional("max_variants", |cursor| size(cursor, 1, 256)),
+            max_key_bytes: fields.optional("max_key_bytes", |cursor| size(cursor, 256, 65_536)),
+        })
+    });
+    limits.unwrap_or(RawLimits::default())
+}
+
+fn read_storage(fields: &mut Fields<'_>) -> RawStorage {
+    let storage = fields.optional("storage", |cursor| {
+        cursor.object(|fields| RawStorage {
+            slots: fields.optional("slots", read_slots),
+            max_bytes: fields.optional("max_bytes", |cursor| cursor.number(4096..=1 << 40)),
+        })
+    });
+    storage.unwrap_or(RawStorage::default())
+}
+
+fn read_slots(cursor: Cursor<'_>) -> Given<u32> {
+    let (path, problems) = (cursor.path.clone(), cursor.problems);
+    let given = cursor.number(8..=1 << 24);
+    match given.value() {
+        None => Given::Refused,
+        Some(slots) => match u32::try_from(slots) {
+            Ok(slots) if slots.is_multiple_of(8) => Given::Value(slots),
+            Ok(_) | Err(_) => {
+                problems.add(path, "must be a multiple of 8");
+                Given::Refused
+            }
+        },
+    }
+}
+
+pub(super) fn seconds(cursor: Cursor<'_>) -> Given<Seconds> {
+    cursor
+        .number(1..=u64::from(Seconds::MAX.get()))
+        .map(Seconds::clamped)
+}

@@ -1,0 +1,368 @@
+//! A cursor over one value of the document, which knows its path and remembers what is wrong with it.
+//!
+//! Reading never stops at a problem: what could not be read is [`Given::Refused`], so that what follows from it is
+//! not reported as well, and the rest of the document is read on.
+
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use super::problem::{Problems, excerpt, field_path, item_path};
+
+/// What the document says about one field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Given<T> {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// Something that has been reported as a problem.
+    Refused,
+    /// This.
+    Value(T),
+}
+
+impl<T> Given<T> {
+    pub(super) fn value(self) -> Option<T> {
+        match self {
+            Given::Value(value) => Some(value),
+            Given::Absent | Given::Refused => None,
+        }
+    }
+
+    pub(super) fn unwrap_or(self, default: T) -> T {
+        self.value().unwrap_or(default)
+    }
+
+    /// This, or where the document says nothing, `other`.
+    pub(super) fn or(self, other: Given<T>) -> Given<T> {
+        match self {
+            Given::Absent => other,
+            Given::Refused | Given::Value(_) => self,
+        }
+    }
+
+    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Given<U> {
+        match self {
+            Given::Absent => Given::Absent,
+            Given::Refused => Given::Refused,
+            Given::Value(value) => Given::Value(change(value)),
+        }
+    }
+}
+
+/// One value of the document and its path.
+pub(super) struct Cursor<'a> {
+    pub(super) value: &'a Value,
+    pub(super) path: String,
+    pub(super) problems: &'a Problems,
+}
+
+impl<'a> Cursor<'a> {
+    /// Reports a problem with this value.
+    pub(super) fn refuse<T>(&self, problem: impl Into<String>) -> Given<T> {
+        self.problems.add(self.path.clone(), problem);
+        Given::Refused
+    }
+
+    fn refuse_kind<T>(&self, wanted: &str) -> Given<T> {
+        let found = match self.value {
+            Value::Null => "null",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        };
+        self.refuse(format!("must be {wanted}, not {found}"))
+    }
+
+    pub(super) fn flag(self) -> Given<bool> {
+        let Value::Bool(flag) = self.value else {
+            return self.refuse_kind("true or false");
+        };
+        Given::Value(*flag)
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn number(self, bounds: RangeInclusive<u64>) -> Given<u64> {
+        let Value::Number(number) = self.value else {
+            return self.refuse_kind("a whole number");
+        };
+        let (least, most) = (*bounds.start(), *bounds.end());
+        match (number.as_u64(), number.as_f64()) {
+            (Some(whole), _) if bounds.contains(&whole) => Given::Value(whole),
+            (Some(whole), _) if whole < least => self.refuse(format!("must be at least {least}")),
+            (Some(_), _) => self.refuse(format!("must be at most {most}")),
+            (None, Some(real)) if real < 0.0 => self.refuse(format!("must be at least {least}")),
+            // The 64-bit bound is far above every `most`, so rounding does not matter here.
+            (None, Some(real)) if real >= u64::MAX as f64 => {
+                self.refuse(format!("must be at most {most}"))
+            }
+            (None, _) => self.refuse("must be a whole number, without fraction or exponent"),
+        }
+    }
+
+    /// A text with a number of bytes within bounds.
+    pub(super) fn text(self, bounds: RangeInclusive<usize>) -> Given<&'a str> {
+        let Value::String(text) = self.value else {
+            return self.refuse_kind("a string");
+        };
+        if text.is_empty() && !bounds.contains(&0) {
+            return self.refuse("must not be empty");
+        }
+        if text.len() > *bounds.end() {
+            return self.refuse(format!("must be at most {} bytes long", bounds.end()));
+        }
+        Given::Value(text)
+    }
+
+    /// One of some words.
+    pub(super) fn word<T: Copy>(self, words: &[(&str, T)]) -> Given<T> {
+        let Value::String(text) = self.value else {
+            return self.refuse_kind("a string");
+        };
+        match words.iter().find(|(word, _)| word == text) {
+            Some((_, meaning)) => Given::Value(*meaning),
+            None => {
+                let list: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+                let list = list.join(", ");
+                self.refuse(format!("must be one of {list}, not `{}`", excerpt(text)))
+            }
+        }
+    }
+
+    /// The elements of an array, at most `most`.
+    pub(super) fn items(self, most: usize) -> Given<Vec<Cursor<'a>>> {
+        let Value::Array(array) = self.value else {
+            return self.refuse_kind("an array");
+        };
+        if array.len() > most {
+            return self.refuse(format!("must have at most {most} elements"));
+        }
+        let item = |(index, value)| Cursor {
+            value,
+            path: item_path(&self.path, index),
+            problems: self.problems,
+        };
+        Given::Value(array.iter().enumerate().map(item).collect())
+    }
+
+    /// The fields of an object whose names are the operator's, at most `most`.
+    pub(super) fn entries(self, most: usize) -> Given<Vec<(&'a str, Cursor<'a>)>> {
+        let Value::Object(object) = self.value else {
+            return self.refuse_kind("an object");
+        };
+        if object.len() > most {
+            return self.refuse(format!("must have at most {most} fields"));
+        }
+        let entry = |(name, value): (&'a String, &'a Value)| {
+            let cursor = Cursor {
+                value,
+                path: field_path(&self.path, name),
+                problems: self.problems,
+            };
+            (name.as_str(), cursor)
+        };
+        Given::Value(object.iter().map(entry).collect())
+    }
+
+    /// Reads an object whose fields are ours; those that `read` does not ask for are problems.
+    pub(super) fn object<T>(self, read: impl FnOnce(&mut Fields<'a>) -> T) -> Given<T> {
+        let Value::Object(object) = self.value else {
+            return self.refuse_kind("an object");
+        };
+        let mut fields = Fields {
+            object,
+            path: self.path,
+            problems: self.problems,
+            known: Vec::new(),
+        };
+        let result = read(&mut fields);
+        fields.refuse_unknown();
+        Given::Value(result)
+    }
+}
+
+/// The fields of one object, asked for one by one.
+pub(super) struct Fields<'a> {
+    object: &'a Map<String, Value>,
+    pub(super) path: String,
+    pub(super) problems: &'a Problems,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads a field, if it is there.
+    pub(super) fn optional<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Cursor<'a>) -> Given<T>,
+    ) -> Given<T> {
+        self.known.push(name);
+        match self.object.get(name) {
+            None => Given::Absent,
+            Some(value) => read(Cursor {
+                value,
+                path: field_path(&self.path, name),
+                problems: self.problems,
+            }),
+        }
+    }
+
+    /// Reads a field that must be there.
+    pub(super) fn required<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Cursor<'a>) -> Given<T>,
+    ) -> Given<T> {
+        let given = self.optional(name, read);
+        if self.has(name) {
+            return given;
+        }
+        let path = field_path(&self.path, name);
+        self.problems.add(path, "is missing");
+        Given::Refused
+    }
+
+    /// Whether the document has this field.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.object.contains_key(name)
+    }
+
+    fn refuse_unknown(self) {
+        for name in self.object.keys() {
+            if self.known.contains(&name.as_str()) {
+                continue;
+            }
+            let problem = match nearest(name, &self.known) {
+                Some(known) => format!("is unknown; did you mean `{known}`?"),
+                None => "is unknown".to_owned(),
+            };
+            self.problems.add(field_path(&self.path, name), problem);
+        }
+    }
+}
+
+/// The known name that was probably meant: one that begins with what was written, or differs in few letters.
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    if name.len() > 64 {
+        return None;
+    }
+    let lower = name.to_ascii_lowercase();
+    let distance = |known: &str| match known.starts_with(&lower) && lower.len() >= 3 {
+        true => 1,
+        false => edit_distance(&lower, known),
+    };
+    let near = known.iter().map(|known| (distance(known), *known));
+    let (distance, near) = near.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 1.max(name.len() / 4)).then_some(near)
+}
+
+/// The number of letters to insert, remove or replace (Levenshtein).
+fn edit_distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    for (above, letter) in from.chars().enumerate() {
+        let mut diagonal = above;
+        let mut left = above.saturating_add(1);
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, other) in row.iter_mut().skip(1).zip(to.chars()) {
+            let replaced = diagonal.saturating_add(usize::from(letter != other));
+            diagonal = *cell;
+            left = replaced.min(left.min(diagonal).saturating_add(1));
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read<T>(value: Value, read: impl FnOnce(Cursor<'_>) -> Given<T>) -> (Given<T>, String) {
+        let problems = Problems::default();
+        let given = read(Cursor {
+            value: &value,
+            path: "at".to_owned(),
+            problems: &problems,
+        });
+        let errors = problems.into_errors();
+        let shown: Vec<_> = errors.iter().map(|error| error.to_string()).collect();
+        (given, shown.join("\n"))
+    }
+
+    #[test]
+    fn numbers_are_whole_and_within_bounds() {
+        for (value, problem) in [
+            (json!(1), "at: must be at least 8"),
+            (json!(-1), "at: must be at least 8"),
+            (json!(-1.5), "at: must be at least 8"),
+            (json!(65), "at: must be at most 64"),
+            (json!(1e30), "at: must be at most 64"),
+            (
+                json!(9.5),
+                "at: must be a whole number, without fraction or exponent",
+            ),
+            (
+                json!(9.0),
+                "at: must be a whole number, without fraction or exponent",
+            ),
+            (json!("9"), "at: must be a whole number, not a string"),
+            (json!(null), "at: must be a whole number, not null"),
+        ] {
+            let expected = (Given::Refused, problem.to_owned());
+            assert_eq!(read(value, |cursor| cursor.number(8..=64)), expected);
+        }
+        let expected = (Given::Value(64), String::new());
+        assert_eq!(read(json!(64), |cursor| cursor.number(8..=64)), expected);
+    }
+
+    #[test]
+    fn texts_and_words_are_bounded() {
+        assert_eq!(
+            read(json!(""), |c| c.text(1..=3).map(drop)).1,
+            "at: must not be empty"
+        );
+        let (_, problem) = read(json!("abcd"), |c| c.text(1..=3).map(drop));
+        assert_eq!(problem, "at: must be at most 3 bytes long");
+        let (_, problem) = read(json!("ON"), |c| c.word(&[("on", 1), ("off", 2)]));
+        assert_eq!(problem, "at: must be one of `on`, `off`, not `ON`");
+    }
+
+    #[test]
+    fn unknown_fields_are_named_with_what_was_probably_meant() {
+        let value = json!({"ttl": 1, "ttl_secnds": 1, "Name": 1, "other": 1, "a b": 1});
+        let (given, problems) = read(value, |cursor| {
+            cursor.object(|fields| {
+                let _ = fields.optional("ttl_seconds", Cursor::flag);
+                fields.required("name", Cursor::flag)
+            })
+        });
+        assert_eq!(given, Given::Value(Given::Refused));
+        let expected = [
+            "at.name: is missing",
+            "at.Name: is unknown; did you mean `name`?",
+            "at[\"a b\"]: is unknown",
+            "at.other: is unknown",
+            "at.ttl: is unknown; did you mean `ttl_seconds`?",
+            "at.ttl_secnds: is unknown; did you mean `ttl_seconds`?",
+        ];
+        assert_eq!(problems, expected.join("\n"));
+    }
+
+    #[test]
+    fn distances_count_letters() {
+        for (from, to, distance) in [
+            ("", "abc", 3),
+            ("abc", "abc", 0),
+            ("abc", "axc", 1),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(edit_distance(from, to), distance, "{from} {to}");
+            assert_eq!(edit_distance(to, from), distance, "{to} {from}");
+        }
+    }
+}

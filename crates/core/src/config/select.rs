@@ -1,0 +1,255 @@
+//! Which of the operator's decisions holds for a request.
+//!
+//! Rules are tried in their order and the first that matches decides. The answer names the policy by a number, so
+//! that a request can keep it for its whole life without borrowing the configuration.
+
+use crate::http::{Authority, RequestHead, Target};
+
+use super::{Action, CachePolicy, Config, Rule, Unmatched};
+
+/// What the configuration says about a request.
+#[derive(Debug)]
+pub enum Selection<'a> {
+    /// This rule says `cache: false`.
+    Bypass(&'a Rule),
+    /// It is cached.
+    Cache(Selected<'a>),
+    /// No rule matches, and such requests are left alone.
+    Unmatched,
+}
+
+/// A policy that holds for a request.
+#[derive(Debug)]
+pub struct Selected<'a> {
+    /// Whose policy it is, to find it again with [`Config::policy`].
+    pub id: PolicyId,
+    /// The policy.
+    pub policy: &'a CachePolicy,
+    /// What the groups that its template names took of the path.
+    pub captures: Captures,
+}
+
+/// Whose policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PolicyId {
+    /// That of a rule.
+    Rule(RuleIndex),
+    /// That of requests which no rule matches.
+    Unmatched,
+}
+
+/// The place of a rule among the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RuleIndex(usize);
+
+/// What the named groups of a rule's path took of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Captures(Vec<Option<String>>);
+
+impl Captures {
+    /// What a pattern without groups takes.
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// What one group took, by its index among the template's names; `None` when it took no part.
+    pub fn get(&self, index: usize) -> Option<&str> {
+        self.0.get(index)?.as_deref()
+    }
+}
+
+impl Config {
+    /// Finds what holds for a request.
+    pub fn select(&self, head: &RequestHead, target: &Target) -> Selection<'_> {
+        let host = Authority::parse(head.authority()).map(|authority| authority.host());
+        let found = self
+            .rules
+            .iter()
+            .enumerate()
+            .find(|(_, rule)| rule.matcher.matches(head, host, target.path()));
+        match (found, &self.unmatched) {
+            (Some((index, rule)), _) => match &rule.action {
+                Action::Bypass => Selection::Bypass(rule),
+                Action::Cache(policy) => Selection::Cache(Selected {
+                    id: PolicyId::Rule(RuleIndex(index)),
+                    policy,
+                    captures: captures(rule, policy, target),
+                }),
+            },
+            (None, Unmatched::Bypass) => Selection::Unmatched,
+            (None, Unmatched::Rfc9111(policy)) => Selection::Cache(Selected {
+                id: PolicyId::Unmatched,
+                policy,
+                captures: Captures::none(),
+            }),
+        }
+    }
+
+    /// The policy with this id; `None` for an id of another configuration.
+    pub fn policy(&self, id: PolicyId) -> Option<&CachePolicy> {
+        match id {
+            PolicyId::Rule(index) => match &self.rule(index)?.action {
+                Action::Bypass => None,
+                Action::Cache(policy) => Some(policy),
+            },
+            PolicyId::Unmatched => match &self.unmatched {
+                Unmatched::Bypass => None,
+                Unmatched::Rfc9111(policy) => Some(policy),
+            },
+        }
+    }
+
+    /// The rule at this place; `None` for a place in another configuration.
+    pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
+        self.rules.get(index.0)
+    }
+}
+
+fn captures(rule: &Rule, policy: &CachePolicy, target: &Target) -> Captures {
+    let names = policy
+        .key
+        .template
+        .as_ref()
+        .map(|template| template.names());
+    match (names, &rule.matcher.path) {
+        (Some(names), Some(path)) if !names.is_empty() => {
+            Captures(path.captures(target.path(), names))
+        }
+        (Some(_) | None, _) => Captures::none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Headers;
+
+    fn head(method: &str, authority: &str, extra: &[(&str, &str)]) -> RequestHead {
+        let mut headers = Headers::from_iter([
+            (":method", method),
+            (":authority", authority),
+            (":path", "/"),
+        ]);
+        for (name, value) in extra {
+            headers.push(name, value);
+        }
+        RequestHead::parse(headers).unwrap()
+    }
+
+    fn chosen(config: &Config, head: &RequestHead, path: &str) -> String {
+        match config.select(head, &Target::parse(path.as_bytes()).unwrap()) {
+            Selection::Bypass(rule) => format!("bypass {}", rule.name),
+            Selection::Unmatched => "left alone".to_owned(),
+            Selection::Cache(selected) => match selected.id {
+                PolicyId::Rule(index) => format!("cache {}", config.rule(index).unwrap().name),
+                PolicyId::Unmatched => "cache unmatched".to_owned(),
+            },
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_decides() {
+        let config = Config::parse(
+            br#"{"rules": [
+                {"name": "never", "match": {"path": "/api/never/.*"}, "cache": false},
+                {"name": "v2", "match": {"path": "/api/.*", "headers": {"X-Api": "v2"}}},
+                {"name": "get", "match": {"path": "/api/.*", "methods": ["GET"]}},
+                {"name": "purge", "match": {"methods": ["PROPFIND", "DELETE"]}, "cache": false},
+                {"name": "host", "match": {"host": "*.example.com"}}
+            ]}"#,
+        )
+        .unwrap();
+        let v2 = [("x-api", "v1"), ("x-api", "v2")];
+        for (name, head, path, expected) in [
+            (
+                "never first",
+                head("GET", "a", &v2),
+                "/api/never/x",
+                "bypass never",
+            ),
+            (
+                "escaped",
+                head("GET", "a", &[]),
+                "/api/neve%72/x",
+                "bypass never",
+            ),
+            (
+                "query is no path",
+                head("GET", "a", &[]),
+                "/x?/api/never/",
+                "cache unmatched",
+            ),
+            ("any line", head("GET", "a", &v2), "/api/x", "cache v2"),
+            (
+                "GET",
+                head("GET", "a", &[("x-api", "v20")]),
+                "/api/x",
+                "cache get",
+            ),
+            ("HEAD", head("HEAD", "a", &[]), "/api/x", "cache unmatched"),
+            ("POST", head("POST", "a", &v2), "/api/x", "cache unmatched"),
+            (
+                "other method",
+                head("PROPFIND", "a", &[]),
+                "/api/x",
+                "bypass purge",
+            ),
+            (
+                "known method",
+                head("DELETE", "a", &[]),
+                "/api/x",
+                "bypass purge",
+            ),
+            (
+                "unknown method",
+                head("FOO", "a", &[]),
+                "/api/x",
+                "cache unmatched",
+            ),
+            (
+                "host",
+                head("GET", "A.Example.com:8080", &[]),
+                "/x",
+                "cache host",
+            ),
+            (
+                "no host",
+                head("GET", "a b.example.com", &[]),
+                "/x",
+                "cache unmatched",
+            ),
+        ] {
+            assert_eq!(chosen(&config, &head, path), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn unmatched_requests_can_be_left_alone() {
+        let config = Config::parse(br#"{"unmatched": "bypass"}"#).unwrap();
+        assert_eq!(chosen(&config, &head("GET", "a", &[]), "/"), "left alone");
+        assert!(config.policy(PolicyId::Unmatched).is_none());
+    }
+
+    #[test]
+    fn a_policy_is_found_again_by_its_id() {
+        let config = Config::parse(
+            br#"{"rules": [
+                {"name": "a", "match": {"path": "/a/.*"}, "cache": false},
+                {"name": "b", "match": {"path": "/(?P<x>b)?/(?P<unused>.*)/(?P<y>.*)"},
+                 "key": {"template": "{y}:{x}"}}
+            ]}"#,
+        )
+        .unwrap();
+        let target = Target::parse(b"//c/d").unwrap();
+        let Selection::Cache(selected) = config.select(&head("GET", "a", &[]), &target) else {
+            panic!("not cached");
+        };
+        assert_eq!(selected.captures.get(0), Some("d"));
+        assert_eq!(selected.captures.get(1), None);
+        assert_eq!(selected.captures.get(2), None);
+        let again = config.policy(selected.id).unwrap();
+        assert_eq!(again.hash, selected.policy.hash);
+        assert!(config.policy(PolicyId::Rule(RuleIndex(0))).is_none());
+        assert!(config.policy(PolicyId::Rule(RuleIndex(2))).is_none());
+    }
+}

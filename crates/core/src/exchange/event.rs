@@ -1,0 +1,59 @@
+//! Everything the outside can tell an exchange.
+
+use crate::http::Headers;
+use crate::key::Attributes;
+use crate::policy::request::RequestBody;
+
+/// Something happened to the exchange.
+pub enum Event<'a> {
+    /// The stream ended, complete or not; nothing follows.
+    Aborted,
+    /// What the tiers hold under the key that was asked for.
+    Answer(Answer<'a>),
+    /// The next bytes of the response's body.
+    Chunk(&'a [u8]),
+    /// The client's request has arrived.
+    Request(Arrival<'a>),
+    /// A response's head is on its way to the client.
+    Response(Arriving<'a>),
+    /// The response is complete, with or without trailers.
+    ResponseEnded,
+}
+
+/// A request's head, as it arrived.
+pub struct Arrival<'a> {
+    /// All fields, pseudo-fields included.
+    pub headers: Headers,
+    /// Whether a body follows.
+    pub body: RequestBody,
+    /// What the proxy knows besides.
+    pub attributes: &'a dyn Attributes,
+}
+
+/// A response's head, on its way to the client.
+pub struct Arriving<'a> {
+    /// All fields, `:status` included.
+    pub headers: Headers,
+    /// Whether a body follows.
+    pub body: ResponseBody,
+    /// What the proxy knows besides.
+    pub attributes: &'a dyn Attributes,
+}
+
+/// Whether a response's head is all there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseBody {
+    /// A body, trailers or both follow.
+    Follows,
+    /// The head is all.
+    None,
+}
+
+/// What the tiers hold under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer<'a> {
+    /// Nothing that can be used.
+    Absent,
+    /// These bytes, whose key was compared.
+    Found(&'a [u8]),
+}

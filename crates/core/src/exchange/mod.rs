@@ -1,0 +1,157 @@
+//! One client's exchange, as a state machine.
+//!
+//! ```text
+//!                    ┌─ bypass ─▶ Passing
+//! Idle ── Request ───┤                        ┌─ fresh ─▶ Serving
+//!                    └─▶ Looking ── Answer ───┤                          ┌─ not stored ─▶ Passing
+//!                          ▲      └ variants ┐└─▶ Forwarding ── Response ─┤
+//!                          └─────────────────┘                           └─▶ Capturing ── ended ─▶ Passing
+//! ```
+//!
+//! [`Exchange::on`] is total: every event in every state has an answer, and the answer to a surprise is to let the
+//! message pass. While a step is taken the state is [`State::Passing`], so that whatever goes wrong in it leaves a
+//! transparent proxy behind. It does no I/O: it is told what happened and says what should.
+
+mod capture;
+mod event;
+mod request;
+mod response;
+mod serve;
+mod step;
+mod store;
+
+use std::mem;
+use std::rc::Rc;
+
+use crate::config::Config;
+use crate::policy::Reason;
+use crate::report::{Annotation, Counter};
+use crate::time::Timestamp;
+
+pub use capture::CaptureBudget;
+pub use event::{Answer, Arrival, Arriving, Event, ResponseBody};
+pub use step::{Candidate, Effect, Reply, Step, Verdict};
+
+use request::Looking;
+use response::Forwarding;
+use store::Capturing;
+
+/// One client's exchange.
+#[derive(Debug)]
+pub struct Exchange {
+    surroundings: Surroundings,
+    state: State,
+}
+
+/// What every exchange of a worker shares.
+#[derive(Clone, Debug)]
+struct Surroundings {
+    config: Rc<Config>,
+    budget: Rc<CaptureBudget>,
+}
+
+/// Where an exchange stands; each variant owns just what is needed from there on.
+#[derive(Debug)]
+enum State {
+    /// A copy of the response's body is being taken.
+    Capturing(Box<Capturing>),
+    /// The request is on its way to the origin, and the response may be stored.
+    Forwarding(Box<Forwarding>),
+    /// Nothing has happened yet.
+    Idle,
+    /// The tiers have been asked.
+    Looking(Box<Looking>),
+    /// The exchange is none of our business, except perhaps for a word to the client.
+    Passing(Passage),
+    /// The answer came from here; what still passes is our own reply.
+    Serving,
+}
+
+/// How an exchange passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passage {
+    /// The response is told about the cache.
+    Annotated(Annotation),
+    /// Nothing is said.
+    Silent,
+}
+
+impl State {
+    /// Nothing is left to do.
+    fn done() -> Self {
+        Self::Passing(Passage::Silent)
+    }
+}
+
+impl Exchange {
+    /// An exchange that has not begun.
+    pub fn new(config: Rc<Config>, budget: Rc<CaptureBudget>) -> Self {
+        Self { surroundings: Surroundings { config, budget }, state: State::Idle }
+    }
+
+    /// Takes one step.
+    pub fn on<'a>(&mut self, event: Event<'a>, now: Timestamp) -> Step<'a> {
+        let state = mem::replace(&mut self.state, State::done());
+        let around = &self.surroundings;
+        let (next, step) = match (state, event) {
+            (State::Idle, Event::Request(arrival)) => request::begin(around, arrival, now),
+            (State::Looking(looking), Event::Answer(answer)) => looking.answered(around, answer, now),
+            (State::Forwarding(forwarding), Event::Response(arriving)) => forwarding.responded(around, arriving, now),
+            (State::Capturing(capturing), Event::Chunk(chunk)) => capturing.grow(chunk),
+            (State::Capturing(capturing), Event::ResponseEnded) => capturing.finish(around),
+            (State::Capturing(_), Event::Aborted) => not_stored(Reason::Incomplete),
+            (State::Passing(Passage::Annotated(annotation)), Event::Response(_)) => {
+                (State::done(), annotate(around, annotation))
+            }
+            (state, event) => (surprised(state, &event), Step::pass()),
+        };
+        self.state = next;
+        step
+    }
+
+    /// Whether the response's head matters; when it does not, the outside need not even read it.
+    pub fn wants_response(&self) -> bool {
+        match self.state {
+            State::Forwarding(_) | State::Passing(Passage::Annotated(_)) => true,
+            State::Capturing(_) | State::Idle | State::Looking(_) | State::Passing(Passage::Silent) | State::Serving => {
+                false
+            }
+        }
+    }
+
+    /// Whether the response's body matters.
+    pub fn wants_body(&self) -> bool {
+        match self.state {
+            State::Capturing(_) => true,
+            State::Forwarding(_) | State::Idle | State::Looking(_) | State::Passing(_) | State::Serving => false,
+        }
+    }
+
+    /// The outside cannot go on with this exchange: it passes, and what was kept of it is freed.
+    pub fn give_up(&mut self) {
+        self.state = State::done();
+    }
+}
+
+/// What a state becomes on an event that says nothing to it: it stays, unless what it waits for can no longer come.
+fn surprised(state: State, event: &Event<'_>) -> State {
+    match event {
+        Event::Aborted | Event::ResponseEnded => State::done(),
+        Event::Answer(_) | Event::Chunk(_) | Event::Request(_) | Event::Response(_) => state,
+    }
+}
+
+/// The response passes, and its body is not kept.
+fn not_stored<'a>(reason: Reason) -> (State, Step<'a>) {
+    let effects = vec![Effect::Count(Counter::NotStored(reason))];
+    (State::done(), Step::continue_with(effects))
+}
+
+/// Tells the client about the cache, on a response that is not ours.
+fn annotate<'a>(around: &Surroundings, annotation: Annotation) -> Step<'a> {
+    let line = |(name, value)| match name {
+        "cache-status" => Effect::AddHeader(name, value), // a list: caches nearer the origin stand in front
+        _ => Effect::SetHeader(name, value),
+    };
+    Step::continue_with(annotation.fields(around.config.headers).map(line).collect())
+}

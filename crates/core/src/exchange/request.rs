@@ -1,0 +1,177 @@
+//! From a request to an answer: which rule, which key, and what the tiers hold under it.
+
+use std::rc::Rc;
+
+use super::event::{Answer, Arrival};
+use super::response::Forwarding;
+use super::serve::{self, Found};
+use super::{Effect, Passage, State, Step, Surroundings};
+use crate::config::{PolicyId, Selection};
+use crate::entry::{Payload, StoredResponse, Variants};
+use crate::http::{Headers, RequestDirectives, RequestHead, Target};
+use crate::key::{Key, KeyError, Parts};
+use crate::policy::Reason;
+use crate::policy::request::{self, Lookup, OnMiss, RequestFacts, RequestVerdict};
+use crate::policy::reuse::{self, Reuse};
+use crate::policy::validation::Preconditions;
+use crate::report::{Annotation, Counter, Forward};
+use crate::time::Timestamp;
+
+/// What an exchange remembers of its request.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) policy: PolicyId,
+    pub(super) head: RequestHead,
+    pub(super) facts: RequestFacts,
+    pub(super) key: Rc<Key>,
+    pub(super) started: Timestamp,
+}
+
+/// The tiers have been asked.
+#[derive(Debug)]
+pub(super) struct Looking {
+    subject: Subject,
+    lookup: Lookup,
+    place: Place,
+}
+
+/// Which key the tiers were asked for.
+#[derive(Debug)]
+enum Place {
+    /// That of the URL.
+    Primary,
+    /// That of the variant which these fields select.
+    Variant(Variants),
+}
+
+/// Why a request is not looked up.
+enum Refusal {
+    Bypass(Reason),
+    /// No rule matches, and unmatched requests are left alone.
+    NoRule,
+}
+
+/// Takes the request in.
+pub(super) fn begin<'a>(around: &Surroundings, arrival: Arrival<'_>, now: Timestamp) -> (State, Step<'a>) {
+    match prepare(around, arrival, now) {
+        Ok(looking) => {
+            let step = Step::lookup(Rc::clone(&looking.subject.key));
+            (State::Looking(Box::new(looking)), step)
+        }
+        Err(Refusal::Bypass(reason)) => {
+            let passage = Passage::Annotated(Annotation::Bypass(reason));
+            (State::Passing(passage), Step::continue_with(vec![Effect::Count(Counter::Bypassed(reason))]))
+        }
+        Err(Refusal::NoRule) => {
+            let effects = vec![Effect::Count(Counter::Bypassed(Reason::NoRule))];
+            (State::Passing(Passage::Silent), Step::continue_with(effects))
+        }
+    }
+}
+
+fn prepare(around: &Surroundings, arrival: Arrival<'_>, now: Timestamp) -> Result<Looking, Refusal> {
+    let head = RequestHead::parse(arrival.headers).map_err(|_| Refusal::Bypass(Reason::KeyInvalid))?;
+    let target = Target::parse(head.target()).map_err(|_| Refusal::Bypass(Reason::AmbiguousPath))?;
+    let selected = match around.config.select(&head, &target) {
+        Selection::Cache(selected) => selected,
+        Selection::Bypass(_) => return Err(Refusal::Bypass(Reason::RuleBypass)),
+        Selection::Unmatched => return Err(Refusal::NoRule),
+    };
+    let directives = RequestDirectives::parse(head.headers());
+    let lookup = match request::judge(&head, &directives, selected.policy, arrival.body) {
+        RequestVerdict::Lookup(lookup) => lookup,
+        RequestVerdict::Bypass(reason) => return Err(Refusal::Bypass(reason)),
+    };
+    let parts = Parts {
+        head: &head,
+        target: &target,
+        policy: selected.policy,
+        captures: &selected.captures,
+        attributes: arrival.attributes,
+    };
+    let built = Key::build(&parts, around.config.limits.max_key_bytes).map_err(|error| match error {
+        KeyError::IdentityInvalid => Refusal::Bypass(Reason::IdentityInvalid),
+        KeyError::Invalid | KeyError::TooLong => Refusal::Bypass(Reason::KeyInvalid),
+    })?;
+    let facts = RequestFacts::of(&head, &directives, built.principal);
+    let subject = Subject { policy: selected.id, facts, key: Rc::new(built.key), started: now, head };
+    Ok(Looking { subject, lookup, place: Place::Primary })
+}
+
+impl Looking {
+    /// Takes in what the tiers hold.
+    pub(super) fn answered<'a>(
+        self,
+        around: &Surroundings,
+        answer: Answer<'a>,
+        now: Timestamp,
+    ) -> (State, Step<'a>) {
+        let payload = match answer {
+            Answer::Absent => return self.miss(around),
+            Answer::Found(bytes) => Payload::decode(bytes),
+        };
+        match (payload, &self.place) {
+            (Ok(Payload::Response(stored)), Place::Primary | Place::Variant(_)) => self.judge(around, stored, now),
+            (Ok(Payload::Variants(variants)), Place::Primary) => self.look_for_variant(around, variants),
+            (Ok(Payload::Variants(_)), Place::Variant(_)) | (Err(_), Place::Primary | Place::Variant(_)) => {
+                self.corrupt(around)
+            }
+        }
+    }
+
+    fn look_for_variant<'a>(mut self, around: &Surroundings, variants: Variants) -> (State, Step<'a>) {
+        let max = around.config.limits.max_key_bytes;
+        match self.subject.key.variant(variants.fields(), self.subject.head.headers(), max) {
+            Ok(key) => {
+                self.place = Place::Variant(variants);
+                (State::Looking(Box::new(self)), Step::lookup(Rc::new(key)))
+            }
+            Err(_) => self.miss(around),
+        }
+    }
+
+    fn judge<'a>(self, around: &Surroundings, stored: StoredResponse<'a>, now: Timestamp) -> (State, Step<'a>) {
+        let Some(policy) = around.config.policy(self.subject.policy) else { return self.miss(around) };
+        match reuse::judge(&stored.meta, policy.hash, self.lookup.demands, now) {
+            Reuse::Fresh { age, ttl_left: ttl } => {
+                let preconditions = Preconditions::of(&self.subject.head);
+                match Headers::from_pairs(stored.pairs.to_vec()) {
+                    Ok(headers) => {
+                        let found = Found { status: stored.status, headers, body: stored.body, age, ttl };
+                        (State::Serving, serve::hit(found, preconditions.as_ref(), around.config.headers))
+                    }
+                    Err(_) => self.corrupt(around),
+                }
+            }
+            Reuse::Unusable(Reason::RequestDirective) => self.forward(around, Forward::Request),
+            Reuse::Unusable(reason) => self.forward(around, Forward::Stale(reason)),
+        }
+    }
+
+    /// What stood there is no entry: a miss, and a number somebody should look at.
+    fn corrupt<'a>(self, around: &Surroundings) -> (State, Step<'a>) {
+        let (state, mut step) = self.miss(around);
+        step.effects.push(Effect::Count(Counter::Corrupt));
+        (state, step)
+    }
+
+    fn miss<'a>(self, around: &Surroundings) -> (State, Step<'a>) {
+        let forward = match self.place {
+            Place::Primary => Forward::UriMiss,
+            Place::Variant(_) => Forward::VaryMiss,
+        };
+        self.forward(around, forward)
+    }
+
+    fn forward<'a>(self, around: &Surroundings, forward: Forward) -> (State, Step<'a>) {
+        if self.lookup.on_miss == OnMiss::GatewayTimeout {
+            return (State::Serving, serve::unanswered(around.config.headers));
+        }
+        let known = match self.place {
+            Place::Primary => Variants::default(),
+            Place::Variant(variants) => variants,
+        };
+        let forwarding = Forwarding { subject: self.subject, forward, known };
+        (State::Forwarding(Box::new(forwarding)), Step::continue_with(vec![Effect::Count(Counter::Missed)]))
+    }
+}

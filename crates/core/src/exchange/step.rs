@@ -1,0 +1,84 @@
+//! What an exchange asks of the outside.
+
+use std::rc::Rc;
+
+use crate::key::Key;
+use crate::report::Counter;
+use crate::time::Timestamp;
+
+/// The answer to an event: one verdict to obey at once, and effects to carry out in order.
+#[derive(Debug)]
+#[must_use]
+pub struct Step<'a> {
+    /// To be obeyed at once.
+    pub verdict: Verdict<'a>,
+    /// To be carried out in order; each may fail without harm to the request.
+    pub effects: Vec<Effect>,
+}
+
+/// What happens to the message now.
+#[derive(Debug)]
+pub enum Verdict<'a> {
+    /// It goes on its way.
+    Continue,
+    /// The tiers are asked for this key, and the answer comes back as an event.
+    Lookup(Rc<Key>),
+    /// The request is answered here.
+    Reply(Reply<'a>),
+}
+
+/// A response made here.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// The status.
+    pub status: u16,
+    /// The fields as a block of pairs (see [`crate::http::Headers::to_pairs`]).
+    pub pairs: Vec<u8>,
+    /// The body; given for HEAD too, because the proxy takes the content-length from it.
+    pub body: &'a [u8],
+    /// A word for the proxy's access log.
+    pub details: &'static str,
+}
+
+/// Something to be done beside the message.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A line is added to the response's head.
+    AddHeader(&'static str, String),
+    /// A number grows by one.
+    Count(Counter),
+    /// One line takes the place of all lines of that name in the response's head.
+    SetHeader(&'static str, String),
+    /// An entry is stored.
+    Store(Candidate),
+}
+
+/// An entry that wants to be stored.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Under which key.
+    pub key: Rc<Key>,
+    /// When the request that fetched it was received; it never replaces one that started later.
+    pub started: Timestamp,
+    /// When it is of no use any more.
+    pub expires: Timestamp,
+    /// Its bytes, in the form of [`crate::entry`].
+    pub payload: Vec<u8>,
+}
+
+impl<'a> Step<'a> {
+    /// Nothing to do.
+    pub fn pass() -> Self {
+        Self { verdict: Verdict::Continue, effects: Vec::new() }
+    }
+
+    /// The message goes on its way, with these effects.
+    pub fn continue_with(effects: Vec<Effect>) -> Self {
+        Self { verdict: Verdict::Continue, effects }
+    }
+
+    /// The tiers are asked.
+    pub fn lookup(key: Rc<Key>) -> Self {
+        Self { verdict: Verdict::Lookup(key), effects: Vec::new() }
+    }
+}

@@ -1,0 +1,106 @@
+//! Fresh, then not: what a clock does to entries.
+
+use larder_core::policy::Reason;
+use larder_core::report::Counter;
+
+use crate::stage::{CACHE_ALL, Stage, get, reply, request};
+
+#[test]
+fn an_entry_answers_until_its_time_is_over() {
+    let mut stage = Stage::new(CACHE_ALL);
+    let first = stage.exchange(get("/a"), reply("one"));
+    assert_eq!(first.cache(), ("MISS", "larder; fwd=uri-miss; stored"));
+    assert_eq!(first.field("cache-control"), "public, max-age=60");
+
+    stage.wait(59);
+    let hit = stage.exchange(get("/a"), reply("two"));
+    assert_eq!(hit.cache(), ("HIT", "larder; hit; ttl=1"));
+    assert_eq!(
+        (hit.text(), hit.field("age"), hit.field("x-cache-age")),
+        ("one", "59", "59")
+    );
+
+    stage.wait(1);
+    let again = stage.exchange(get("/a"), reply("two"));
+    assert_eq!((again.field("x-cache"), again.text()), ("MISS", "two"));
+    assert_eq!(stage.origin_requests, 2);
+}
+
+#[test]
+fn a_clock_that_steps_back_does_not_make_entries_older() {
+    let mut stage = Stage::new(CACHE_ALL);
+    stage.wait(1_000);
+    stage.exchange(get("/a"), reply("one"));
+    stage.now = larder_core::time::Timestamp::from_secs(1_000_990);
+    let hit = stage.exchange(get("/a"), reply("two"));
+    assert!(["HIT", "MISS"].contains(&hit.field("x-cache")));
+    assert!(hit.field("age").parse::<u32>().unwrap_or(0) <= 60);
+}
+
+#[test]
+fn the_origins_word_beats_the_rules_unless_the_rule_overrides_it() {
+    for (mode, seconds, word) in [("default", 20, "MISS"), ("override", 20, "HIT")] {
+        let configuration = format!(
+            r#"{{"rules":[{{"name":"all","match":{{"path":"/.*"}},"ttl_seconds":60,"ttl_mode":"{mode}"}}]}}"#
+        );
+        let mut stage = Stage::new(&configuration);
+        stage.exchange(get("/a"), reply("one").with("cache-control", "max-age=10"));
+        stage.wait(seconds);
+        assert_eq!(
+            stage.exchange(get("/a"), reply("two")).field("x-cache"),
+            word,
+            "{mode}"
+        );
+    }
+}
+
+#[test]
+fn a_rule_that_changed_does_not_use_what_another_stored() {
+    let mut stage =
+        Stage::new(r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]}"#);
+    stage.exchange(get("/a"), reply("one"));
+    stage.reconfigure(r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":30}]}"#);
+    let answer = stage.exchange(get("/a"), reply("two"));
+    assert_eq!(answer.cache(), ("MISS", "larder; fwd=stale; stored"));
+}
+
+#[test]
+fn a_client_may_demand_more_only_where_it_is_honoured() {
+    for (mode, word) in [("ignore", "HIT"), ("honor", "MISS")] {
+        let configuration = format!(
+            r#"{{"request_cache_control":"{mode}","rules":[{{"name":"all","match":{{"path":"/.*"}},"ttl_seconds":60}}]}}"#
+        );
+        for directive in ["no-cache", "max-age=5", "min-fresh=55"] {
+            let mut stage = Stage::new(&configuration);
+            stage.exchange(get("/a"), reply("one"));
+            stage.wait(10);
+            let answer = stage.exchange(get("/a").with("cache-control", directive), reply("two"));
+            assert_eq!(answer.field("x-cache"), word, "{mode} {directive}");
+        }
+    }
+}
+
+#[test]
+fn other_methods_pass_and_are_counted() {
+    let mut stage = Stage::new(CACHE_ALL);
+    let answer = stage.exchange(request("POST", "/a"), reply("done"));
+    assert_eq!(answer.cache(), ("BYPASS", "larder; fwd=method"));
+    assert_eq!(stage.count(Counter::Bypassed(Reason::Method)), 1);
+    assert_eq!(stage.count(Counter::Missed), 0);
+}
+
+#[test]
+fn losing_all_that_is_shared_is_a_miss() {
+    let mut stage = Stage::new(CACHE_ALL);
+    stage.exchange(get("/a"), reply("one"));
+    stage.kv.wipe();
+    assert_eq!(
+        stage.exchange(get("/a"), reply("two")).field("x-cache"),
+        "MISS"
+    );
+    stage.exchange(get("/a"), reply("three"));
+    assert_eq!(
+        stage.exchange(get("/a"), reply("four")).field("x-cache"),
+        "HIT"
+    );
+}

@@ -1,0 +1,16 @@
+//! Whole exchanges as short plays: the core with a scripted origin and a clock that we hold.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop"
+)]
+
+mod abort;
+mod fresh;
+mod stage;
+mod totality;
+mod variants;

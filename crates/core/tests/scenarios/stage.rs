@@ -1,0 +1,291 @@
+//! A worker without a proxy: the shared tier over memory, a scripted origin, a clock that we hold.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use larder_core::config::Config;
+use larder_core::exchange::{
+    Answer, Arrival, Arriving, CaptureBudget, Effect, Event, Exchange, ResponseBody, Step, Verdict,
+};
+use larder_core::http::Headers;
+use larder_core::key::Attributes;
+use larder_core::policy::request::RequestBody;
+use larder_core::report::Counter;
+use larder_core::tier::{Candidate, Lookup, MemoryGauge, MemoryKv, SharedTier};
+use larder_core::time::Timestamp;
+
+/// Caches everything for a minute.
+pub const CACHE_ALL: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]}"#;
+
+/// A worker without a proxy.
+pub struct Stage {
+    config: Rc<Config>,
+    pub budget: Rc<CaptureBudget>,
+    pub kv: MemoryKv,
+    gauge: MemoryGauge,
+    tier: SharedTier,
+    pub now: Timestamp,
+    counts: HashMap<Counter, u64>,
+    /// How many requests came to the origin.
+    pub origin_requests: usize,
+}
+
+/// A request as the client sends it.
+#[derive(Clone)]
+pub struct Request(Vec<(String, String)>);
+
+/// A response as the origin sends it.
+#[derive(Clone)]
+pub struct Response {
+    status: u16,
+    fields: Vec<(String, String)>,
+    chunks: Vec<Vec<u8>>,
+    end: End,
+    details: &'static str,
+}
+
+/// How a response ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Complete,
+    BreaksOff,
+}
+
+/// What the client saw.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub status: u16,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+}
+
+pub fn get(path: &str) -> Request {
+    request("GET", path)
+}
+
+pub fn request(method: &str, path: &str) -> Request {
+    let pseudo = [
+        (":method", method),
+        (":scheme", "http"),
+        (":authority", "api.example.com"),
+        (":path", path),
+    ];
+    Request(
+        pseudo
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+    )
+}
+
+pub fn reply(body: &str) -> Response {
+    Response {
+        status: 200,
+        fields: Vec::new(),
+        chunks: vec![body.as_bytes().to_vec()],
+        end: End::Complete,
+        details: "via_upstream",
+    }
+}
+
+impl Request {
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+impl Response {
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.fields.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The body comes in these pieces.
+    pub fn in_chunks(mut self, chunks: &[&str]) -> Self {
+        self.chunks = chunks
+            .iter()
+            .map(|chunk| chunk.as_bytes().to_vec())
+            .collect();
+        self
+    }
+
+    /// The connection is lost after the last piece.
+    pub fn breaking_off(mut self) -> Self {
+        self.end = End::BreaksOff;
+        self
+    }
+
+    /// The proxy made it.
+    pub fn by_the_proxy(mut self) -> Self {
+        self.details = "upstream_reset_before_response_started";
+        self
+    }
+}
+
+impl Seen {
+    pub fn field(&self, name: &str) -> &str {
+        self.headers
+            .only(name)
+            .map_or("", |value| std::str::from_utf8(value).unwrap())
+    }
+
+    /// `x-cache` and the detail of `cache-status`.
+    pub fn cache(&self) -> (&str, &str) {
+        let status = self.headers.all("cache-status").last().unwrap_or_default();
+        (self.field("x-cache"), std::str::from_utf8(status).unwrap())
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+impl Stage {
+    pub fn new(configuration: &str) -> Self {
+        let config = Rc::new(Config::parse(configuration.as_bytes()).unwrap());
+        Self {
+            budget: CaptureBudget::new(config.limits.capture_bytes),
+            kv: MemoryKv::new(),
+            gauge: MemoryGauge::new(),
+            tier: SharedTier::new(config.storage.geometry(), config.storage.max_bytes, 7),
+            now: Timestamp::from_secs(1_000_000),
+            counts: HashMap::new(),
+            origin_requests: 0,
+            config,
+        }
+    }
+
+    /// A new configuration takes over; what is stored stays.
+    pub fn reconfigure(&mut self, configuration: &str) {
+        self.config = Rc::new(Config::parse(configuration.as_bytes()).unwrap());
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, seconds: u64) {
+        self.now = Timestamp::from_nanos(self.now.as_nanos() + seconds * 1_000_000_000);
+    }
+
+    pub fn count(&self, counter: Counter) -> u64 {
+        self.counts.get(&counter).copied().unwrap_or_default()
+    }
+
+    /// One whole exchange; the origin answers with `response` if it is asked.
+    pub fn exchange(&mut self, request: Request, response: Response) -> Seen {
+        let mut exchange = Exchange::new(Rc::clone(&self.config), Rc::clone(&self.budget));
+        let arrival = Arrival {
+            headers: Headers::from_iter(request.0),
+            body: RequestBody::None,
+            attributes: &Details("via_upstream"),
+        };
+        match self.drive(&mut exchange, Event::Request(arrival)) {
+            Some(seen) => seen,
+            None => {
+                self.origin_requests += 1;
+                self.respond(&mut exchange, response)
+            }
+        }
+    }
+
+    /// The response on its way through the exchange; the client sees all of it, whatever becomes of the copy.
+    fn respond(&mut self, exchange: &mut Exchange, response: Response) -> Seen {
+        let mut headers = Headers::from_iter([(":status", response.status.to_string())]);
+        for (name, value) in &response.fields {
+            headers.push(name, value);
+        }
+        let body: Vec<u8> = response.chunks.concat();
+        let follows = if body.is_empty() {
+            ResponseBody::None
+        } else {
+            ResponseBody::Follows
+        };
+        let mut sent = headers.clone();
+        sent.retain(|name, _| !name.starts_with(b":"));
+        if exchange.wants_response() {
+            let arriving = Arriving {
+                headers,
+                body: follows,
+                attributes: &Details(response.details),
+            };
+            let step = exchange.on(Event::Response(arriving), self.now);
+            assert!(matches!(step.verdict, Verdict::Continue));
+            self.carry_out(step.effects, &mut sent);
+        }
+        for chunk in response.chunks.iter().filter(|chunk| !chunk.is_empty()) {
+            let step = exchange.on(Event::Chunk(chunk), self.now);
+            self.carry_out(step.effects, &mut sent);
+        }
+        let last = if response.end == End::Complete {
+            Event::ResponseEnded
+        } else {
+            Event::Aborted
+        };
+        let step = exchange.on(last, self.now);
+        self.carry_out(step.effects, &mut sent);
+        Seen {
+            status: response.status,
+            headers: sent,
+            body,
+        }
+    }
+
+    /// Steps until the exchange is answered or goes to the origin.
+    fn drive(&mut self, exchange: &mut Exchange, event: Event<'_>) -> Option<Seen> {
+        let step = exchange.on(event, self.now);
+        self.settle(exchange, step)
+    }
+
+    fn settle(&mut self, exchange: &mut Exchange, step: Step<'_>) -> Option<Seen> {
+        self.carry_out(step.effects, &mut Headers::new());
+        match step.verdict {
+            Verdict::Continue => None,
+            Verdict::Lookup(key) => match self.tier.lookup(&self.kv, &key, self.now) {
+                Lookup::Found(found) => {
+                    let step = exchange.on(Event::Answer(Answer::Found(found.payload())), self.now);
+                    self.settle(exchange, step)
+                }
+                Lookup::Absent(_) => self.drive(exchange, Event::Answer(Answer::Absent)),
+            },
+            Verdict::Reply(reply) => Some(Seen {
+                status: reply.status,
+                headers: Headers::from_pairs(reply.pairs).unwrap(),
+                body: reply.body.to_vec(),
+            }),
+        }
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>, sent: &mut Headers) {
+        for effect in effects {
+            match effect {
+                Effect::AddHeader(name, value) => sent.push(name, value),
+                Effect::Count(counter) => *self.counts.entry(counter).or_default() += 1,
+                Effect::SetHeader(name, value) => {
+                    sent.remove(name);
+                    sent.push(name, value);
+                }
+                Effect::Store(candidate) => {
+                    let entry = Candidate {
+                        key: &candidate.key,
+                        started: candidate.started,
+                        expires: candidate.expires,
+                        payload: &candidate.payload,
+                    };
+                    let _ = self.tier.store(&self.kv, &self.gauge, entry, self.now);
+                }
+            }
+        }
+    }
+}
+
+/// The proxy's word for where a response came from.
+struct Details(&'static str);
+
+impl Attributes for Details {
+    fn attribute(&self, path: &[&str]) -> Option<Vec<u8>> {
+        (path == ["response", "code_details"]).then(|| self.0.as_bytes().to_vec())
+    }
+}

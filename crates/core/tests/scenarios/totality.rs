@@ -1,0 +1,144 @@
+//! Every event in every state has an answer, whatever bytes it carries.
+
+use std::rc::Rc;
+
+use larder_core::config::Config;
+use larder_core::exchange::{
+    Answer, Arrival, Arriving, CaptureBudget, Event, Exchange, ResponseBody,
+};
+use larder_core::http::Headers;
+use larder_core::key::Attributes;
+use larder_core::policy::request::RequestBody;
+use larder_core::time::Timestamp;
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Happening {
+    Aborted,
+    Absent,
+    Chunk(Vec<u8>),
+    Found(Vec<u8>),
+    Request(Vec<(String, Vec<u8>)>),
+    Response(Vec<(String, Vec<u8>)>, bool),
+    ResponseEnded,
+}
+
+struct Anything(Option<Vec<u8>>);
+
+impl Attributes for Anything {
+    fn attribute(&self, _: &[&str]) -> Option<Vec<u8>> {
+        self.0.clone()
+    }
+}
+
+/// Names that mean something to a cache, with values that may or may not.
+fn fields(pseudo: &'static [&'static str]) -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
+    let names = [
+        "cache-control",
+        "vary",
+        "age",
+        "expires",
+        "date",
+        "etag",
+        "if-none-match",
+        "authorization",
+        "cookie",
+        "set-cookie",
+        "content-length",
+        "range",
+        "connection",
+        "accept",
+    ];
+    let values = prop_oneof![
+        Just(b"max-age=60".to_vec()),
+        Just(b"public, max-age=\"60\", private=\"a".to_vec()),
+        Just(b"accept, x-b".to_vec()),
+        Just(b"18446744073709551616".to_vec()),
+        Just(b"3".to_vec()),
+        proptest::collection::vec(any::<u8>(), 0..20),
+    ];
+    let plain = proptest::collection::vec((proptest::sample::select(names.to_vec()), values), 0..5);
+    let head = proptest::collection::vec(
+        prop_oneof![Just("GET"), Just("200"), Just("/a?b"), Just("\u{80}")],
+        pseudo.len(),
+    );
+    (head, plain).prop_map(move |(head, plain)| {
+        let head = pseudo
+            .iter()
+            .zip(head)
+            .map(|(name, value)| ((*name).to_owned(), sensible(name, value)));
+        head.chain(
+            plain
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        )
+        .collect()
+    })
+}
+
+/// Mostly what belongs there, so that the deeper states are reached.
+fn sensible(name: &str, value: &str) -> Vec<u8> {
+    let usual = match name {
+        ":method" => "GET",
+        ":path" => "/a?b",
+        ":status" => "200",
+        _ => "example.com",
+    };
+    if value == "\u{80}" {
+        vec![0x80]
+    } else {
+        usual.as_bytes().to_vec()
+    }
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        1 => Just(Happening::Aborted),
+        3 => Just(Happening::Absent),
+        2 => proptest::collection::vec(any::<u8>(), 0..50).prop_map(Happening::Chunk),
+        1 => proptest::collection::vec(any::<u8>(), 0..80).prop_map(Happening::Found),
+        4 => fields(&[":method", ":authority", ":path"]).prop_map(Happening::Request),
+        4 => (fields(&[":status"]), any::<bool>()).prop_map(|(fields, ends)| Happening::Response(fields, ends)),
+        2 => Just(Happening::ResponseEnded),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn any_happenings_in_any_order_are_survived(
+        happenings in proptest::collection::vec(happening(), 1..12),
+        clock in proptest::collection::vec(any::<u64>(), 12),
+    ) {
+        let json = br#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"identity":{"cookie":"sid"}}]}"#;
+        let config = Rc::new(Config::parse(json).unwrap());
+        let budget = CaptureBudget::new(100);
+        let attributes = Anything(Some(b"via_upstream".to_vec()));
+        {
+            let mut exchange = Exchange::new(config, Rc::clone(&budget));
+            for (happening, now) in happenings.iter().zip(clock) {
+                let event = match happening {
+                    Happening::Aborted => Event::Aborted,
+                    Happening::Absent => Event::Answer(Answer::Absent),
+                    Happening::Chunk(chunk) => Event::Chunk(chunk),
+                    Happening::Found(bytes) => Event::Answer(Answer::Found(bytes)),
+                    Happening::Request(fields) => Event::Request(Arrival {
+                        headers: Headers::from_iter(fields.clone()),
+                        body: RequestBody::None,
+                        attributes: &attributes,
+                    }),
+                    Happening::Response(fields, ends) => Event::Response(Arriving {
+                        headers: Headers::from_iter(fields.clone()),
+                        body: if *ends { ResponseBody::None } else { ResponseBody::Follows },
+                        attributes: &attributes,
+                    }),
+                    Happening::ResponseEnded => Event::ResponseEnded,
+                };
+                let _ = exchange.on(event, Timestamp::from_nanos(now));
+                prop_assert!(budget.held() <= 100);
+            }
+        }
+        prop_assert_eq!(budget.held(), 0);
+    }
+}
