@@ -1,0 +1,220 @@
+//! Listeners and their filter chains, rendered from types.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::bootstrap::address;
+
+const TYPES: &str = "type.googleapis.com/envoy.extensions";
+
+/// The filter under test and how it is loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wasm {
+    module: PathBuf,
+    configuration: String,
+    vm_id: String,
+    environment: Vec<(String, String)>,
+}
+
+impl Wasm {
+    /// Loads `module` with the plugin configuration `configuration` (JSON, passed on as it is) in
+    /// the VM `larder`. A crashed VM is reloaded, and held headers do not stop the body, as in the
+    /// sample configurations.
+    #[must_use]
+    pub fn new(module: impl AsRef<Path>, configuration: &str) -> Self {
+        Self {
+            module: module.as_ref().to_owned(),
+            configuration: configuration.to_owned(),
+            vm_id: "larder".to_owned(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// Another `vm_id`: what does not share one shares no data.
+    #[must_use]
+    pub fn vm_id(mut self, vm_id: &str) -> Self {
+        self.vm_id = vm_id.to_owned();
+        self
+    }
+
+    /// Sets an environment variable inside the VM.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn render(&self) -> Value {
+        let environment = self.environment.iter();
+        let variables: serde_json::Map<String, Value> = environment
+            .map(|(name, value)| (name.clone(), value.clone().into()))
+            .collect();
+        json!({"name": "larder", "typed_config": {
+            "@type": format!("{TYPES}.filters.http.wasm.v3.Wasm"),
+            "config": {
+                "name": "larder",
+                "root_id": "larder",
+                "vm_config": {
+                    "vm_id": self.vm_id,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": self.module}},
+                    "environment_variables": {"key_values": variables},
+                },
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": self.configuration,
+                },
+                "failure_policy": "FAIL_RELOAD",
+                "allow_on_headers_stop_iteration": true,
+            },
+        }})
+    }
+}
+
+/// A filter in front of the router.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HttpFilter {
+    /// Any filter, as its JSON.
+    Json(Value),
+    /// Envoy's own cache with the simple store. Nothing varies: a response whose `Vary` is on its
+    /// list crashes the process (envoyproxy/envoy#40469).
+    NativeCache,
+    /// A proxy-wasm filter.
+    Wasm(Wasm),
+}
+
+impl HttpFilter {
+    fn render(&self) -> Value {
+        match self {
+            Self::Json(filter) => filter.clone(),
+            Self::NativeCache => json!({"name": "envoy.filters.http.cache", "typed_config": {
+                "@type": format!("{TYPES}.filters.http.cache.v3.CacheConfig"),
+                "typed_config": {
+                    "@type": format!("{TYPES}.http.cache.simple_http_cache.v3.SimpleHttpCacheConfig"),
+                },
+            }}),
+            Self::Wasm(wasm) => wasm.render(),
+        }
+    }
+}
+
+/// What answers behind the filters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The cluster of this name.
+    Cluster(String),
+    /// Envoy itself.
+    Direct {
+        /// The status code.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+}
+
+/// One port with its filter chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listener {
+    name: String,
+    target: Target,
+    filters: Vec<HttpFilter>,
+    response_headers: Vec<(String, String)>,
+}
+
+impl Listener {
+    /// A listener on a port of the kernel's choice. `name` also names its statistics.
+    #[must_use]
+    pub fn new(name: &str, target: Target) -> Self {
+        Self {
+            name: name.to_owned(),
+            target,
+            filters: Vec::new(),
+            response_headers: Vec::new(),
+        }
+    }
+
+    /// Passes everything to a cluster.
+    #[must_use]
+    pub fn to_cluster(name: &str, cluster: &str) -> Self {
+        Self::new(name, Target::Cluster(cluster.to_owned()))
+    }
+
+    /// Adds a filter after those added before.
+    #[must_use]
+    pub fn filter(mut self, filter: HttpFilter) -> Self {
+        self.filters.push(filter);
+        self
+    }
+
+    /// Adds a proxy-wasm filter.
+    #[must_use]
+    pub fn wasm(self, wasm: Wasm) -> Self {
+        self.filter(HttpFilter::Wasm(wasm))
+    }
+
+    /// Lets the route add a response header, as operators do.
+    #[must_use]
+    pub fn adds_response_header(mut self, name: &str, value: &str) -> Self {
+        self.response_headers
+            .push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(super) fn render(&self) -> Value {
+        let router = HttpFilter::Json(
+            json!({"name": "envoy.filters.http.router", "typed_config": {
+                "@type": format!("{TYPES}.filters.http.router.v3.Router"),
+            }}),
+        );
+        let filters = self.filters.iter().chain([&router]);
+        let filters: Vec<Value> = filters.map(HttpFilter::render).collect();
+        let host = json!({
+            "name": "all",
+            "domains": ["*"],
+            "routes": [self.route()],
+        });
+        let manager = json!({
+            "@type": format!("{TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager"),
+            "stat_prefix": self.name,
+            "codec_type": "AUTO",
+            "proxy_100_continue": true,
+            "http_protocol_options": {"allow_custom_methods": true, "enable_trailers": true},
+            "http_filters": filters,
+            "route_config": {"name": self.name, "virtual_hosts": [host]},
+        });
+        json!({
+            "name": self.name,
+            "stat_prefix": self.name,
+            "address": address(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            "filter_chains": [{"filters": [{
+                "name": "envoy.filters.network.http_connection_manager",
+                "typed_config": manager,
+            }]}],
+        })
+    }
+
+    fn route(&self) -> Value {
+        let added = self.response_headers.iter();
+        let added: Vec<Value> = added
+            .map(|(key, value)| json!({"header": {"key": key, "value": value}}))
+            .collect();
+        let mut route = json!({
+            "match": {"prefix": "/"},
+            "name": "all",
+            "response_headers_to_add": added,
+        });
+        match &self.target {
+            // Tests hold responses back for as long as they like.
+            Target::Cluster(cluster) => {
+                route["route"] = json!({"cluster": cluster, "timeout": "0s"});
+            }
+            Target::Direct { status, body } => {
+                route["direct_response"] =
+                    json!({"status": status, "body": {"inline_string": body}});
+            }
+        }
+        route
+    }
+}

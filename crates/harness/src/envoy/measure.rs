@@ -1,0 +1,43 @@
+//! What Envoy costs, as the kernel counts it.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use super::Envoy;
+
+impl Envoy {
+    /// Resident memory of the process, in bytes.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn memory(&self) -> io::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
+        kibibytes
+            .map(|count| count * 1024)
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// CPU time spent by the worker threads since the start. Unlike a clock it does not count
+    /// what other processes do, so that differences of it compare filters on a busy machine.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn cpu_time(&self) -> io::Result<Duration> {
+        let mut total = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            let task = task?.path();
+            if fs::read_to_string(task.join("comm"))?.starts_with("wrk:worker_") {
+                let schedule = fs::read_to_string(task.join("schedstat"))?;
+                let running = schedule
+                    .split(' ')
+                    .next()
+                    .and_then(|ns| ns.parse::<u64>().ok());
+                total += running.unwrap_or_default();
+            }
+        }
+        Ok(Duration::from_nanos(total))
+    }
+}
