@@ -42,7 +42,7 @@ impl Timestamp {
     pub const fn plus(self, seconds: Seconds) -> Timestamp {
         Self(
             self.0
-                .saturating_add(seconds.get() as u64 * NANOS_PER_SECOND),
+                .saturating_add((seconds.get() as u64).saturating_mul(NANOS_PER_SECOND)),
         )
     }
 }
@@ -78,7 +78,7 @@ impl Seconds {
     /// The sum, at most [`Seconds::MAX`].
     #[must_use]
     pub const fn saturating_add(self, other: Seconds) -> Seconds {
-        Self::clamped(self.0 as u64 + other.0 as u64)
+        Self::clamped((self.0 as u64).saturating_add(other.0 as u64))
     }
 
     /// The difference, at least zero.
@@ -100,8 +100,9 @@ pub fn parse_http_date(value: &[u8]) -> Option<Timestamp> {
 
 /// Writes an IMF-fixdate, the one form a sender may generate (RFC 9110 section 5.6.7).
 pub fn format_http_date(at: Timestamp) -> String {
-    // httpdate refuses years beyond 9999, which no `Timestamp` reaches.
-    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(at.as_secs()))
+    // Neither the sum nor the year 9999, beyond which httpdate cannot write, is in reach of a `Timestamp`.
+    let date = UNIX_EPOCH.checked_add(Duration::from_secs(at.as_secs()));
+    httpdate::fmt_http_date(date.unwrap_or(UNIX_EPOCH))
 }
 
 #[cfg(test)]
