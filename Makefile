@@ -1,0 +1,59 @@
+# The only door: people and CI call the same targets. Everything is built into one target directory.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run test check build wasm tools e2e bench compose-test clean
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+MODULE := $(CURDIR)/dist/larder.wasm
+
+# Native binaries need the optimiser, not the filter's whole-program optimisation.
+RELEASE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo build --release
+# Tests hold thousands of connections open; the soft limit is often 1024 files.
+OPEN_FILES := ulimit -n "$$(ulimit -Hn)" 2>/dev/null || true
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: wasm tools ## Start Envoy with Larder and a demo API, and show what to try (LARDER_PORT=8080)
+	@cargo build --package larder-harness --bin larder-demo
+	@LARDER_WASM=$(MODULE) $(TARGET)/debug/larder-demo
+
+test: ## Run every test: the core natively, the module, and both in real Envoy
+	cargo test --package larder-core
+	@$(MAKE) --no-print-directory wasm tools
+	$(OPEN_FILES); LARDER_WASM=$(MODULE) cargo test --workspace --exclude larder-core
+	@$(MAKE) --no-print-directory e2e
+
+e2e: wasm tools ## Run the end-to-end tests in real Envoy
+	$(OPEN_FILES); LARDER_WASM=$(MODULE) cargo test --package larder --test e2e
+
+check: ## Check format, lints (native and wasm) and dependencies; needs no network
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --package larder --target wasm32-wasip1 -- -D warnings
+	cargo test --quiet --package larder-harness --test dependencies
+
+build: wasm ## Build the module and the binaries into dist/
+	$(RELEASE) --package larder-harness
+	@install -m 755 $(TARGET)/release/larder-demo $(TARGET)/release/larder-origin dist/
+
+wasm: ## Build the module: dist/larder.wasm
+	@[ -d "$$(rustc --print target-libdir --target wasm32-wasip1)" ] || rustup target add wasm32-wasip1
+	cargo build --release --package larder --target wasm32-wasip1
+	@mkdir -p dist
+	@install -m 644 $(TARGET)/wasm32-wasip1/release/larder.wasm $(MODULE)
+
+tools: ## Fetch Envoy and Valkey into .tools/ unless they are installed
+	@crates/harness/tools.sh
+
+bench: wasm tools ## Compare Larder with pass-through, direct_response and Envoy's own cache
+	$(RELEASE) --package larder-harness --bin larder-bench
+	@LARDER_WASM=$(MODULE) $(TARGET)/release/larder-bench
+
+compose-test: wasm tools ## Start envoy/docker-compose.yaml and try it; without Docker only check the file
+	@envoy/compose-test.sh
+
+clean: ## Remove everything built or fetched
+	cargo clean
+	rm -rf dist .tools

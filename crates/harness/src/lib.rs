@@ -39,10 +39,13 @@
 )]
 
 pub mod client;
+pub mod demo;
 pub mod envoy;
 pub mod origin;
 mod process;
 mod scratch;
+pub mod shutdown;
+pub mod template;
 pub mod tools;
 pub mod wait;
 

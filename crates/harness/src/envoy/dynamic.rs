@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
@@ -25,14 +24,12 @@ pub enum Update {
 #[derive(Debug)]
 pub(super) struct Pushes {
     directory: PathBuf,
-    version: AtomicU64,
 }
 
 impl Pushes {
     pub(super) fn new(directory: &Path) -> Self {
         Self {
             directory: directory.to_owned(),
-            version: AtomicU64::new(1),
         }
     }
 
@@ -46,17 +43,13 @@ impl Pushes {
 
     /// Replaces the file in one step: Envoy watches for moves into the directory.
     pub(super) fn write(&self, listeners: &[Listener]) -> io::Result<()> {
-        let version = self.version.fetch_add(1, Ordering::Relaxed);
         let resource = |listener: &Listener| {
             let mut resource = listener.render();
             resource["@type"] = "type.googleapis.com/envoy.config.listener.v3.Listener".into();
             resource
         };
         let resources: Vec<Value> = listeners.iter().map(resource).collect();
-        let response = json!({
-            "version_info": version.to_string(),
-            "resources": resources,
-        });
+        let response = json!({"resources": resources});
         let fresh = self.directory.join("listeners.json.new");
         fs::write(&fresh, response.to_string())?;
         fs::rename(fresh, self.file())

@@ -6,17 +6,15 @@
 
 mod bootstrap;
 mod dynamic;
+mod error;
 mod listener;
 mod measure;
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::fmt;
 use std::fs::{self, File};
-use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -24,11 +22,12 @@ use serde_json::Value;
 use crate::client::{self, Answer, Client, ClientError, Protocol, Request};
 use crate::process::Process;
 use crate::scratch::Scratch;
-use crate::tools::{MissingTool, Tool};
+use crate::tools::Tool;
 use crate::wait;
 pub use bootstrap::{Cluster, Mode};
 use dynamic::Pushes;
 pub use dynamic::Update;
+pub use error::StartError;
 pub use listener::{HttpFilter, Listener, Target, Wasm};
 
 const START: Duration = Duration::from_secs(60);
@@ -87,45 +86,32 @@ impl Builder {
     /// [`StartError`]; a configuration that Envoy refuses is [`StartError::Ended`]. In dynamic mode a
     /// refused listener is no error here, as it is none to Envoy: see [`Envoy::rejected`].
     pub async fn start(self) -> Result<Envoy, StartError> {
-        let program = Tool::Envoy.find()?;
         let directory = Scratch::new("envoy")?;
-        let at = |name: &str| directory.path().join(name);
         let pushes = Pushes::new(directory.path());
         if self.mode == Mode::Dynamic {
             pushes.write(&self.listeners)?;
         }
         let bootstrap = bootstrap::render(self.mode, &self.clusters, &self.listeners, &pushes);
-        fs::write(at("envoy.json"), format!("{bootstrap:#}"))?;
-        let log = File::create(at("envoy.log"))?;
-        let mut command = Command::new(program);
-        command
-            .args(["--disable-hot-restart", "--drain-strategy", "immediate"])
-            .args(["--drain-time-s", "1", "--log-level", "info"])
-            // At info this one lists every extension linked in.
-            .args(["--component-log-level", "main:warning"])
-            .args(["--concurrency", &self.workers.to_string()])
-            .arg("--config-path")
-            .arg(at("envoy.json"))
-            .arg("--admin-address-path")
-            .arg(at("admin.address"))
-            .args(&self.arguments)
-            .stdout(Stdio::null())
-            .stderr(log);
-        let mut process = Process::spawn(&mut command)?;
-        let admin = wait_for_admin(&mut process, &directory).await?;
-        let mut envoy = Envoy {
-            process,
-            admin,
-            addresses: BTreeMap::new(),
-            workers: self.workers,
-            mode: self.mode,
-            pushes,
-            directory,
-        };
-        envoy.wait_until_serving().await?;
-        envoy.read_addresses().await?;
-        Ok(envoy)
+        let config = directory.path().join("envoy.json");
+        fs::write(&config, format!("{bootstrap:#}"))?;
+        let mut command = command(&config, self.workers)?;
+        command.args(&self.arguments).stdout(Stdio::null());
+        Envoy::launch(&mut command, directory, self.workers, self.mode).await
     }
+}
+
+/// The command line that every Envoy here has.
+fn command(config: &Path, workers: usize) -> Result<Command, StartError> {
+    let mut command = Command::new(Tool::Envoy.find()?);
+    command
+        .args(["--disable-hot-restart", "--drain-strategy", "immediate"])
+        .args(["--drain-time-s", "1", "--log-level", "info"])
+        // At info this one lists every extension linked in.
+        .args(["--component-log-level", "main:warning"])
+        .args(["--concurrency", &workers.to_string()])
+        .arg("--config-path")
+        .arg(config);
+    Ok(command)
 }
 
 /// A running Envoy.
@@ -152,6 +138,50 @@ impl Envoy {
             listeners: Vec::new(),
             arguments: Vec::new(),
         }
+    }
+
+    /// Starts Envoy with the text of a configuration file, and hands over its standard output,
+    /// where the access log of such a file may go.
+    ///
+    /// # Errors
+    /// See [`Builder::start`].
+    pub async fn from_yaml(text: &str, workers: usize) -> Result<(Self, ChildStdout), StartError> {
+        let directory = Scratch::new("envoy")?;
+        let config = directory.path().join("envoy.yaml");
+        fs::write(&config, text)?;
+        let mut command = command(&config, workers)?;
+        command
+            .args(["--file-flush-interval-msec", "50"])
+            .stdout(Stdio::piped());
+        let mut envoy = Self::launch(&mut command, directory, workers, Mode::Static).await?;
+        let output = envoy.process.take_stdout().expect("it was piped");
+        Ok((envoy, output))
+    }
+
+    async fn launch(
+        command: &mut Command,
+        directory: Scratch,
+        workers: usize,
+        mode: Mode,
+    ) -> Result<Self, StartError> {
+        command
+            .arg("--admin-address-path")
+            .arg(directory.path().join("admin.address"))
+            .stderr(File::create(directory.path().join("envoy.log"))?);
+        let mut process = Process::spawn(command)?;
+        let admin = wait_for_admin(&mut process, &directory).await?;
+        let mut envoy = Self {
+            process,
+            admin,
+            addresses: BTreeMap::new(),
+            workers,
+            mode,
+            pushes: Pushes::new(directory.path()),
+            directory,
+        };
+        envoy.wait_until_serving().await?;
+        envoy.read_addresses().await?;
+        Ok(envoy)
     }
 
     /// Where the listener of this name listens.
@@ -332,7 +362,7 @@ async fn wait_for_admin(
     }
 }
 
-fn read_lossy(path: &std::path::Path) -> String {
+fn read_lossy(path: &Path) -> String {
     let bytes = fs::read(path).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -345,66 +375,3 @@ fn parse_stats(text: &str) -> BTreeMap<String, u64> {
     };
     text.lines().filter_map(line).collect()
 }
-
-/// Envoy did not come up.
-pub enum StartError {
-    /// The admin interface broke off.
-    Admin(ClientError),
-    /// Envoy ended by itself: it refused the configuration, or crashed.
-    Ended {
-        /// How.
-        status: ExitStatus,
-        /// Its whole log.
-        log: String,
-    },
-    /// Files or processes could not be made.
-    Io(io::Error),
-    /// There is no Envoy to start.
-    Missing(MissingTool),
-    /// It runs but never became ready.
-    NotReady {
-        /// Its whole log.
-        log: String,
-    },
-}
-
-impl From<io::Error> for StartError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<ClientError> for StartError {
-    fn from(error: ClientError) -> Self {
-        Self::Admin(error)
-    }
-}
-
-impl From<MissingTool> for StartError {
-    fn from(error: MissingTool) -> Self {
-        Self::Missing(error)
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Admin(error) => write!(f, "Envoy's admin interface does not answer: {error}"),
-            Self::Ended { status, log } => {
-                write!(f, "Envoy ended at start ({status}); its log:\n{log}")
-            }
-            Self::Io(error) => write!(f, "cannot start Envoy: {error}"),
-            Self::Missing(error) => error.fmt(f),
-            Self::NotReady { log } => write!(f, "Envoy is not ready after {START:?}; log:\n{log}"),
-        }
-    }
-}
-
-/// As readable as for users, because tests unwrap it.
-impl fmt::Debug for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Error for StartError {}

@@ -1,0 +1,158 @@
+//! What `make run` starts: the demo's API, Envoy with Larder in front of it, and a line for each
+//! request, until Ctrl-C.
+//!
+//! It runs the files people run, `envoy/envoy.yaml` and `envoy/larder.json`, with the marked
+//! values changed for this machine.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{ChildStdout, ExitCode};
+use std::thread;
+
+use larder_harness::demo::Demo;
+use larder_harness::envoy::Envoy;
+use larder_harness::origin::Server;
+use larder_harness::{shutdown, template, tools};
+use tokio::sync::mpsc;
+
+const WORKERS: usize = 2;
+
+type Failure = Box<dyn Error>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("larder-demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Failure> {
+    let shutdown = shutdown::signal()?;
+    let listen = free_address()?;
+    let origin = Server::start((Ipv4Addr::LOCALHOST, 0).into(), Demo::new(1.0)).await?;
+    let config = render(listen, origin.address())?;
+    let (envoy, access_log) = Envoy::from_yaml(&config, WORKERS).await?;
+    welcome(listen, &envoy);
+    let mut lines = follow(access_log);
+    let print = async {
+        while let Some(line) = lines.recv().await {
+            println!("{}", summary(&line));
+        }
+    };
+    tokio::select! {
+        () = shutdown => {
+            envoy.stop().await;
+            while let Some(line) = lines.recv().await {
+                println!("{}", summary(&line));
+            }
+            println!("stopped");
+            Ok(())
+        }
+        () = print => {
+            let log = fs::read_to_string(envoy.log()).unwrap_or_default();
+            Err(format!("Envoy ended by itself; its log:\n{log}").into())
+        }
+    }
+}
+
+/// The port people asked for, which must not be in use: Envoy would share it with another Envoy
+/// without a word, and each would get half of the requests.
+fn free_address() -> Result<SocketAddr, Failure> {
+    let asked = env::var("LARDER_PORT").unwrap_or_default();
+    let port = match asked.as_str() {
+        "" => 8080,
+        text => text.parse().map_err(|_| {
+            format!("LARDER_PORT is {text:?}, which is not a port; for example: LARDER_PORT=8081 make run")
+        })?,
+    };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    match TcpListener::bind(address) {
+        Ok(free) => Ok(free.local_addr()?),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(format!(
+            "port {port} is taken; choose another, for example: LARDER_PORT=8081 make run"
+        )
+        .into()),
+        Err(error) => Err(format!(
+            "cannot listen on port {port}: {error}; choose another by LARDER_PORT"
+        )
+        .into()),
+    }
+}
+
+fn render(listen: SocketAddr, origin: SocketAddr) -> Result<String, Failure> {
+    let directory = tools::checkout().join("envoy");
+    let read = |name: &str| {
+        let path = directory.join(name);
+        fs::read_to_string(&path)
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))
+    };
+    let values = [
+        ("LARDER_ADMIN_PORT", "0".to_owned()),
+        ("LARDER_ADDRESS", listen.ip().to_string()),
+        ("LARDER_PORT", listen.port().to_string()),
+        ("LARDER_WASM", tools::module()?.display().to_string()),
+        ("LARDER_CONFIG", read("larder.json")?),
+        ("ORIGIN_ADDRESS", origin.ip().to_string()),
+        ("ORIGIN_PORT", origin.port().to_string()),
+    ];
+    let rendered = template::render(&read("envoy.yaml")?, &values);
+    Ok(rendered.map_err(|error| format!("envoy/envoy.yaml: {error}"))?)
+}
+
+fn welcome(listen: SocketAddr, envoy: &Envoy) {
+    let cached = format!("'http://{listen}/api/analytics/aggregate?days=7'");
+    let never = format!("'http://{listen}/api/predictive/churn?customer=42'");
+    println!(
+        "Larder is at http://{listen}  (rules: envoy/larder.json, Envoy's log: {log})
+
+Try these in another terminal, in this order:
+
+  curl -si {cached}
+      x-cache: MISS, after the 300 ms the API takes
+  curl -si {cached}
+      x-cache: HIT with x-cache-age and an etag, at once, the same generated_at
+  curl -si {cached} -H \"If-None-Match: $(curl -sI {cached} | sed -n 's/^etag: //p' | tr -d '\\r')\"
+      304 Not Modified, no body
+  curl -si {never}
+      x-cache: BYPASS, a new generated_at each time: never cached
+
+Ctrl-C stops everything. Requests:
+",
+        log = envoy.log().display(),
+    );
+}
+
+/// Lines of the access log as they come; the end of them is the end of Envoy.
+fn follow(access_log: ChildStdout) -> mpsc::UnboundedReceiver<String> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    thread::spawn(move || {
+        for line in BufReader::new(access_log).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// `time method path status x-cache milliseconds` in columns; what a client chose is shown escaped,
+/// for a terminal obeys control sequences.
+fn summary(line: &str) -> String {
+    let fields: Vec<String> = line
+        .split(' ')
+        .map(|field| field.escape_debug().to_string())
+        .collect();
+    match fields.as_slice() {
+        [time, method, path, status, cache, milliseconds] => {
+            format!("{time}  {method:<6} {path:<48} {status}  {cache:<11} {milliseconds:>5} ms")
+        }
+        _ => line.escape_debug().to_string(),
+    }
+}
