@@ -10,6 +10,18 @@ use crate::time::Seconds;
 
 const MAX_RULES: usize = 1024;
 const MAX_PATTERN_BYTES: usize = 1024;
+/// The fields that mean something only where responses are cached.
+const CACHING: [&str; 9] = [
+    "ttl_seconds",
+    "ttl_mode",
+    "key",
+    "identity",
+    "store_if",
+    "heuristic",
+    "request_cache_control",
+    "set_cookie",
+    "cache_errors",
+];
 
 pub(super) struct RawRule {
     /// The path of the rule in the document.
@@ -84,17 +96,6 @@ pub(super) fn read_rules(cursor: Cursor<'_>) -> Given<Vec<RawRule>> {
 }
 
 fn read_rule(fields: &mut Fields<'_>) -> RawRule {
-    const CACHING: [&str; 9] = [
-        "ttl_seconds",
-        "ttl_mode",
-        "key",
-        "identity",
-        "store_if",
-        "heuristic",
-        "request_cache_control",
-        "set_cookie",
-        "cache_errors",
-    ];
     RawRule {
         at: fields.path.clone(),
         caching_fields: CACHING

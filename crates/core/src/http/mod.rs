@@ -1,6 +1,7 @@
 //! The vocabulary of HTTP: messages, fields, lists. It knows nothing of caching.
 
 mod authority;
+mod cookie;
 mod directives;
 mod etag;
 mod headers;
@@ -9,6 +10,7 @@ mod message;
 mod target;
 
 pub use authority::Authority;
+pub use cookie::cookies;
 pub use directives::{RequestDirectives, ResponseDirectives};
 pub(crate) use directives::{decimal, delta_seconds};
 pub use etag::{EntityTag, Strength};

@@ -3,8 +3,20 @@
 //! A key is a structure; its hash is only an address. The canonical bytes hold every part, tagged and
 //! length-prefixed, so that no two different structures can be written alike; they are stored in the entry and
 //! compared on every read. Two URLs whose digests collide are therefore two misses, never each other's answer.
+//!
+//! The method is no part: GET and HEAD ask for one representation, and no other method is looked up.
+
+mod build;
+mod canonical;
+mod identity;
+mod jwt;
+mod query;
+mod variant;
 
 use md5::{Digest, Md5};
+
+pub use build::{BuiltKey, KeyParts, Principal};
+pub use identity::Attributes;
 
 /// The canonical bytes of a key and their digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +28,17 @@ pub struct Key {
 /// The MD5 of a key's canonical bytes: where to look, never proof of what is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyDigest(pub [u8; 16]);
+
+/// Why a request has no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// The authority is no plain host.
+    Authority,
+    /// The rule wants an identity, and what stands in its place cannot be used.
+    IdentityInvalid,
+    /// The canonical bytes would be longer than allowed.
+    TooLong,
+}
 
 impl Key {
     /// A key from its canonical bytes.
@@ -34,3 +57,8 @@ impl Key {
         self.digest
     }
 }
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! The canonical form of a key.
+//!
+//! ```text
+//! u8 version = 1 │ fields, each: u8 tag │ u32 length of the content │ content              lengths little-endian
+//!
+//!  1 scheme      bytes             lower case
+//!  2 host        bytes             lower case, with the port unless it is the scheme's own
+//!  3 path        bytes             normalised
+//!  4 template    list              in place of the path: "L" and a literal, "C" and a capture, "N" for none
+//!  5 query       bytes             as it came; absent where there was no "?"
+//!  6 parameters  list              normalised "name=value", chosen and ordered by the rule; absent where none is left
+//!  7 header      list              a name, then the value of every line; one field for each name of the rule
+//!  8 cookie      list              a name, then "=" and the value, or nothing where there was no "="
+//!  9 identity    list              "anonymous", or "text" or "integer" and the value
+//! 10 credential  list              every Authorization line
+//! 11 vary        list              a name, then the elements of its value; only in keys of variants
+//!
+//! list: elements, each: u32 length │ bytes
+//! ```
+//!
+//! Fields stand in the order of their tags. Nothing in here is hashed or joined, so two keys are equal exactly when
+//! all of their parts are. The form is also an address across workers, versions and machines: it changes only
+//! together with the version.
+
+use super::{Key, KeyError};
+
+const VERSION: u8 = 1;
+
+/// What a field is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Tag {
+    Scheme = 1,
+    Host = 2,
+    Path = 3,
+    Template = 4,
+    Query = 5,
+    Parameters = 6,
+    Header = 7,
+    Cookie = 8,
+    Identity = 9,
+    Credential = 10,
+    Vary = 11,
+}
+
+/// Canonical bytes in the making. What does not fit is not written, and remembered.
+pub(super) struct Canonical {
+    bytes: Vec<u8>,
+    most: usize,
+    full: bool,
+}
+
+impl Canonical {
+    /// A key without fields, which may grow to `most` bytes.
+    pub(super) fn new(most: usize) -> Self {
+        Self::resume(&[VERSION], most)
+    }
+
+    /// A key that begins with the bytes of another.
+    pub(super) fn resume(bytes: &[u8], most: usize) -> Self {
+        let mut canonical = Self {
+            bytes: Vec::new(),
+            most,
+            full: false,
+        };
+        canonical.append(&[bytes]);
+        canonical
+    }
+
+    /// Writes a field whose content is `parts`, one behind the other.
+    pub(super) fn bytes(&mut self, tag: Tag, parts: &[&[u8]]) {
+        self.append(&[&[tag as u8]]);
+        self.counted(parts);
+    }
+
+    /// Writes a field whose content is a list.
+    pub(super) fn list(&mut self, tag: Tag, write: impl FnOnce(&mut List<'_>)) {
+        self.append(&[&[tag as u8]]);
+        let start = self.bytes.len();
+        self.append(&[&[0; 4]]);
+        let content = self.bytes.len();
+        write(&mut List(self));
+        let len = wire_len(self.bytes.len().saturating_sub(content));
+        if let Some(place) = self.bytes.get_mut(start..content)
+            && place.len() == len.len()
+        {
+            place.copy_from_slice(&len);
+        }
+    }
+
+    fn counted(&mut self, parts: &[&[u8]]) {
+        let len = parts.iter().map(|part| part.len()).sum();
+        self.append(&[&wire_len(len)]);
+        self.append(parts);
+    }
+
+    fn append(&mut self, parts: &[&[u8]]) {
+        for part in parts {
+            let room = self.most.saturating_sub(self.bytes.len());
+            if self.full || part.len() > room || self.bytes.try_reserve(part.len()).is_err() {
+                self.full = true;
+                return;
+            }
+            self.bytes.extend_from_slice(part);
+        }
+    }
+
+    /// The key, if it fitted.
+    pub(super) fn finish(self) -> Result<Key, KeyError> {
+        match self.full {
+            true => Err(KeyError::TooLong),
+            false => Ok(Key::from_canonical(self.bytes)),
+        }
+    }
+}
+
+/// A list in the making.
+pub(super) struct List<'a>(&'a mut Canonical);
+
+impl List<'_> {
+    /// Writes an element made of `parts`, one behind the other.
+    pub(super) fn element(&mut self, parts: &[&[u8]]) {
+        self.0.counted(parts);
+    }
+}
+
+fn wire_len(len: usize) -> [u8; 4] {
+    // A key is far shorter than 4 GiB: `most` is a setting with a bound.
+    u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn fields_are_tagged_and_counted() {
+        let mut canonical = Canonical::new(100);
+        canonical.bytes(Tag::Scheme, &[b"ht", b"tp"]);
+        canonical.list(Tag::Header, |list| {
+            list.element(&[b"a"]);
+            list.element(&[]);
+        });
+        canonical.list(Tag::Credential, |_| {});
+        let expected = b"\x01\x01\x04\0\0\0http\x07\x09\0\0\0\x01\0\0\0a\0\0\0\0\x0a\0\0\0\0";
+        assert_eq!(canonical.finish().unwrap().canonical(), expected);
+    }
+
+    #[test]
+    fn a_key_that_does_not_fit_is_none() {
+        let build = |most| {
+            let mut canonical = Canonical::new(most);
+            canonical.bytes(Tag::Scheme, &[b"http"]);
+            canonical.list(Tag::Header, |list| list.element(&[b"abc"]));
+            canonical.finish()
+        };
+        assert_eq!(build(22).unwrap().canonical().len(), 22);
+        for most in 0..22 {
+            assert_eq!(build(most), Err(KeyError::TooLong), "{most}");
+        }
+    }
+
+    /// The fields of a key: its bytes read back.
+    pub(in crate::key) fn fields(canonical: &[u8]) -> Vec<(u8, Vec<u8>)> {
+        let (version, mut rest) = canonical.split_first().unwrap();
+        assert_eq!(*version, VERSION);
+        let mut fields = Vec::new();
+        while let Some((tag, behind)) = rest.split_first() {
+            let (content, behind) = counted(behind);
+            fields.push((*tag, content.to_vec()));
+            rest = behind;
+        }
+        fields
+    }
+
+    /// The elements of a list: its bytes read back.
+    pub(in crate::key) fn elements(mut content: &[u8]) -> Vec<Vec<u8>> {
+        let mut elements = Vec::new();
+        while !content.is_empty() {
+            let (element, behind) = counted(content);
+            elements.push(element.to_vec());
+            content = behind;
+        }
+        elements
+    }
+
+    fn counted(bytes: &[u8]) -> (&[u8], &[u8]) {
+        let (len, behind) = bytes.split_first_chunk::<4>().unwrap();
+        behind.split_at(u32::from_le_bytes(*len) as usize)
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_can_be_read_back(
+            written in proptest::collection::vec(
+                proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..5), 0..4), 0..5)
+        ) {
+            let mut canonical = Canonical::new(usize::MAX);
+            for elements in &written {
+                canonical.list(Tag::Header, |list| {
+                    for element in elements {
+                        list.element(&[element]);
+                    }
+                });
+            }
+            let key = canonical.finish().unwrap();
+            let read: Vec<_> = fields(key.canonical()).iter().map(|(_, content)| elements(content)).collect();
+            prop_assert_eq!(read, written);
+        }
+    }
+}
