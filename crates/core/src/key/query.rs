@@ -101,6 +101,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn many_parameters_of_one_name_keep_their_order() {
+        let values = |name| (0..50).map(move |value| format!("{name}={value}"));
+        let sent: Vec<_> = values("b")
+            .zip(values("a"))
+            .map(|(b, a)| format!("{b}&{a}"))
+            .collect();
+        let sorted: Vec<_> = values("a").chain(values("b")).collect();
+        assert_eq!(chosen("{}", &sent.join("&")), sorted.join("&"));
+    }
+
     proptest! {
         #[test]
         fn the_order_of_names_does_not_matter(
