@@ -17,7 +17,7 @@ help: ## List the targets
 
 run: wasm tools ## Start Envoy with Larder and a demo API, and show what to try (LARDER_PORT=8080)
 	@cargo build --package larder-harness --bin larder-demo
-	@LARDER_WASM=$(MODULE) $(TARGET)/debug/larder-demo
+	@LARDER_WASM=$(MODULE) exec $(TARGET)/debug/larder-demo
 
 test: ## Run every test: the core natively, the module, and both in real Envoy
 	cargo test --package larder-core

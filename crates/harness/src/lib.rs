@@ -41,6 +41,7 @@
 pub mod client;
 pub mod demo;
 pub mod envoy;
+pub mod load;
 pub mod origin;
 mod process;
 mod scratch;
