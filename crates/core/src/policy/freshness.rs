@@ -31,7 +31,7 @@ pub struct Times {
 
 /// How long the response is fresh, counted from the moment the origin made it, and who says so.
 ///
-/// [`Reason::NoFreshness`] where nobody does.
+/// [`Reason::NoFreshness`] where nobody does, [`Reason::Status`] where a rule does, but not for this status.
 pub fn lifetime(
     response: &ResponseHead,
     directives: &ResponseDirectives,
@@ -55,16 +55,20 @@ pub fn lifetime(
             source: FreshnessSource::Origin,
         });
     }
+    let silence = match policy.ttl {
+        Ttl::Origin => Reason::NoFreshness,
+        Ttl::Default(_) | Ttl::Override(_) => Reason::Status, // there is a TTL, but not for this status
+    };
     match ttl {
         Ttl::Default(ttl) | Ttl::Override(ttl) => Ok(from_arrival(ttl)),
         Ttl::Origin => match policy.heuristic {
-            Heuristic::Off => Err(Reason::NoFreshness),
+            Heuristic::Off => Err(silence),
             Heuristic::On => guess(response, directives, times.response)
                 .map(|seconds| Lifetime {
                     seconds,
                     source: FreshnessSource::Heuristic,
                 })
-                .ok_or(Reason::NoFreshness),
+                .ok_or(silence),
         },
     }
 }
@@ -240,12 +244,12 @@ mod tests {
         for status in [201, 300, 302, 307, 404, 410, 500, 503] {
             assert_eq!(
                 lifetime_of(status, &[], &default),
-                Err(Reason::NoFreshness),
+                Err(Reason::Status),
                 "{status}"
             );
             assert_eq!(
                 lifetime_of(status, &[], &forced),
-                Err(Reason::NoFreshness),
+                Err(Reason::Status),
                 "{status}"
             );
             assert_eq!(

@@ -39,8 +39,6 @@ reasons! {
     Authorization = "authorization",
     /// The worker already captures as many bytes as `limits.capture_bytes` allows.
     Busy = "busy",
-    /// What stood in the slot could not be decoded.
-    CorruptEntry = "corrupt-entry",
     /// The response is older than it may get.
     Expired = "expired",
     /// gRPC is answered by grpc-status trailers, which a cache cannot replay.
@@ -61,6 +59,8 @@ reasons! {
     NoCache = "no-cache",
     /// Neither the origin nor a rule says how long the response is good for.
     NoFreshness = "no-freshness",
+    /// `storage.max_bytes` is used up and not enough could be evicted in the effort a request may spend.
+    NoRoom = "no-room",
     /// No rule matches, and unmatched requests are left alone.
     NoRule = "no-rule",
     /// The request or the response says no-store.

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use crate::config::{SetCookie, StoreIf, Ttl};
     use crate::entry::FreshnessSource;
-    use crate::policy::request::Principal;
+    use crate::key::Principal;
     use crate::policy::sample::{self, Fields};
     use crate::time::Timestamp;
 
@@ -166,7 +166,7 @@ mod tests {
         method: Method::Get,
         has_authorization: false,
         no_store: false,
-        principal: Principal::Anyone,
+        principal: Principal::NotAsked,
     };
     const FRESH: (&str, &str) = ("cache-control", "max-age=60");
 
@@ -297,7 +297,7 @@ mod tests {
             ("but not private", &forced, 200, &[("cache-control", "private")], Some(Reason::Private)),
             ("nor no-store", &forced, 200, &[("cache-control", "no-store")], Some(Reason::NoStore)),
             ("nor no-cache", &forced, 200, &[("cache-control", "no-cache")], Some(Reason::NoCache)),
-            ("nor does it keep errors", &forced, 500, &[], Some(Reason::NoFreshness)),
+            ("nor does it keep errors", &forced, 500, &[], Some(Reason::Status)),
             ("no errors at all", &no_errors, 404, &[FRESH], Some(Reason::Status)),
             ("cookies for all", &cookies(SetCookie::Store), 200, &cookie, None),
             ("cookies for none", &cookies(SetCookie::Strip), 200, &cookie, None),
