@@ -14,6 +14,7 @@
 
 use crate::config::{CachePolicy, RequestCacheControl};
 use crate::http::{Method, RequestDirectives, RequestHead};
+use crate::key::Principal;
 use crate::policy::Reason;
 use crate::time::Seconds;
 
@@ -67,15 +68,6 @@ pub enum Demands {
         /// The least time that it stays fresh.
         min_fresh: Seconds,
     },
-}
-
-/// Whose request it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Principal {
-    /// Anyone's: the rule knows no identity, or the request has none.
-    Anyone,
-    /// One user's, and the key says whose.
-    Known,
 }
 
 /// What has to be remembered of a request to judge its response.
@@ -327,12 +319,12 @@ mod tests {
             (":path", "/"),
         ]));
         let none = RequestDirectives::default();
-        let found = RequestFacts::of(&plain.unwrap(), &none, Principal::Anyone);
+        let found = RequestFacts::of(&plain.unwrap(), &none, Principal::NotAsked);
         let expected = RequestFacts {
             method: Method::Get,
             has_authorization: false,
             no_store: false,
-            principal: Principal::Anyone,
+            principal: Principal::NotAsked,
         };
         assert_eq!(found, expected);
     }

@@ -8,8 +8,9 @@
 
 use crate::config::{CachePolicy, PrivateResponses, SetCookie};
 use crate::http::{ResponseDirectives, ResponseHead};
+use crate::key::Principal;
 use crate::policy::Reason;
-use crate::policy::request::{Principal, RequestFacts};
+use crate::policy::request::RequestFacts;
 
 /// Whether the response may be stored under the request's key; the error says whose own it is.
 pub(super) fn judge(
@@ -20,7 +21,8 @@ pub(super) fn judge(
 ) -> Result<(), Reason> {
     let own = match (&policy.identity, request.principal) {
         (Some(identity), Principal::Known) => Some(identity.private),
-        (Some(_), Principal::Anyone) | (None, Principal::Anyone | Principal::Known) => None,
+        (Some(_), Principal::Anonymous | Principal::NotAsked)
+        | (None, Principal::Anonymous | Principal::Known | Principal::NotAsked) => None,
     };
     // "if the cache is shared: the private response directive is either not present or allows a shared cache to store a
     // modified response" RFC 9111 section 3.
@@ -57,7 +59,7 @@ mod tests {
         method: Method::Get,
         has_authorization: false,
         no_store: false,
-        principal: Principal::Anyone,
+        principal: Principal::NotAsked,
     };
     const AUTHORIZED: RequestFacts = RequestFacts {
         has_authorization: true,
