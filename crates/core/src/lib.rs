@@ -23,3 +23,5 @@ pub mod entry;
 pub mod policy;
 
 pub mod report;
+
+pub mod exchange;

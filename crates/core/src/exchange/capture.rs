@@ -19,7 +19,10 @@ pub struct CaptureBudget {
 impl CaptureBudget {
     /// A budget of so many bytes.
     pub fn new(limit: usize) -> Rc<Self> {
-        Rc::new(Self { limit: Cell::new(limit), held: Cell::new(0) })
+        Rc::new(Self {
+            limit: Cell::new(limit),
+            held: Cell::new(0),
+        })
     }
 
     /// From now on so many; what is held already stays held.
@@ -49,7 +52,7 @@ impl CaptureBudget {
 
 /// A body on its way.
 #[derive(Debug)]
-pub struct Capture {
+pub(super) struct Capture {
     budget: Rc<CaptureBudget>,
     charged: usize,
     body: Vec<u8>,
@@ -63,15 +66,25 @@ const FIRST_ROOM: usize = 4096;
 impl Capture {
     /// Starts a capture of at most `max` bytes. Where the head promises a length, room for it is taken at once, so
     /// that what is begun can be finished.
-    pub fn begin(budget: &Rc<CaptureBudget>, promised: Option<u64>, max: usize) -> Result<Self, Reason> {
+    pub(super) fn begin(
+        budget: &Rc<CaptureBudget>,
+        promised: Option<u64>,
+        max: usize,
+    ) -> Result<Self, Reason> {
         let promised = promised.map(|len| usize::try_from(len).unwrap_or(usize::MAX));
-        let mut capture = Self { budget: Rc::clone(budget), charged: 0, body: Vec::new(), promised, max };
+        let mut capture = Self {
+            budget: Rc::clone(budget),
+            charged: 0,
+            body: Vec::new(),
+            promised,
+            max,
+        };
         capture.make_room(promised.unwrap_or(0))?;
         Ok(capture)
     }
 
     /// Takes the next bytes.
-    pub fn push(&mut self, chunk: &[u8]) -> Result<(), Reason> {
+    pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), Reason> {
         let needed = self.body.len().saturating_add(chunk.len());
         if self.promised.is_some_and(|promised| needed > promised) {
             return Err(Reason::Incomplete); // more came than was promised: the message's framing is not to be trusted
@@ -90,7 +103,10 @@ impl Capture {
         }
         let room = match self.promised {
             Some(promised) => promised,
-            None => needed.max(self.charged.saturating_mul(2)).max(FIRST_ROOM).min(self.max),
+            None => needed
+                .max(self.charged.saturating_mul(2))
+                .max(FIRST_ROOM)
+                .min(self.max),
         };
         self.budget.take(room.saturating_sub(self.charged))?;
         self.charged = room;
@@ -99,8 +115,11 @@ impl Capture {
     }
 
     /// The whole body, if it is whole.
-    pub fn finish(mut self) -> Result<CompleteBody, Reason> {
-        if self.promised.is_some_and(|promised| promised != self.body.len()) {
+    pub(super) fn finish(mut self) -> Result<CompleteBody, Reason> {
+        if self
+            .promised
+            .is_some_and(|promised| promised != self.body.len())
+        {
             return Err(Reason::Incomplete);
         }
         Ok(CompleteBody(std::mem::take(&mut self.body)))
@@ -115,11 +134,11 @@ impl Drop for Capture {
 
 /// A body that came to its end; only a finished capture makes one.
 #[derive(Debug, PartialEq, Eq)]
-pub struct CompleteBody(Vec<u8>);
+pub(super) struct CompleteBody(Vec<u8>);
 
 impl CompleteBody {
     /// Its bytes.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
@@ -156,8 +175,14 @@ mod tests {
     #[test]
     fn too_large_is_known_at_the_head_or_at_the_byte_too_many() {
         let budget = CaptureBudget::new(10_000);
-        assert_eq!(Capture::begin(&budget, Some(101), 100).err(), Some(Reason::TooLarge));
-        assert_eq!(Capture::begin(&budget, Some(u64::MAX), 100).err(), Some(Reason::TooLarge));
+        assert_eq!(
+            Capture::begin(&budget, Some(101), 100).err(),
+            Some(Reason::TooLarge)
+        );
+        assert_eq!(
+            Capture::begin(&budget, Some(u64::MAX), 100).err(),
+            Some(Reason::TooLarge)
+        );
         let mut unpromised = Capture::begin(&budget, None, 100).unwrap();
         unpromised.push(&[0; 100]).unwrap();
         assert_eq!(unpromised.push(&[0]), Err(Reason::TooLarge));
@@ -167,7 +192,10 @@ mod tests {
     fn the_worker_captures_so_much_at_once_and_gets_it_back_on_every_way_out() {
         let budget = CaptureBudget::new(150);
         let first = Capture::begin(&budget, Some(100), 100).unwrap();
-        assert_eq!(Capture::begin(&budget, Some(100), 100).err(), Some(Reason::Busy));
+        assert_eq!(
+            Capture::begin(&budget, Some(100), 100).err(),
+            Some(Reason::Busy)
+        );
         assert_eq!(budget.held(), 100);
         drop(first);
         assert_eq!(budget.held(), 0);

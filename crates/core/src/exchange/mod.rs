@@ -86,7 +86,10 @@ impl State {
 impl Exchange {
     /// An exchange that has not begun.
     pub fn new(config: Rc<Config>, budget: Rc<CaptureBudget>) -> Self {
-        Self { surroundings: Surroundings { config, budget }, state: State::Idle }
+        Self {
+            surroundings: Surroundings { config, budget },
+            state: State::Idle,
+        }
     }
 
     /// Takes one step.
@@ -95,8 +98,12 @@ impl Exchange {
         let around = &self.surroundings;
         let (next, step) = match (state, event) {
             (State::Idle, Event::Request(arrival)) => request::begin(around, arrival, now),
-            (State::Looking(looking), Event::Answer(answer)) => looking.answered(around, answer, now),
-            (State::Forwarding(forwarding), Event::Response(arriving)) => forwarding.responded(around, arriving, now),
+            (State::Looking(looking), Event::Answer(answer)) => {
+                looking.answered(around, answer, now)
+            }
+            (State::Forwarding(forwarding), Event::Response(arriving)) => {
+                forwarding.responded(around, arriving, now)
+            }
             (State::Capturing(capturing), Event::Chunk(chunk)) => capturing.grow(chunk),
             (State::Capturing(capturing), Event::ResponseEnded) => capturing.finish(around),
             (State::Capturing(_), Event::Aborted) => not_stored(Reason::Incomplete),
@@ -113,9 +120,11 @@ impl Exchange {
     pub fn wants_response(&self) -> bool {
         match self.state {
             State::Forwarding(_) | State::Passing(Passage::Annotated(_)) => true,
-            State::Capturing(_) | State::Idle | State::Looking(_) | State::Passing(Passage::Silent) | State::Serving => {
-                false
-            }
+            State::Capturing(_)
+            | State::Idle
+            | State::Looking(_)
+            | State::Passing(Passage::Silent)
+            | State::Serving => false,
         }
     }
 
@@ -123,7 +132,11 @@ impl Exchange {
     pub fn wants_body(&self) -> bool {
         match self.state {
             State::Capturing(_) => true,
-            State::Forwarding(_) | State::Idle | State::Looking(_) | State::Passing(_) | State::Serving => false,
+            State::Forwarding(_)
+            | State::Idle
+            | State::Looking(_)
+            | State::Passing(_)
+            | State::Serving => false,
         }
     }
 

@@ -8,8 +8,8 @@ use super::serve::{self, Found};
 use super::{Effect, Passage, State, Step, Surroundings};
 use crate::config::{PolicyId, Selection};
 use crate::entry::{Payload, StoredResponse, Variants};
-use crate::http::{Headers, RequestDirectives, RequestHead, Target};
-use crate::key::{Key, KeyError, Parts};
+use crate::http::{Headers, RequestDirectives, RequestHead, Target, TargetError};
+use crate::key::{Key, KeyError, KeyParts};
 use crate::policy::Reason;
 use crate::policy::request::{self, Lookup, OnMiss, RequestFacts, RequestVerdict};
 use crate::policy::reuse::{self, Reuse};
@@ -52,7 +52,11 @@ enum Refusal {
 }
 
 /// Takes the request in.
-pub(super) fn begin<'a>(around: &Surroundings, arrival: Arrival<'_>, now: Timestamp) -> (State, Step<'a>) {
+pub(super) fn begin<'a>(
+    around: &Surroundings,
+    arrival: Arrival<'_>,
+    now: Timestamp,
+) -> (State, Step<'a>) {
     match prepare(around, arrival, now) {
         Ok(looking) => {
             let step = Step::lookup(Rc::clone(&looking.subject.key));
@@ -60,18 +64,29 @@ pub(super) fn begin<'a>(around: &Surroundings, arrival: Arrival<'_>, now: Timest
         }
         Err(Refusal::Bypass(reason)) => {
             let passage = Passage::Annotated(Annotation::Bypass(reason));
-            (State::Passing(passage), Step::continue_with(vec![Effect::Count(Counter::Bypassed(reason))]))
+            (
+                State::Passing(passage),
+                Step::continue_with(vec![Effect::Count(Counter::Bypassed(reason))]),
+            )
         }
         Err(Refusal::NoRule) => {
             let effects = vec![Effect::Count(Counter::Bypassed(Reason::NoRule))];
-            (State::Passing(Passage::Silent), Step::continue_with(effects))
+            (
+                State::Passing(Passage::Silent),
+                Step::continue_with(effects),
+            )
         }
     }
 }
 
-fn prepare(around: &Surroundings, arrival: Arrival<'_>, now: Timestamp) -> Result<Looking, Refusal> {
-    let head = RequestHead::parse(arrival.headers).map_err(|_| Refusal::Bypass(Reason::KeyInvalid))?;
-    let target = Target::parse(head.target()).map_err(|_| Refusal::Bypass(Reason::AmbiguousPath))?;
+fn prepare(
+    around: &Surroundings,
+    arrival: Arrival<'_>,
+    now: Timestamp,
+) -> Result<Looking, Refusal> {
+    let head =
+        RequestHead::parse(arrival.headers).map_err(|_| Refusal::Bypass(Reason::KeyInvalid))?;
+    let target = Target::parse(head.target()).map_err(|error| Refusal::Bypass(ambiguity(error)))?;
     let selected = match around.config.select(&head, &target) {
         Selection::Cache(selected) => selected,
         Selection::Bypass(_) => return Err(Refusal::Bypass(Reason::RuleBypass)),
@@ -82,20 +97,45 @@ fn prepare(around: &Surroundings, arrival: Arrival<'_>, now: Timestamp) -> Resul
         RequestVerdict::Lookup(lookup) => lookup,
         RequestVerdict::Bypass(reason) => return Err(Refusal::Bypass(reason)),
     };
-    let parts = Parts {
+    let built = Key::build(KeyParts {
         head: &head,
         target: &target,
         policy: selected.policy,
         captures: &selected.captures,
         attributes: arrival.attributes,
-    };
-    let built = Key::build(&parts, around.config.limits.max_key_bytes).map_err(|error| match error {
+        max_key_bytes: around.config.limits.max_key_bytes,
+    })
+    .map_err(|error| match error {
         KeyError::IdentityInvalid => Refusal::Bypass(Reason::IdentityInvalid),
-        KeyError::Invalid | KeyError::TooLong => Refusal::Bypass(Reason::KeyInvalid),
+        KeyError::Authority | KeyError::TooLong => Refusal::Bypass(Reason::KeyInvalid),
     })?;
     let facts = RequestFacts::of(&head, &directives, built.principal);
-    let subject = Subject { policy: selected.id, facts, key: Rc::new(built.key), started: now, head };
-    Ok(Looking { subject, lookup, place: Place::Primary })
+    let subject = Subject {
+        policy: selected.id,
+        facts,
+        key: Rc::new(built.key),
+        started: now,
+        head,
+    };
+    Ok(Looking {
+        subject,
+        lookup,
+        place: Place::Primary,
+    })
+}
+
+/// Why a target is not looked up: other servers might read it in another way, or it is just too long.
+fn ambiguity(error: TargetError) -> Reason {
+    match error {
+        TargetError::Backslash
+        | TargetError::BrokenEscape
+        | TargetError::ControlByte
+        | TargetError::DotSegment
+        | TargetError::Fragment
+        | TargetError::NotAPath
+        | TargetError::NotAscii => Reason::AmbiguousPath,
+        TargetError::TooLong => Reason::KeyInvalid,
+    }
 }
 
 impl Looking {
@@ -111,17 +151,28 @@ impl Looking {
             Answer::Found(bytes) => Payload::decode(bytes),
         };
         match (payload, &self.place) {
-            (Ok(Payload::Response(stored)), Place::Primary | Place::Variant(_)) => self.judge(around, stored, now),
-            (Ok(Payload::Variants(variants)), Place::Primary) => self.look_for_variant(around, variants),
-            (Ok(Payload::Variants(_)), Place::Variant(_)) | (Err(_), Place::Primary | Place::Variant(_)) => {
-                self.corrupt(around)
+            (Ok(Payload::Response(stored)), Place::Primary | Place::Variant(_)) => {
+                self.judge(around, stored, now)
             }
+            (Ok(Payload::Variants(variants)), Place::Primary) => {
+                self.look_for_variant(around, variants)
+            }
+            (Ok(Payload::Variants(_)), Place::Variant(_))
+            | (Err(_), Place::Primary | Place::Variant(_)) => self.corrupt(around),
         }
     }
 
-    fn look_for_variant<'a>(mut self, around: &Surroundings, variants: Variants) -> (State, Step<'a>) {
+    fn look_for_variant<'a>(
+        mut self,
+        around: &Surroundings,
+        variants: Variants,
+    ) -> (State, Step<'a>) {
         let max = around.config.limits.max_key_bytes;
-        match self.subject.key.variant(variants.fields(), self.subject.head.headers(), max) {
+        match self
+            .subject
+            .key
+            .variant(variants.fields(), self.subject.head.headers(), max)
+        {
             Ok(key) => {
                 self.place = Place::Variant(variants);
                 (State::Looking(Box::new(self)), Step::lookup(Rc::new(key)))
@@ -130,15 +181,31 @@ impl Looking {
         }
     }
 
-    fn judge<'a>(self, around: &Surroundings, stored: StoredResponse<'a>, now: Timestamp) -> (State, Step<'a>) {
-        let Some(policy) = around.config.policy(self.subject.policy) else { return self.miss(around) };
+    fn judge<'a>(
+        self,
+        around: &Surroundings,
+        stored: StoredResponse<'a>,
+        now: Timestamp,
+    ) -> (State, Step<'a>) {
+        let Some(policy) = around.config.policy(self.subject.policy) else {
+            return self.miss(around);
+        };
         match reuse::judge(&stored.meta, policy.hash, self.lookup.demands, now) {
             Reuse::Fresh { age, ttl_left: ttl } => {
                 let preconditions = Preconditions::of(&self.subject.head);
                 match Headers::from_pairs(stored.pairs.to_vec()) {
                     Ok(headers) => {
-                        let found = Found { status: stored.status, headers, body: stored.body, age, ttl };
-                        (State::Serving, serve::hit(found, preconditions.as_ref(), around.config.headers))
+                        let found = Found {
+                            status: stored.status,
+                            headers,
+                            body: stored.body,
+                            age,
+                            ttl,
+                        };
+                        (
+                            State::Serving,
+                            serve::hit(found, preconditions.as_ref(), around.config.headers),
+                        )
                     }
                     Err(_) => self.corrupt(around),
                 }
@@ -171,7 +238,14 @@ impl Looking {
             Place::Primary => Variants::default(),
             Place::Variant(variants) => variants,
         };
-        let forwarding = Forwarding { subject: self.subject, forward, known };
-        (State::Forwarding(Box::new(forwarding)), Step::continue_with(vec![Effect::Count(Counter::Missed)]))
+        let forwarding = Forwarding {
+            subject: self.subject,
+            forward,
+            known,
+        };
+        (
+            State::Forwarding(Box::new(forwarding)),
+            Step::continue_with(vec![Effect::Count(Counter::Missed)]),
+        )
     }
 }

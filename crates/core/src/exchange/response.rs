@@ -42,13 +42,15 @@ impl Forwarding {
         let body = arriving.body;
         match self.capture(around, arriving, now) {
             Err(reason) => {
-                let mut step = annotate(around, Annotation::Miss(forward, Storing::Skipped(reason)));
+                let mut step =
+                    annotate(around, Annotation::Miss(forward, Storing::Skipped(reason)));
                 step.effects.push(Effect::Count(Counter::NotStored(reason)));
                 (State::Passing(Passage::Silent), step)
             }
             Ok((capturing, promise)) => {
                 let mut step = annotate(around, Annotation::Miss(forward, Storing::Captured));
-                step.effects.extend(promise.map(|value| Effect::AddHeader("cache-control", value)));
+                step.effects
+                    .extend(promise.map(|value| Effect::AddHeader("cache-control", value)));
                 match body {
                     ResponseBody::Follows => (State::Capturing(Box::new(capturing)), step),
                     ResponseBody::None => {
@@ -81,7 +83,11 @@ impl Forwarding {
             ResponseBody::Follows => content_length(&response.headers),
             ResponseBody::None => Some(0),
         };
-        let capture = Capture::begin(&around.budget, promised, around.config.limits.max_object_bytes)?;
+        let capture = Capture::begin(
+            &around.budget,
+            promised,
+            around.config.limits.max_object_bytes,
+        )?;
         let promise = self.promise(&around.config, &response.headers, &plan);
         let mut headers = plan.headers;
         if let Some(value) = &promise {
@@ -102,9 +108,17 @@ impl Forwarding {
         Ok((capturing, promise))
     }
 
-    fn plan(&self, config: &Config, response: &ResponseHead, now: Timestamp) -> Result<Plan, Reason> {
+    fn plan(
+        &self,
+        config: &Config,
+        response: &ResponseHead,
+        now: Timestamp,
+    ) -> Result<Plan, Reason> {
         let policy = config.policy(self.subject.policy).ok_or(Reason::Internal)?;
-        let times = Times { request: self.subject.started, response: now };
+        let times = Times {
+            request: self.subject.started,
+            response: now,
+        };
         match storable::judge(self.subject.facts, response, policy, times, &config.limits) {
             Storability::Store(plan) if plan.headers.len() > MAX_FIELDS => Err(Reason::TooLarge),
             Storability::Store(plan) => Ok(plan),
@@ -113,7 +127,13 @@ impl Forwarding {
     }
 
     /// Where the response goes: what varies has a place of its own.
-    fn place(&self, config: &Config, headers: &Headers, expires: Timestamp, now: Timestamp) -> Result<Placement, Reason> {
+    fn place(
+        &self,
+        config: &Config,
+        headers: &Headers,
+        expires: Timestamp,
+        now: Timestamp,
+    ) -> Result<Placement, Reason> {
         let primary = &self.subject.key;
         let names = vary_names(headers)?;
         if names.is_empty() {
@@ -122,11 +142,24 @@ impl Forwarding {
         let limits = &config.limits;
         let variants = self.known.with_fields(names).ok_or(Reason::VaryLimit)?;
         let key = primary
-            .variant(variants.fields(), self.subject.head.headers(), limits.max_key_bytes)
+            .variant(
+                variants.fields(),
+                self.subject.head.headers(),
+                limits.max_key_bytes,
+            )
             .map_err(|_| Reason::KeyInvalid)?;
-        let mark = VariantMark { digest: key.digest().short(), expires };
-        let variants = variants.with_variant(mark, limits.max_variants, now).ok_or(Reason::VaryLimit)?;
-        Ok(Placement::Variant { primary: Rc::clone(primary), variants, key: Rc::new(key) })
+        let mark = VariantMark {
+            digest: key.digest().short(),
+            expires,
+        };
+        let variants = variants
+            .with_variant(mark, limits.max_variants, now)
+            .ok_or(Reason::VaryLimit)?;
+        Ok(Placement::Variant {
+            primary: Rc::clone(primary),
+            variants,
+            key: Rc::new(key),
+        })
     }
 
     /// The Cache-Control for a response that is cached by a rule's TTL and carries none.
@@ -134,7 +167,9 @@ impl Forwarding {
         let wanted = config.headers.cache_control == Switch::On
             && plan.lifetime.source == FreshnessSource::Rule
             && !headers.contains("cache-control");
-        let has_identity = config.policy(self.subject.policy).is_some_and(|policy| policy.identity.is_some());
+        let has_identity = config
+            .policy(self.subject.policy)
+            .is_some_and(|policy| policy.identity.is_some());
         let scope = if has_identity { "private" } else { "public" };
         // A rule's lifetime counts from the response's arrival; the client counts from zero as well.
         let ttl = plan.lifetime.seconds.saturating_sub(plan.initial_age);
@@ -145,7 +180,9 @@ impl Forwarding {
 /// The fields that the response says it varies on; [`Reason::VaryStar`] for a name that no request can have.
 fn vary_names(headers: &Headers) -> Result<Vec<&str>, Reason> {
     let names = list::elements(headers.all("vary")).map(|member| str::from_utf8(member.bytes()));
-    names.collect::<Result<_, _>>().map_err(|_| Reason::VaryStar)
+    names
+        .collect::<Result<_, _>>()
+        .map_err(|_| Reason::VaryStar)
 }
 
 /// How many bytes the head promises; the proxy has made sure that it does not promise two things.
@@ -158,5 +195,7 @@ fn content_length(headers: &Headers) -> Option<u64> {
 ///
 /// `response.code_details` is `via_upstream` if and only if it did (envoy `source/common/router/router.cc`).
 fn came_from_upstream(attributes: &dyn Attributes) -> bool {
-    attributes.attribute(&["response", "code_details"]).is_some_and(|details| details == b"via_upstream")
+    attributes
+        .attribute(&["response", "code_details"])
+        .is_some_and(|details| details == b"via_upstream")
 }

@@ -22,14 +22,35 @@ pub(super) struct Found<'a> {
 }
 
 /// Answers from the entry: the whole response, or 304 where the client has it already.
-pub(super) fn hit<'a>(found: Found<'a>, preconditions: Option<&Preconditions>, added: AddedHeaders) -> Step<'a> {
-    let annotation = Annotation::Hit { age: found.age, ttl: found.ttl };
-    let condition = preconditions.map_or(Condition::Full, |asked| asked.evaluate(found.status, &found.headers));
+pub(super) fn hit<'a>(
+    found: Found<'a>,
+    preconditions: Option<&Preconditions>,
+    added: AddedHeaders,
+) -> Step<'a> {
+    let annotation = Annotation::Hit {
+        age: found.age,
+        ttl: found.ttl,
+    };
+    let condition = preconditions.map_or(Condition::Full, |asked| {
+        asked.evaluate(found.status, &found.headers)
+    });
     let (status, mut headers, body, details, mut effects) = match condition {
-        Condition::Full => (found.status, found.headers, found.body, "larder_hit", Vec::new()),
+        Condition::Full => (
+            found.status,
+            found.headers,
+            found.body,
+            "larder_hit",
+            Vec::new(),
+        ),
         Condition::NotModified => {
             let effects = vec![Effect::Count(Counter::NotModified)];
-            (304, validation::not_modified_fields(&found.headers), &[][..], "larder_not_modified", effects)
+            (
+                304,
+                validation::not_modified_fields(&found.headers),
+                &[][..],
+                "larder_not_modified",
+                effects,
+            )
         }
     };
     // "The presence of an Age header field implies that the response was not generated or validated by the origin
@@ -37,7 +58,15 @@ pub(super) fn hit<'a>(found: Found<'a>, preconditions: Option<&Preconditions>, a
     headers.push("age", found.age.get().to_string());
     annotation.write(added, &mut headers);
     effects.push(Effect::Count(Counter::Hit));
-    Step { verdict: Verdict::Reply(Reply { status, pairs: headers.to_pairs(), body, details }), effects }
+    Step {
+        verdict: Verdict::Reply(Reply {
+            status,
+            pairs: headers.to_pairs(),
+            body,
+            details,
+        }),
+        effects,
+    }
 }
 
 /// Answers that there is nothing stored, since the client wants nothing else.
@@ -47,6 +76,14 @@ pub(super) fn hit<'a>(found: Found<'a>, preconditions: Option<&Preconditions>, a
 pub(super) fn unanswered<'a>(added: AddedHeaders) -> Step<'a> {
     let mut headers = Headers::new();
     Annotation::Unanswered.write(added, &mut headers);
-    let reply = Reply { status: 504, pairs: headers.to_pairs(), body: &[], details: "larder_only_if_cached" };
-    Step { verdict: Verdict::Reply(reply), effects: vec![Effect::Count(Counter::Missed)] }
+    let reply = Reply {
+        status: 504,
+        pairs: headers.to_pairs(),
+        body: &[],
+        details: "larder_only_if_cached",
+    };
+    Step {
+        verdict: Verdict::Reply(reply),
+        effects: vec![Effect::Count(Counter::Missed)],
+    }
 }

@@ -69,16 +69,25 @@ pub struct Candidate {
 impl<'a> Step<'a> {
     /// Nothing to do.
     pub fn pass() -> Self {
-        Self { verdict: Verdict::Continue, effects: Vec::new() }
+        Self {
+            verdict: Verdict::Continue,
+            effects: Vec::new(),
+        }
     }
 
     /// The message goes on its way, with these effects.
     pub fn continue_with(effects: Vec<Effect>) -> Self {
-        Self { verdict: Verdict::Continue, effects }
+        Self {
+            verdict: Verdict::Continue,
+            effects,
+        }
     }
 
     /// The tiers are asked.
     pub fn lookup(key: Rc<Key>) -> Self {
-        Self { verdict: Verdict::Lookup(key), effects: Vec::new() }
+        Self {
+            verdict: Verdict::Lookup(key),
+            effects: Vec::new(),
+        }
     }
 }

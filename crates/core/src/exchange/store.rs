@@ -35,7 +35,11 @@ pub(super) enum Placement {
     /// Under the URL's own key.
     Primary(Rc<Key>),
     /// Under its variant's key, and into the list under the URL's.
-    Variant { primary: Rc<Key>, variants: Variants, key: Rc<Key> },
+    Variant {
+        primary: Rc<Key>,
+        variants: Variants,
+        key: Rc<Key>,
+    },
 }
 
 impl Capturing {
@@ -62,8 +66,12 @@ impl Capturing {
         let policy = around.config.policy(self.policy).ok_or(Reason::Internal)?;
         let body = self.capture.finish()?;
         store_if::judge_body(&policy.store_if, body.as_bytes())?;
-        if self.status == 200 && !self.headers.contains("etag") && !self.headers.contains("last-modified") {
-            self.headers.push("etag", validation::content_etag(body.as_bytes()));
+        if self.status == 200
+            && !self.headers.contains("etag")
+            && !self.headers.contains("last-modified")
+        {
+            self.headers
+                .push("etag", validation::content_etag(body.as_bytes()));
         }
         let payload = encode_response(&StoredResponse {
             meta: Meta {
@@ -78,12 +86,24 @@ impl Capturing {
             body: body.as_bytes(),
         });
         let (started, expires) = (self.started, self.expires);
-        let candidate = |key, expires, payload| Candidate { key, started, expires, payload };
+        let candidate = |key, expires, payload| Candidate {
+            key,
+            started,
+            expires,
+            payload,
+        };
         Ok(match self.place {
             Placement::Primary(key) => vec![candidate(key, expires, payload)],
-            Placement::Variant { primary, variants, key } => {
+            Placement::Variant {
+                primary,
+                variants,
+                key,
+            } => {
                 let listed = variants.expires().unwrap_or(expires);
-                vec![candidate(key, expires, payload), candidate(primary, listed, encode_variants(&variants))]
+                vec![
+                    candidate(key, expires, payload),
+                    candidate(primary, listed, encode_variants(&variants)),
+                ]
             }
         })
     }
