@@ -103,7 +103,7 @@ pub struct AddedHeaders {
 pub struct Limits {
     /// The largest body that is stored, in bytes.
     pub max_object_bytes: usize,
-    /// The bytes of bodies in capture at once, per worker.
+    /// The bytes kept for exchanges under way, per worker: bodies in capture, and heads of requests that missed.
     pub capture_bytes: usize,
     /// The variants of one URL.
     pub max_variants: usize,

@@ -4,57 +4,15 @@
 //! no way from a capture to an entry but through [`Capture::finish`]. What is in capture at once is bounded per
 //! worker by a [`CaptureBudget`]; dropping a capture gives its bytes back, whatever the reason.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
+use super::budget::{CaptureBudget, Hold};
 use crate::policy::Reason;
-
-/// The bytes a worker may have in capture at once.
-#[derive(Debug)]
-pub struct CaptureBudget {
-    limit: Cell<usize>,
-    held: Cell<usize>,
-}
-
-impl CaptureBudget {
-    /// A budget of so many bytes.
-    pub fn new(limit: usize) -> Rc<Self> {
-        Rc::new(Self {
-            limit: Cell::new(limit),
-            held: Cell::new(0),
-        })
-    }
-
-    /// From now on so many; what is held already stays held.
-    pub fn set_limit(&self, limit: usize) {
-        self.limit.set(limit);
-    }
-
-    /// The bytes in capture now.
-    pub fn held(&self) -> usize {
-        self.held.get()
-    }
-
-    fn take(&self, bytes: usize) -> Result<(), Reason> {
-        match self.held.get().checked_add(bytes) {
-            Some(held) if held <= self.limit.get() => {
-                self.held.set(held);
-                Ok(())
-            }
-            Some(_) | None => Err(Reason::Busy),
-        }
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.held.set(self.held.get().saturating_sub(bytes));
-    }
-}
 
 /// A body on its way.
 #[derive(Debug)]
 pub(super) struct Capture {
-    budget: Rc<CaptureBudget>,
-    charged: usize,
+    hold: Hold,
     body: Vec<u8>,
     promised: Option<usize>,
     max: usize,
@@ -73,8 +31,7 @@ impl Capture {
     ) -> Result<Self, Reason> {
         let promised = promised.map(|len| usize::try_from(len).unwrap_or(usize::MAX));
         let mut capture = Self {
-            budget: Rc::clone(budget),
-            charged: 0,
+            hold: Hold::nothing(budget),
             body: Vec::new(),
             promised,
             max,
@@ -98,37 +55,30 @@ impl Capture {
         if needed > self.max {
             return Err(Reason::TooLarge);
         }
-        if needed <= self.charged {
+        if needed <= self.hold.bytes() {
             return Ok(());
         }
         let room = match self.promised {
             Some(promised) => promised,
             None => needed
-                .max(self.charged.saturating_mul(2))
+                .max(self.hold.bytes().saturating_mul(2))
                 .max(FIRST_ROOM)
                 .min(self.max),
         };
-        self.budget.take(room.saturating_sub(self.charged))?;
-        self.charged = room;
+        self.hold.grow_to(room)?;
         let more = room.saturating_sub(self.body.len());
         self.body.try_reserve_exact(more).map_err(|_| Reason::Busy)
     }
 
     /// The whole body, if it is whole.
-    pub(super) fn finish(mut self) -> Result<CompleteBody, Reason> {
+    pub(super) fn finish(self) -> Result<CompleteBody, Reason> {
         if self
             .promised
             .is_some_and(|promised| promised != self.body.len())
         {
             return Err(Reason::Incomplete);
         }
-        Ok(CompleteBody(std::mem::take(&mut self.body)))
-    }
-}
-
-impl Drop for Capture {
-    fn drop(&mut self) {
-        self.budget.give_back(self.charged);
+        Ok(CompleteBody(self.body))
     }
 }
 

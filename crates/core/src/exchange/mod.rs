@@ -12,6 +12,7 @@
 //! message pass. While a step is taken the state is [`State::Passing`], so that whatever goes wrong in it leaves a
 //! transparent proxy behind. It does no I/O: it is told what happened and says what should.
 
+mod budget;
 mod capture;
 mod event;
 mod request;
@@ -28,7 +29,7 @@ use crate::policy::Reason;
 use crate::report::{Annotation, Counter};
 use crate::time::Timestamp;
 
-pub use capture::CaptureBudget;
+pub use budget::CaptureBudget;
 pub use event::{Answer, Arrival, Arriving, Event, ResponseBody};
 pub use step::{Candidate, Effect, Reply, Step, Verdict};
 

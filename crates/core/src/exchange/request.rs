@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::budget::Hold;
 use super::event::{Answer, Arrival};
 use super::response::Forwarding;
 use super::serve::{self, Found};
@@ -14,7 +15,7 @@ use crate::policy::Reason;
 use crate::policy::request::{self, Lookup, OnMiss, RequestFacts, RequestVerdict};
 use crate::policy::reuse::{self, Reuse};
 use crate::policy::validation::Preconditions;
-use crate::report::{Annotation, Counter, Forward};
+use crate::report::{Annotation, Counter, Forward, Storing};
 use crate::time::Timestamp;
 
 /// What an exchange remembers of its request.
@@ -238,14 +239,20 @@ impl Looking {
             Place::Primary => Variants::default(),
             Place::Variant(variants) => variants,
         };
-        let forwarding = Forwarding {
-            subject: self.subject,
-            forward,
-            known,
+        let mut effects = vec![Effect::Count(Counter::Missed)];
+        let state = match Hold::of(&around.budget, self.subject.head.headers().size()) {
+            Ok(hold) => State::Forwarding(Box::new(Forwarding {
+                subject: self.subject,
+                forward,
+                known,
+                _hold: hold,
+            })),
+            Err(reason) => {
+                effects.push(Effect::Count(Counter::NotStored(reason)));
+                let annotation = Annotation::Miss(forward, Storing::Skipped(reason));
+                State::Passing(Passage::Annotated(annotation))
+            }
         };
-        (
-            State::Forwarding(Box::new(forwarding)),
-            Step::continue_with(vec![Effect::Count(Counter::Missed)]),
-        )
+        (state, Step::continue_with(effects))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::budget::Hold;
 use super::capture::Capture;
 use super::event::{Arriving, ResponseBody};
 use super::request::Subject;
@@ -28,6 +29,8 @@ pub(super) struct Forwarding {
     pub(super) forward: Forward,
     /// The variants the URL was known to have.
     pub(super) known: Variants,
+    /// For the request's head, which is kept until the response says what it varies on.
+    pub(super) _hold: Hold,
 }
 
 impl Forwarding {

@@ -159,6 +159,12 @@ impl Headers {
         self.first(name).is_some()
     }
 
+    /// About how many bytes of memory they take.
+    pub fn size(&self) -> usize {
+        let index = self.fields.capacity().saturating_mul(size_of::<Field>());
+        self.bytes.capacity().saturating_add(index)
+    }
+
     /// The number of lines.
     pub fn len(&self) -> usize {
         self.fields.len()

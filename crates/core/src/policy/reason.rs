@@ -37,7 +37,7 @@ reasons! {
     AmbiguousPath = "ambiguous-path",
     /// The request carries credentials and nothing allows a shared cache to store the answer (RFC 9111 section 3.5).
     Authorization = "authorization",
-    /// The worker already captures as many bytes as `limits.capture_bytes` allows.
+    /// The worker already keeps as many bytes of bodies and requests under way as `limits.capture_bytes` allows.
     Busy = "busy",
     /// The response is older than it may get.
     Expired = "expired",
