@@ -21,3 +21,5 @@ pub mod key;
 pub mod entry;
 
 pub mod policy;
+
+pub mod tier;
