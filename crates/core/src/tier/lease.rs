@@ -13,7 +13,7 @@
 //! The table must not be begun afresh while its incarnation lives, for lease numbers would repeat. It is begun only
 //! where it is missing, which a wipe of both explains; therefore whoever has taken a lease looks again whether the
 //! incarnation still stands (an id never comes back), and whoever finds a table of another incarnation looks before
-//! writing over it. A table that cannot be read at all ends its incarnation.
+//! writing over it. A table that cannot be read at all ends its incarnation; the next begins it afresh.
 
 use crate::time::{Seconds, Timestamp};
 
@@ -115,6 +115,20 @@ impl Lease {
         Err(LeaseError::Contended)
     }
 
+    /// Begins the table of a new incarnation where one stands that cannot be read.
+    ///
+    /// Nobody can have a lease in that incarnation yet: taking one needs a table that can be read.
+    pub(super) fn begin_anew(kv: &dyn SharedKv, incarnation: &Incarnation) {
+        let Ok(Some(cell)) = kv.get(Name::leases().as_str()) else {
+            return;
+        };
+        if Table::decode(&cell.value).is_err() {
+            let empty = Table::default().encode(incarnation.id);
+            // Whoever was faster has put something readable there; whoever fails is followed by the next to try.
+            let _ = kv.set(Name::leases().as_str(), &empty, cell.cas);
+        }
+    }
+
     /// The id, unique among the live workers of the process.
     pub(super) fn worker(&self) -> u8 {
         self.worker
@@ -169,7 +183,7 @@ impl Lease {
 
 fn confirm(kv: &dyn SharedKv, incarnation: &Incarnation) -> Result<(), LeaseError> {
     match Incarnation::current(kv) {
-        Ok(Some(current)) if current.id == incarnation.id => Ok(()),
+        Ok(Some(current)) if current == *incarnation => Ok(()),
         Ok(_) => Err(LeaseError::Reset),
         Err(KvError) => Err(LeaseError::Failed),
     }
