@@ -24,4 +24,6 @@ pub mod policy;
 
 pub mod report;
 
+pub mod tier;
+
 pub mod exchange;

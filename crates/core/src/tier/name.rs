@@ -1,0 +1,108 @@
+//! The names of the cells: a fixed set, since a cell can never be deleted.
+//!
+//! ```text
+//! larder1i            the incarnation          larder1d<set>        a set's directory
+//! larder1l            the leases of worker ids larder1s<set>.<way>  the bytes of an entry
+//! larder1w            the sweeper's place
+//! ```
+//!
+//! On Istio every module shares one namespace, hence the prefix; the digit is the version of all formats behind it.
+//! At most 22 bytes, which is what the host's string type keeps inline: a longer name would cost an allocation under
+//! the lock that all workers share (proxy-wasm-cpp-host `src/shared_data.cc`, libc++ `std::string`).
+
+/// The longest name, in bytes.
+const CAPACITY: usize = 22;
+
+const PREFIX: &[u8] = b"larder1";
+
+/// The name of a cell, on the stack.
+#[derive(Clone, Copy)]
+pub(super) struct Name {
+    bytes: [u8; CAPACITY],
+    len: usize,
+}
+
+impl Name {
+    /// Where the incarnation stands.
+    pub(super) fn incarnation() -> Self {
+        Self::prefixed(b'i')
+    }
+
+    /// Where the leases of worker ids stand.
+    pub(super) fn leases() -> Self {
+        Self::prefixed(b'l')
+    }
+
+    /// Where the sweeper notes how far it is.
+    pub(super) fn sweeper() -> Self {
+        Self::prefixed(b'w')
+    }
+
+    /// A set's directory.
+    pub(super) fn directory(set: u32) -> Self {
+        let mut name = Self::prefixed(b'd');
+        name.push_decimal(set);
+        name
+    }
+
+    /// A way's slot.
+    pub(super) fn slot(set: u32, way: usize) -> Self {
+        let mut name = Self::prefixed(b's');
+        name.push_decimal(set);
+        name.push(b'.');
+        name.push_decimal(way as u32);
+        name
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        let written = self.bytes.get(..self.len).unwrap_or_default();
+        std::str::from_utf8(written).unwrap_or_default()
+    }
+
+    fn prefixed(kind: u8) -> Self {
+        let mut name = Self {
+            bytes: [0; CAPACITY],
+            len: 0,
+        };
+        for &byte in PREFIX {
+            name.push(byte);
+        }
+        name.push(kind);
+        name
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+
+    fn push_decimal(&mut self, value: u32) {
+        if let Some(tens) = value.checked_div(10).filter(|&tens| tens > 0) {
+            self.push_decimal(tens);
+        }
+        self.push(b'0'.saturating_add((value % 10) as u8));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_readable_and_short() {
+        for (name, text) in [
+            (Name::incarnation(), "larder1i"),
+            (Name::leases(), "larder1l"),
+            (Name::sweeper(), "larder1w"),
+            (Name::directory(0), "larder1d0"),
+            (Name::directory(1_203), "larder1d1203"),
+            (Name::slot(10, 7), "larder1s10.7"),
+            (Name::slot(u32::MAX, 7), "larder1s4294967295.7"),
+        ] {
+            assert_eq!(name.as_str(), text);
+            assert!(text.len() <= CAPACITY);
+        }
+    }
+}
