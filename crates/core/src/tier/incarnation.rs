@@ -44,6 +44,15 @@ impl Geometry {
         Some(Self { slots })
     }
 
+    /// The nearest geometry to so many slots.
+    pub fn clamped(slots: u32) -> Self {
+        let ways = WAYS as u32;
+        let down = slots.saturating_sub(slots.checked_rem(ways).unwrap_or(0));
+        Self {
+            slots: down.clamp(ways, MAX_SLOTS),
+        }
+    }
+
     /// The number of slots.
     pub const fn slots(self) -> u32 {
         self.slots

@@ -100,6 +100,14 @@ impl Way {
         }
     }
 
+    /// Whether it holds a good entry of another key than the one with this fingerprint.
+    pub(super) fn is_anothers(&self, fingerprint: u32, now: Timestamp) -> bool {
+        match self {
+            Way::Published(entry) => entry.fingerprint != fingerprint && entry.is_current(now),
+            Way::Emptying(_) | Way::Filling { .. } | Way::Free => false,
+        }
+    }
+
     pub(super) fn generation(&self) -> Option<Generation> {
         match self {
             Way::Free => None,
