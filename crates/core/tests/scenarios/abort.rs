@@ -73,3 +73,21 @@ fn an_empty_body_is_a_body() {
     let hit = stage.exchange(get("/a"), reply("other"));
     assert_eq!((hit.field("x-cache"), hit.text()), ("HIT", ""));
 }
+
+#[test]
+fn a_request_too_large_to_remember_passes() {
+    let configuration = r#"{"limits":{"max_object_bytes":1000,"capture_bytes":2000},
+        "rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]}"#;
+    let mut stage = Stage::new(configuration);
+    let large = get("/a").with("x-large", &"x".repeat(3_000));
+    let answer = stage.exchange(large, reply("one"));
+    assert_eq!(
+        answer.cache(),
+        ("MISS", "larder; fwd=uri-miss; detail=busy")
+    );
+    assert_eq!(
+        stage.exchange(get("/a"), reply("two")).cache(),
+        ("MISS", "larder; fwd=uri-miss; stored")
+    );
+    assert_eq!(stage.budget.held(), 0);
+}

@@ -104,3 +104,21 @@ fn losing_all_that_is_shared_is_a_miss() {
         "HIT"
     );
 }
+
+#[test]
+fn an_error_is_kept_only_at_the_origins_own_word() {
+    let mut stage = Stage::new(CACHE_ALL);
+    let by_rule = stage.exchange(get("/a"), reply("down").status(503));
+    assert_eq!(
+        by_rule.cache(),
+        ("MISS", "larder; fwd=uri-miss; detail=status")
+    );
+    stage.exchange(
+        get("/a"),
+        reply("down").status(503).with("cache-control", "max-age=5"),
+    );
+    let hit = stage.exchange(get("/a"), reply("up"));
+    assert_eq!((hit.status, hit.field("x-cache")), (503, "HIT"));
+    stage.wait(5);
+    assert_eq!(stage.exchange(get("/a"), reply("up")).text(), "up");
+}

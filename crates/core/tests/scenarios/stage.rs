@@ -11,7 +11,7 @@ use larder_core::http::Headers;
 use larder_core::key::Attributes;
 use larder_core::policy::request::RequestBody;
 use larder_core::report::Counter;
-use larder_core::tier::{Candidate, Lookup, MemoryGauge, MemoryKv, SharedTier};
+use larder_core::tier::{Candidate, Geometry, Lookup, MemoryGauge, MemoryKv, SharedTier};
 use larder_core::time::Timestamp;
 
 /// Caches everything for a minute.
@@ -152,7 +152,11 @@ impl Stage {
             budget: CaptureBudget::new(config.limits.capture_bytes),
             kv: MemoryKv::new(),
             gauge: MemoryGauge::new(),
-            tier: SharedTier::new(config.storage.geometry(), config.storage.max_bytes, 7),
+            tier: SharedTier::new(
+                Geometry::clamped(config.storage.slots),
+                config.storage.max_bytes,
+                7,
+            ),
             now: Timestamp::from_secs(1_000_000),
             counts: HashMap::new(),
             origin_requests: 0,

@@ -113,7 +113,7 @@ proptest! {
     ) {
         let json = br#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"identity":{"cookie":"sid"}}]}"#;
         let config = Rc::new(Config::parse(json).unwrap());
-        let budget = CaptureBudget::new(100);
+        let budget = CaptureBudget::new(2_000);
         let attributes = Anything(Some(b"via_upstream".to_vec()));
         {
             let mut exchange = Exchange::new(config, Rc::clone(&budget));
@@ -136,7 +136,7 @@ proptest! {
                     Happening::ResponseEnded => Event::ResponseEnded,
                 };
                 let _ = exchange.on(event, Timestamp::from_nanos(now));
-                prop_assert!(budget.held() <= 100);
+                prop_assert!(budget.held() <= 2_000);
             }
         }
         prop_assert_eq!(budget.held(), 0);
