@@ -1,0 +1,66 @@
+//! The core's counters as statistics of the proxy, and the byte gauge that all workers share.
+//!
+//! Statistics are process-wide atomics: adding to one takes no lock and no allocation. A statistic that could not be
+//! defined is not counted; nothing else depends on it.
+
+use larder_core::report::Counter;
+use larder_core::tier::ByteGauge;
+
+use crate::host::{self, MetricId, MetricKind};
+
+/// The statistics of this VM.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    counters: Vec<Option<MetricId>>,
+    bytes: Option<MetricId>,
+    entries: Option<MetricId>,
+}
+
+impl Metrics {
+    /// Defines every statistic; once per VM, because each definition takes a new number in the host.
+    pub(crate) fn define() -> Self {
+        let counter =
+            |counter: Counter| host::define_metric(MetricKind::Counter, &counter.name()).ok();
+        let gauge = |name| host::define_metric(MetricKind::Gauge, name).ok();
+        Self {
+            counters: Counter::all().map(counter).collect(),
+            bytes: gauge("larder_bytes"),
+            entries: gauge("larder_entries"),
+        }
+    }
+
+    /// Adds one.
+    pub(crate) fn count(&self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// Adds so many.
+    pub(crate) fn add(&self, counter: Counter, by: i64) {
+        if let Some(Some(id)) = self.counters.get(counter.index())
+            && by > 0
+        {
+            let _ = host::increment_metric(*id, by);
+        }
+    }
+}
+
+impl Metrics {
+    /// Shows how many entries the last sweep found.
+    pub(crate) fn show_entries(&self, entries: u64) {
+        if let Some(id) = self.entries {
+            let _ = host::record_metric(id, entries);
+        }
+    }
+}
+
+impl ByteGauge for Metrics {
+    fn read(&self) -> u64 {
+        self.bytes.and_then(|id| host::metric(id).ok()).unwrap_or(0)
+    }
+
+    fn add(&self, delta: i64) {
+        if let Some(id) = self.bytes {
+            let _ = host::increment_metric(id, delta);
+        }
+    }
+}

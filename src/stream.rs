@@ -1,0 +1,189 @@
+//! One exchange: callbacks become events, steps become host calls.
+
+use std::rc::Rc;
+
+use larder_core::exchange::{
+    Answer, Arrival, Arriving, Effect, Event, Exchange, ResponseBody, Step, Verdict,
+};
+use larder_core::http::Headers;
+use larder_core::key::{Attributes, Key};
+use larder_core::policy::request::RequestBody;
+use larder_core::report::Counter;
+use larder_core::time::Timestamp;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use crate::host::{self, HeaderMap, HostError};
+use crate::worker::Worker;
+
+/// One exchange on this worker.
+pub(crate) struct Stream {
+    exchange: Exchange,
+    worker: Rc<Worker>,
+}
+
+/// The proxy's attributes of this stream, read when asked for.
+struct HostAttributes;
+
+impl Attributes for HostAttributes {
+    fn attribute(&self, path: &[&str]) -> Option<Vec<u8>> {
+        host::property(path)
+    }
+}
+
+impl Stream {
+    /// An exchange that has not begun.
+    pub(crate) fn new(exchange: Exchange, worker: Rc<Worker>) -> Self {
+        Self { exchange, worker }
+    }
+
+    fn request(&mut self, body: RequestBody) -> Result<Action, HostError> {
+        let now = host::now()?;
+        let headers = self.headers(HeaderMap::Request)?;
+        let arrival = Arrival {
+            headers,
+            body,
+            attributes: &HostAttributes,
+        };
+        let step = self.exchange.on(Event::Request(arrival), now);
+        self.obey(step, now)
+    }
+
+    /// The core asks for one key, and perhaps for that of a variant, never for a third: its states end the recursion.
+    fn look_up(&mut self, key: &Key, now: Timestamp) -> Result<Action, HostError> {
+        let found = self.worker.lookup(key, now);
+        let answer = found
+            .as_ref()
+            .map_or(Answer::Absent, |found| Answer::Found(found.payload()));
+        let step = self.exchange.on(Event::Answer(answer), now);
+        self.obey(step, now)
+    }
+
+    fn response(&mut self, body: ResponseBody) -> Result<Action, HostError> {
+        if !self.exchange.wants_response() {
+            return Ok(Action::Continue);
+        }
+        let now = host::now()?;
+        let headers = self.headers(HeaderMap::Response)?;
+        let step = self.exchange.on(
+            Event::Response(Arriving {
+                headers,
+                body,
+                attributes: &HostAttributes,
+            }),
+            now,
+        );
+        self.obey(step, now)
+    }
+
+    fn body(&mut self, size: usize, ended: bool) -> Result<Action, HostError> {
+        if !self.exchange.wants_body() {
+            return Ok(Action::Continue);
+        }
+        let now = host::now()?;
+        if size > 0 {
+            let chunk = host::response_chunk(size)?;
+            let step = self.exchange.on(Event::Chunk(&chunk), now);
+            self.obey(step, now)?;
+        }
+        if ended {
+            let step = self.exchange.on(Event::ResponseEnded, now);
+            self.obey(step, now)?;
+        }
+        Ok(Action::Continue)
+    }
+
+    fn trailers(&mut self) -> Result<Action, HostError> {
+        if !self.exchange.wants_body() {
+            return Ok(Action::Continue);
+        }
+        let now = host::now()?;
+        let step = self.exchange.on(Event::ResponseEnded, now);
+        self.obey(step, now)
+    }
+
+    /// A map that cannot be read is an empty one; the core then finds what it needs missing and lets the message pass.
+    fn headers(&self, map: HeaderMap) -> Result<Headers, HostError> {
+        Ok(Headers::from_pairs(host::header_pairs(map)?).unwrap_or_default())
+    }
+
+    fn obey(&mut self, step: Step<'_>, now: Timestamp) -> Result<Action, HostError> {
+        let action = match step.verdict {
+            Verdict::Continue => Action::Continue,
+            Verdict::Lookup(key) => self.look_up(&key, now)?,
+            Verdict::Reply(reply) => {
+                host::send_response(reply.status, &reply.pairs, reply.body, reply.details)?;
+                Action::Pause
+            }
+        };
+        self.carry_out(step.effects, now);
+        Ok(action)
+    }
+
+    fn carry_out(&self, effects: Vec<Effect>, now: Timestamp) {
+        for effect in effects {
+            match effect {
+                Effect::AddHeader(name, value) => self
+                    .worker
+                    .tolerate(host::add_response_header(name, &value)),
+                Effect::Count(counter) => self.worker.count(counter),
+                Effect::SetHeader(name, value) => self
+                    .worker
+                    .tolerate(host::replace_response_header(name, &value)),
+                Effect::Store(candidate) => self.worker.store(&candidate, now),
+            }
+        }
+    }
+
+    /// Whatever failed in the host, the message goes on.
+    fn survive(&mut self, outcome: Result<Action, HostError>) -> Action {
+        outcome.unwrap_or_else(|_| {
+            self.worker.count(Counter::HostFailed);
+            self.exchange.give_up();
+            Action::Continue
+        })
+    }
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _count: usize, ended: bool) -> Action {
+        let body = if ended {
+            RequestBody::None
+        } else {
+            RequestBody::Follows
+        };
+        let outcome = self.request(body);
+        self.survive(outcome)
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, ended: bool) -> Action {
+        let body = if ended {
+            ResponseBody::None
+        } else {
+            ResponseBody::Follows
+        };
+        let outcome = self.response(body);
+        self.survive(outcome)
+    }
+
+    fn on_http_response_body(&mut self, size: usize, ended: bool) -> Action {
+        let outcome = self.body(size, ended);
+        self.survive(outcome)
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        let outcome = self.trailers();
+        self.survive(outcome)
+    }
+
+    fn on_log(&mut self) {
+        if self.exchange.wants_body()
+            && let Ok(now) = host::now()
+        {
+            let step = self.exchange.on(Event::Aborted, now);
+            self.carry_out(step.effects, now);
+        }
+    }
+}

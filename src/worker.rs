@@ -1,0 +1,150 @@
+//! What all streams of one worker share: the tier, the statistics, the budget of bytes in capture.
+//!
+//! A VM may run several plugin configurations (one per listener, say); they share this, because the memory they are
+//! bounded by is the worker's. It outlives a change of configuration.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+
+use larder_core::config::Config;
+use larder_core::exchange::{Candidate, CaptureBudget};
+use larder_core::key::Key;
+use larder_core::report::Counter;
+use larder_core::tier::{self, Found, Geometry, GeometryNotice, Lookup, SharedTier, Stored};
+use larder_core::time::Timestamp;
+
+use crate::host::{self, HostError, LogLevel};
+use crate::metrics::Metrics;
+use crate::shared_data::SharedData;
+
+thread_local! {
+    // A VM has one thread, so this is the VM's.
+    static WORKER: OnceCell<Rc<Worker>> = const { OnceCell::new() };
+}
+
+/// What all streams of one worker share.
+pub(crate) struct Worker {
+    tier: RefCell<SharedTier>,
+    budget: Rc<CaptureBudget>,
+    metrics: Metrics,
+    /// Whether the log already says that the configured slots are not those in force.
+    told: Cell<bool>,
+}
+
+impl Worker {
+    /// The worker of this VM, with the bounds of this configuration.
+    pub(crate) fn of_this_vm(config: &Config) -> Rc<Self> {
+        let worker =
+            WORKER.with(|worker| Rc::clone(worker.get_or_init(|| Rc::new(Self::new(config)))));
+        worker.budget.set_limit(config.limits.capture_bytes);
+        if let Ok(mut tier) = worker.tier.try_borrow_mut() {
+            tier.set_max_bytes(config.storage.max_bytes);
+        }
+        worker
+    }
+
+    fn new(config: &Config) -> Self {
+        let tier = SharedTier::new(
+            Geometry::clamped(config.storage.slots),
+            config.storage.max_bytes,
+            random(),
+        );
+        Self {
+            tier: RefCell::new(tier),
+            budget: CaptureBudget::new(config.limits.capture_bytes),
+            metrics: Metrics::define(),
+            told: Cell::new(false),
+        }
+    }
+
+    /// The budget of bytes in capture.
+    pub(crate) fn capture_budget(&self) -> Rc<CaptureBudget> {
+        Rc::clone(&self.budget)
+    }
+
+    /// Looks an entry up; whatever goes wrong is a miss and a number.
+    pub(crate) fn lookup(&self, key: &Key, now: Timestamp) -> Option<Found> {
+        let found = self
+            .tier
+            .try_borrow_mut()
+            .ok()?
+            .lookup(&SharedData, key, now);
+        match found {
+            Lookup::Found(found) => Some(found),
+            Lookup::Absent(reason) => {
+                if let Some(counter) = reason.counter() {
+                    self.count(counter);
+                }
+                None
+            }
+        }
+    }
+
+    /// Stores an entry, if it can be.
+    pub(crate) fn store(&self, candidate: &Candidate, now: Timestamp) {
+        let Ok(mut tier) = self.tier.try_borrow_mut() else {
+            return;
+        };
+        let entry = tier::Candidate {
+            key: &candidate.key,
+            started: candidate.started,
+            expires: candidate.expires,
+            payload: &candidate.payload,
+        };
+        match tier.store(&SharedData, &self.metrics, entry, now) {
+            Stored::Published => self.count(Counter::Stored),
+            Stored::Skipped(why) => self.count(Counter::NotStored(why.reason())),
+        }
+        self.metrics
+            .add(Counter::Evicted, tier.take_evictions().into());
+    }
+
+    /// Keeps the lease, repairs and sweeps: a bounded step of each.
+    pub(crate) fn tick(&self) {
+        let (Ok(now), Ok(mut tier)) = (host::now(), self.tier.try_borrow_mut()) else {
+            return;
+        };
+        let report = tier.tick(&SharedData, &self.metrics, now);
+        if let Some(totals) = report.swept {
+            self.metrics.show_entries(totals.entries);
+        }
+        self.tell(report.geometry);
+    }
+
+    /// Says once that `storage.slots` is not what is in force.
+    fn tell(&self, notice: GeometryNotice) {
+        match notice {
+            GeometryNotice::Agreed => self.told.set(false),
+            GeometryNotice::Ignored {
+                configured,
+                in_force,
+            } if !self.told.replace(true) => {
+                let (asked, held) = (configured.slots(), in_force.slots());
+                let text = format!(
+                    "larder: storage.slots is {asked}, but {held} are in use since this process started; restart to change it"
+                );
+                host::log(LogLevel::Warn, &text);
+            }
+            GeometryNotice::Ignored { .. } => {}
+        }
+    }
+
+    /// Adds one to a number.
+    pub(crate) fn count(&self, counter: Counter) {
+        self.metrics.count(counter);
+    }
+
+    /// A host call that may fail without harm to the request.
+    pub(crate) fn tolerate(&self, outcome: Result<(), HostError>) {
+        if outcome.is_err() {
+            self.count(Counter::HostFailed);
+        }
+    }
+}
+
+/// Unpredictable bits from the host (`random_get`), through the one door the standard library has to them.
+fn random() -> u128 {
+    let half = || u128::from(RandomState::new().hash_one(()));
+    (half() << 64) | half()
+}

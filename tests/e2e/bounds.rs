@@ -1,0 +1,104 @@
+//! Memory stays within what the configuration says, whatever is asked.
+
+use larder_harness::client::{Client, Protocol, Request};
+use larder_harness::origin::Reply;
+use larder_harness::wait::{PATIENCE, eventually};
+
+use crate::stage::{Stage, pattern, x_cache};
+
+#[tokio::test]
+async fn twenty_thousand_urls_in_a_thousand_slots() {
+    let configuration = r#"{"storage":{"slots":1024,"max_bytes":16777216},
+        "rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":600}]}"#;
+    let stage = Stage::with_workers(2, configuration).await;
+    stage.origin.on("/*", Reply::ok(pattern(4_000)));
+    let mut warm = 0;
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        clients.push(
+            Client::connect(stage.address(), Protocol::Http1)
+                .await
+                .unwrap(),
+        );
+    }
+    for n in 0..20_000 {
+        let client = &mut clients[n % 8];
+        let answer = client
+            .send(Request::get(&format!("/{n}")).authority("api.example.com"))
+            .await
+            .unwrap();
+        assert_eq!((answer.status, answer.body.len()), (200, 4_000));
+        if n == 4_000 {
+            warm = stage.envoy.memory().unwrap();
+        }
+    }
+    let grown = stage.envoy.memory().unwrap().saturating_sub(warm);
+    assert!(
+        grown < 24 * 1024 * 1024,
+        "16,000 more URLs made Envoy grow by {grown} bytes"
+    );
+    assert!(stage.counter("larder_evictions_total").await > 15_000);
+    eventually(
+        "the sweep has counted what is there",
+        PATIENCE,
+        async || {
+            let entries = stage.counter("larder_entries").await;
+            (512..=1024).contains(&entries)
+        },
+    )
+    .await;
+    assert!(stage.counter("larder_bytes").await <= 16_777_216);
+    stage.assert_unharmed().await;
+}
+
+#[tokio::test]
+async fn the_byte_budget_holds_when_slots_are_plenty() {
+    let configuration = r#"{"storage":{"slots":65536,"max_bytes":8388608},
+        "rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":600}]}"#;
+    let stage = Stage::start(configuration).await;
+    stage.origin.on("/*", Reply::ok(pattern(100_000)));
+    let mut client = Client::connect(stage.address(), Protocol::Http1)
+        .await
+        .unwrap();
+    for n in 0..500 {
+        client
+            .send(Request::get(&format!("/{n}")).authority("api.example.com"))
+            .await
+            .unwrap();
+    }
+    assert!(
+        stage.counter("larder_bytes").await <= 8_388_608,
+        "50 MB were stored one after the other"
+    );
+    let mut kept = 0;
+    for n in 0..500 {
+        let only_cached = Request::get(&format!("/{n}"))
+            .authority("api.example.com")
+            .header("cache-control", "only-if-cached");
+        kept += usize::from(x_cache(&client.send(only_cached).await.unwrap()) == "HIT");
+    }
+    assert!(
+        (40..=84).contains(&kept),
+        "{kept} of 500 are still there; 83 fit"
+    );
+}
+
+#[tokio::test]
+async fn a_url_has_so_many_variants_and_no_more() {
+    let configuration = r#"{"limits":{"max_variants":3},"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]}"#;
+    let stage = Stage::start(configuration).await;
+    stage
+        .origin
+        .on("/page", Reply::ok("x").header("vary", "user-agent"));
+    let ask = |agent: usize| Request::get("/page").header("user-agent", format!("agent {agent}"));
+    for agent in 0..3 {
+        stage.send(ask(agent)).await;
+        assert_eq!(x_cache(&stage.send(ask(agent)).await), "HIT", "{agent}");
+    }
+    let fourth = stage.send(ask(3)).await;
+    assert_eq!(
+        fourth.header("cache-status"),
+        Some("larder; fwd=vary-miss; detail=vary-limit")
+    );
+    assert_eq!(x_cache(&stage.send(ask(0)).await), "HIT");
+}

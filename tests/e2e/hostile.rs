@@ -1,0 +1,247 @@
+//! Whatever a client or an origin sends: the request is answered, and the same worker answers the next one.
+
+use larder_harness::client::{Request, raw, raw_status};
+use larder_harness::envoy::{Cluster, Envoy};
+use larder_harness::origin::{RawOrigin, Reply};
+use larder_harness::wait::PATIENCE;
+
+use crate::stage::{CACHE_ALL, MAIN, Stage, cache_status, larder, x_cache};
+
+#[tokio::test]
+async fn requests_that_nobody_should_send() {
+    let stage = Stage::start(CACHE_ALL).await;
+    stage.origin.on("/*", Reply::ok("x"));
+    let long = format!("/{}", "a".repeat(20_000));
+    let many = "x-a: 1\r\n".repeat(90);
+    let rows: Vec<(&str, Vec<u8>)> = vec![
+        ("dot segments", head("/a/../b", "")),
+        ("escaped dot segments", head("/a/%2e%2E/b", "")),
+        ("a backslash", head("/a\\b", "")),
+        ("a broken escape", head("/a%zz", "")),
+        ("an escaped NUL", head("/a%00", "")),
+        ("an over-long target", head(&long, "")),
+        ("many fields", head("/many", &many)),
+        (
+            "bytes over 0x7f in a field",
+            with_bytes("/field", b"x-odd: \xff\xfe\x80\r\n"),
+        ),
+        ("bytes over 0x7f in the target", with_target(b"/\xff\xfe")),
+        ("a control byte in the target", with_target(b"/a\x01b")),
+        ("a fragment", head("/a#b", "")),
+        (
+            "conflicting hosts",
+            head("/hosts", "host: other.example.com\r\n"),
+        ),
+        (
+            "conflicting lengths",
+            head("/lengths", "content-length: 1\r\ncontent-length: 2\r\n"),
+        ),
+        (
+            "repeated cache-control",
+            head(
+                "/cc",
+                "cache-control: no-cache\r\ncache-control: max-age=0, \"\r\n",
+            ),
+        ),
+        (
+            "an unfinished quoted string",
+            head("/quoted", "if-none-match: \"abc\r\n"),
+        ),
+        (
+            "half an authorization",
+            head("/auth", "authorization: Bearer\r\n"),
+        ),
+        (
+            "numbers too large",
+            head("/big", "cache-control: max-age=99999999999999999999\r\n"),
+        ),
+    ];
+    for (name, bytes) in rows {
+        let reply = raw(stage.address(), &bytes, PATIENCE).await.unwrap();
+        let status = raw_status(&reply);
+        assert!(
+            matches!(status, Some(200 | 400 | 414 | 431)),
+            "{name}: {status:?}"
+        );
+        stage.assert_unharmed().await;
+    }
+}
+
+#[tokio::test]
+async fn paths_that_could_be_read_two_ways_are_not_cached() {
+    let stage = Stage::start(CACHE_ALL).await;
+    stage.origin.on("/*", Reply::ok("x"));
+    for path in ["/a/../b", "/a/%2e%2e/b", "/./a", "/a%zz", "/a%5c..%5cb%"] {
+        let answer = stage.get(path).await;
+        assert_eq!(
+            cache_status(&answer),
+            "larder; fwd=bypass; detail=ambiguous-path",
+            "{path}"
+        );
+    }
+    let long = format!("/long?{}", "x".repeat(5_000));
+    assert_eq!(
+        cache_status(&stage.get(&long).await),
+        "larder; fwd=bypass; detail=key-invalid"
+    );
+}
+
+#[tokio::test]
+async fn a_get_with_a_body_is_not_answered_from_the_cache() {
+    let stage = Stage::start(CACHE_ALL).await;
+    stage.origin.on("/fat", Reply::ok("x"));
+    stage.get("/fat").await;
+    let fat = stage.send(Request::get("/fat").body("other=answer")).await;
+    assert_eq!(
+        cache_status(&fat),
+        "larder; fwd=bypass; detail=request-body"
+    );
+}
+
+#[tokio::test]
+async fn upgrades_ranges_and_grpc_pass() {
+    let stage = Stage::start(CACHE_ALL).await;
+    stage.origin.on("/doc", Reply::ok("text"));
+    stage.get("/doc").await;
+    for (name, value, reason) in [
+        ("range", "bytes=0-1", "range"),
+        ("content-type", "application/grpc", "grpc"),
+    ] {
+        let answer = stage.send(Request::get("/doc").header(name, value)).await;
+        assert_eq!(
+            cache_status(&answer),
+            format!("larder; fwd=bypass; detail={reason}")
+        );
+    }
+}
+
+#[tokio::test]
+async fn responses_that_nobody_should_send() {
+    let heads: Vec<(&str, Vec<u8>)> = vec![
+        (
+            "an age that overflows",
+            response(b"age: 18446744073709551616\r\ncache-control: max-age=60\r\n"),
+        ),
+        (
+            "a negative age",
+            response(b"age: -1\r\ncache-control: max-age=60\r\n"),
+        ),
+        (
+            "directives without end",
+            response(b"cache-control: max-age=\"60, private=\"x\r\n"),
+        ),
+        (
+            "bytes over 0x7f",
+            response(b"cache-control: max-age=60\r\netag: \"\xff\xfe\"\r\nvary: \xff\r\n"),
+        ),
+        (
+            "commas only",
+            response(b"cache-control: ,,,, ,\r\nvary: ,,\r\n"),
+        ),
+        (
+            "dates of nonsense",
+            response(b"date: \x80\r\nexpires: 0\r\nlast-modified: tomorrow\r\n"),
+        ),
+        (
+            "a vary of a hundred fields",
+            response(
+                format!(
+                    "vary: {}\r\n",
+                    (0..100).map(|n| format!("x-{n},")).collect::<String>()
+                )
+                .as_bytes(),
+            ),
+        ),
+        (
+            "two lengths",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx".to_vec(),
+        ),
+        (
+            "a chunk that lies",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffff\r\nx".to_vec(),
+        ),
+        ("nothing", Vec::new()),
+        ("no HTTP", b"\x00\x01\x02\x03".to_vec()),
+        (
+            "an informational end",
+            b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".to_vec(),
+        ),
+    ];
+    for (name, bytes) in heads {
+        let origin = RawOrigin::start(bytes).await.unwrap();
+        let envoy = Envoy::builder()
+            .cluster(Cluster::new("origin", origin.address()))
+            .listener(larder(CACHE_ALL))
+            .start()
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            // A reset half-way is an answer too; what counts is the worker.
+            let _ = raw(envoy.address(MAIN), &head("/hostile", ""), PATIENCE).await;
+        }
+        let stats = envoy.stats().await.unwrap();
+        assert!(
+            stats
+                .iter()
+                .all(|(stat, value)| !stat.contains("vm_reload") || *value == 0),
+            "{name}"
+        );
+        let next = larder_harness::client::get(envoy.address(MAIN), "/next").await;
+        if let Ok(answer) = next {
+            assert!(answer.header("x-cache").is_some(), "{name}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_response_cannot_speak_for_the_cache() {
+    let stage = Stage::start(CACHE_ALL).await;
+    stage.origin.on(
+        "/liar",
+        Reply::ok("x")
+            .header("x-cache", "HIT")
+            .header("cache-status", "cdn; hit"),
+    );
+    let first = stage.get("/liar").await;
+    assert_eq!(x_cache(&first), "MISS");
+    let hit = stage.get("/liar").await;
+    assert_eq!(x_cache(&hit), "HIT");
+    let statuses: Vec<_> = hit
+        .headers
+        .all("cache-status")
+        .map(String::from_utf8_lossy)
+        .collect();
+    assert!(
+        statuses
+            .join(", ")
+            .starts_with("cdn; hit, larder; hit; ttl="),
+        "{statuses:?}"
+    );
+}
+
+fn head(target: &str, fields: &str) -> Vec<u8> {
+    with_bytes(target, fields.as_bytes())
+}
+
+fn with_bytes(target: &str, fields: &[u8]) -> Vec<u8> {
+    let start = format!("GET {target} HTTP/1.1\r\nhost: api.example.com\r\nconnection: close\r\n");
+    [start.as_bytes(), fields, b"\r\n"].concat()
+}
+
+fn with_target(target: &[u8]) -> Vec<u8> {
+    [
+        b"GET ",
+        target,
+        b" HTTP/1.1\r\nhost: api.example.com\r\nconnection: close\r\n\r\n",
+    ]
+    .concat()
+}
+
+fn response(fields: &[u8]) -> Vec<u8> {
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n".as_slice(),
+        fields,
+        b"\r\nx",
+    ]
+    .concat()
+}

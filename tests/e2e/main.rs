@@ -1,0 +1,23 @@
+//! The module that is shipped, in a real Envoy, told as short plays: what the origin answers, how Larder is
+//! configured, what the client sends, what it must see.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test that cannot go on should stop"
+)]
+
+mod bounds;
+mod conditional;
+mod configuration;
+mod hostile;
+mod isolation;
+mod keys;
+mod seed;
+mod stage;
+mod streaming;
+mod workers;

@@ -1,0 +1,140 @@
+//! The quick-start configuration does what its six rules say.
+
+use larder_harness::client::Request;
+use larder_harness::origin::Reply;
+
+use crate::stage::{Stage, assert_seen};
+
+const QUICK_START: &str = include_str!("../../envoy/larder.json");
+
+#[tokio::test]
+async fn each_rule_of_the_quick_start_gives_its_ttl() {
+    let stage = Stage::start(QUICK_START).await;
+    let rows = [
+        ("/api/analytics/aggregate?days=7", 300),
+        ("/api/ml/drift/status/churn", 60),
+        ("/api/sales/summary", 600),
+        ("/api/health", 30),
+    ];
+    for (path, ttl) in rows {
+        stage.origin.on(
+            path.split('?').next().unwrap(),
+            Reply::ok(format!("{{\"of\":\"{path}\"}}")),
+        );
+        let promise = format!("public, max-age={ttl}");
+
+        let first = stage.get(path).await;
+        assert_seen(&first, "MISS", "larder; fwd=uri-miss; stored");
+        assert_eq!(
+            first.header("cache-control"),
+            Some(promise.as_str()),
+            "{path}"
+        );
+
+        let second = stage.get(path).await;
+        assert_eq!(second.header("x-cache"), Some("HIT"), "{path}");
+        assert_eq!(
+            second.header("cache-control"),
+            Some(promise.as_str()),
+            "{path}"
+        );
+        assert_eq!(second.body, first.body);
+        let age: u32 = second.header("age").unwrap().parse().unwrap();
+        assert!(age < 30, "{path}: {age}");
+        assert_eq!(second.header("x-cache-age"), second.header("age"));
+        assert!(second.header("etag").unwrap().len() == 34, "a quoted MD5");
+        assert_eq!(
+            stage.origin.count(path.split('?').next().unwrap()),
+            1,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn predictions_and_conversations_are_never_cached() {
+    let stage = Stage::start(QUICK_START).await;
+    for path in [
+        "/api/predictive/score",
+        "/api/conversation/42",
+        "/api/predictive/summary",
+    ] {
+        stage.origin.on(
+            path,
+            Reply::ok("new each time").header("cache-control", "max-age=60"),
+        );
+        for _ in 0..2 {
+            assert_seen(
+                &stage.get(path).await,
+                "BYPASS",
+                "larder; fwd=bypass; detail=rule-bypass",
+            );
+        }
+        assert_eq!(stage.origin.count(path), 2, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_rule_names_is_cached_when_the_origin_says_so_and_not_otherwise() {
+    let stage = Stage::start(QUICK_START).await;
+    stage.origin.on(
+        "/said",
+        Reply::ok("a").header("cache-control", "max-age=60"),
+    );
+    stage.origin.on("/unsaid", Reply::ok("b"));
+
+    assert_seen(
+        &stage.get("/said").await,
+        "MISS",
+        "larder; fwd=uri-miss; stored",
+    );
+    assert_eq!(stage.get("/said").await.header("x-cache"), Some("HIT"));
+    for _ in 0..2 {
+        assert_seen(
+            &stage.get("/unsaid").await,
+            "MISS",
+            "larder; fwd=uri-miss; detail=no-freshness",
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_rules_ttl_never_keeps_an_error() {
+    let stage = Stage::start(QUICK_START).await;
+    stage
+        .origin
+        .on("/api/analytics/broken", Reply::new(500, "down"));
+    stage
+        .origin
+        .on("/api/analytics/missing", Reply::new(404, "no such report"));
+    for path in ["/api/analytics/broken", "/api/analytics/missing"] {
+        for _ in 0..2 {
+            assert_seen(
+                &stage.get(path).await,
+                "MISS",
+                "larder; fwd=uri-miss; detail=status",
+            );
+        }
+        assert_eq!(stage.origin.count(path), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_write_passes_and_leaves_the_cache_alone() {
+    let stage = Stage::start(QUICK_START).await;
+    stage
+        .origin
+        .on("/api/analytics/aggregate", Reply::ok("seven"));
+    stage.get("/api/analytics/aggregate").await;
+    let write = stage
+        .send(Request::new("POST", "/api/analytics/aggregate").body("{}"))
+        .await;
+    assert_seen(&write, "BYPASS", "larder; fwd=method");
+    assert_eq!(
+        stage
+            .get("/api/analytics/aggregate")
+            .await
+            .header("x-cache"),
+        Some("HIT")
+    );
+}

@@ -1,0 +1,120 @@
+//! An origin, an Envoy with Larder in front of it, and words for what a client sees.
+
+use std::net::SocketAddr;
+
+use larder_harness::client::{self, Answer, Request};
+use larder_harness::envoy::{Cluster, Envoy, Listener, Wasm};
+use larder_harness::origin::Origin;
+use larder_harness::tools;
+
+/// The name of the listener with Larder.
+pub const MAIN: &str = "main";
+
+/// Caches everything for a minute: for plays that are about something else.
+pub const CACHE_ALL: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]}"#;
+
+/// Leaves the decision to the origin's headers.
+pub const BY_ORIGIN: &str = "{}";
+
+/// An origin and an Envoy with Larder in front of it.
+pub struct Stage {
+    pub origin: Origin,
+    pub envoy: Envoy,
+}
+
+impl Stage {
+    /// One worker.
+    pub async fn start(configuration: &str) -> Self {
+        Self::with_workers(1, configuration).await
+    }
+
+    /// So many workers.
+    pub async fn with_workers(workers: usize, configuration: &str) -> Self {
+        let origin = Origin::start().await.unwrap();
+        let envoy = Envoy::builder()
+            .workers(workers)
+            .cluster(Cluster::new("origin", origin.address()))
+            .listener(larder(configuration))
+            .start()
+            .await
+            .unwrap();
+        Self { origin, envoy }
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.envoy.address(MAIN)
+    }
+
+    /// GETs on a connection of its own.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path)).await
+    }
+
+    /// Sends on a connection of its own.
+    pub async fn send(&self, request: Request) -> Answer {
+        client::send(self.address(), request.authority("api.example.com"))
+            .await
+            .unwrap()
+    }
+
+    /// One of Larder's counters.
+    pub async fn counter(&self, name: &str) -> u64 {
+        self.envoy
+            .stat(&format!("wasmcustom.{name}"))
+            .await
+            .unwrap()
+    }
+
+    /// The worker survived: no VM was started anew, and it answers.
+    pub async fn assert_unharmed(&self) {
+        let answer = self.get("/unharmed").await;
+        assert!(
+            answer.header("x-cache").is_some(),
+            "the filter is gone: {answer:?}"
+        );
+        let stats = self.envoy.stats().await.unwrap();
+        for (name, value) in stats.iter().filter(|(name, _)| name.contains("vm_reload")) {
+            assert_eq!(*value, 0, "{name}");
+        }
+    }
+}
+
+/// A listener with Larder in front of the cluster `origin`.
+pub fn larder(configuration: &str) -> Listener {
+    let module = tools::module().unwrap_or_else(|missing| panic!("{missing}"));
+    Listener::to_cluster(MAIN, "origin").wasm(Wasm::new(module, configuration))
+}
+
+/// What `x-cache` says.
+pub fn x_cache(answer: &Answer) -> &str {
+    answer.header("x-cache").unwrap_or("(none)")
+}
+
+/// What `cache-status` says.
+pub fn cache_status(answer: &Answer) -> &str {
+    answer.header("cache-status").unwrap_or("(none)")
+}
+
+/// Asserts what a client sees of the cache.
+#[track_caller]
+pub fn assert_seen(answer: &Answer, word: &str, status: &str) {
+    assert_eq!(
+        (x_cache(answer), cache_status(answer)),
+        (word, status),
+        "{answer:?}"
+    );
+}
+
+/// A body that differs at every place, so that a shift or a swap shows.
+pub fn pattern(bytes: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_u32;
+    (0..bytes)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state.to_le_bytes()[0]
+        })
+        .collect()
+}
