@@ -50,7 +50,7 @@ impl Geometry {
     }
 
     pub(super) const fn sets(self) -> u32 {
-        self.slots / WAYS as u32
+        self.slots.div_ceil(WAYS as u32)
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! ```text
 //! "LLS1" │ u64 incarnation │ n × (u32 lease number, u64 deadline), n ≤ 256                     all little-endian
-//! generation: worker id (8 bits) │ lease number (24 bits) │ counter (32 bits)
 //! ```
 //!
 //! The host numbers neither workers nor VMs, so a worker takes the first id whose lease has run out and keeps it
@@ -13,10 +12,11 @@
 //! The table must not be begun afresh while its incarnation lives, for lease numbers would repeat. It is begun only
 //! where it is missing, which a wipe of both explains; therefore whoever has taken a lease looks again whether the
 //! incarnation still stands (an id never comes back), and whoever finds a table of another incarnation looks before
-//! writing over it. A table that cannot be read at all ends its incarnation.
+//! writing over it. A table that cannot be read at all ends its incarnation; the next begins it afresh.
 
 use crate::time::{Seconds, Timestamp};
 
+use super::generation::Generation;
 use super::incarnation::Incarnation;
 use super::kv::{Cas, KvError, SetError, SharedKv};
 use super::name::Name;
@@ -36,25 +36,6 @@ const HEARTBEAT: Seconds = Seconds::clamped(15);
 const LAST_NUMBER: u32 = (1 << 24) - 1;
 
 const TRIES: usize = 3;
-
-/// Names one claim on one way, once and for all within an incarnation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Generation(u64);
-
-impl Generation {
-    pub(super) const fn from_raw(raw: u64) -> Self {
-        Self(raw)
-    }
-
-    pub(super) const fn raw(self) -> u64 {
-        self.0
-    }
-
-    /// The part that one lease's generations share.
-    pub(super) const fn holder(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-}
 
 /// A worker's right to an id.
 #[derive(Debug)]
@@ -115,6 +96,20 @@ impl Lease {
         Err(LeaseError::Contended)
     }
 
+    /// Begins the table of a new incarnation where one stands that cannot be read.
+    ///
+    /// Nobody can have a lease in that incarnation yet: taking one needs a table that can be read.
+    pub(super) fn begin_anew(kv: &dyn SharedKv, incarnation: &Incarnation) {
+        let Ok(Some(cell)) = kv.get(Name::leases().as_str()) else {
+            return;
+        };
+        if Table::decode(&cell.value).is_err() {
+            let empty = Table::default().encode(incarnation.id);
+            // Whoever was faster has put something readable there; whoever fails is followed by the next to try.
+            let _ = kv.set(Name::leases().as_str(), &empty, cell.cas);
+        }
+    }
+
     /// The id, unique among the live workers of the process.
     pub(super) fn worker(&self) -> u8 {
         self.worker
@@ -128,8 +123,7 @@ impl Lease {
     /// A generation that was never used; `None` when this lease has no more.
     pub(super) fn generation(&mut self) -> Option<Generation> {
         self.counter = self.counter.checked_add(1)?;
-        let holder = u64::from(self.holder()) << 32;
-        Some(Generation(holder | u64::from(self.counter)))
+        Some(Generation::new(self.holder(), self.counter))
     }
 
     /// Renews the lease if that is due.
@@ -169,7 +163,7 @@ impl Lease {
 
 fn confirm(kv: &dyn SharedKv, incarnation: &Incarnation) -> Result<(), LeaseError> {
     match Incarnation::current(kv) {
-        Ok(Some(current)) if current.id == incarnation.id => Ok(()),
+        Ok(Some(current)) if current == *incarnation => Ok(()),
         Ok(_) => Err(LeaseError::Reset),
         Err(KvError) => Err(LeaseError::Failed),
     }
@@ -376,7 +370,10 @@ mod tests {
             renewed: at(0),
         }
         .generation();
-        assert_eq!(generation, Some(Generation(0x0100_0002_0000_0003)));
+        assert_eq!(
+            generation,
+            Some(Generation::from_raw(0x0100_0002_0000_0003))
+        );
     }
 
     proptest! {

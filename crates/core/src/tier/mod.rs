@@ -19,17 +19,28 @@
 //! Everything fails soft: the cells can be wiped, corrupted or refused between any two host calls, and what remains
 //! is a miss, a typed reason for a counter, and a repair at the next tick.
 
+mod claim;
 mod directory;
+mod evict;
+mod generation;
+mod hits;
 mod incarnation;
 mod kv;
 mod lease;
 mod memory;
 mod name;
+mod outcome;
+mod progress;
 mod random;
 mod record;
+mod shared;
 mod slot;
+mod sweep;
 mod way;
 
 pub use incarnation::Geometry;
 pub use kv::{ByteGauge, Cas, Cell, KvError, SetError, SharedKv};
 pub use memory::{MemoryGauge, MemoryKv};
+pub use outcome::{AbsentReason, Candidate, Found, Lookup, Removed, Stored, WhyNot};
+pub use shared::SharedTier;
+pub use sweep::{GeometryNotice, TickReport, Totals};

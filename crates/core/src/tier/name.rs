@@ -79,14 +79,10 @@ impl Name {
     }
 
     fn push_decimal(&mut self, value: u32) {
-        let mut power = 1_000_000_000;
-        while power > 1 && value < power {
-            power /= 10;
+        if let Some(tens) = value.checked_div(10).filter(|&tens| tens > 0) {
+            self.push_decimal(tens);
         }
-        while power > 0 {
-            self.push(b'0'.saturating_add((value / power % 10) as u8));
-            power /= 10;
-        }
+        self.push(b'0'.saturating_add((value % 10) as u8));
     }
 }
 

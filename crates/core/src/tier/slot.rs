@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use crate::key::Key;
 
-use super::lease::Generation;
+use super::generation::Generation;
 use super::record::{Corrupt, Fields};
 
 const TAG: &[u8; 4] = b"LSL1";
@@ -21,7 +21,7 @@ const HEADER: usize = 28;
 
 /// What a cell costs beside its value: a node of the host's hash map (two strings, a version, a hash, a link: 72
 /// bytes), its share of the buckets, the allocator's rounding of node and value, and the name, which is kept inline.
-const OVERHEAD: u32 = 120;
+pub(super) const OVERHEAD: u32 = 120;
 
 /// Which writing of which slot this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use crate::time::{Seconds, Timestamp};
 
-use super::lease::Generation;
+use super::generation::Generation;
 use super::record::{Corrupt, Fields};
 
 /// How long a claimant may take, which is one callback: a few host calls and a copy of the entry.
@@ -28,7 +28,7 @@ impl Claim {
     /// A claim that its holder may still be at work under.
     ///
     /// A deadline further off than any claimant sets it was written before the clock was set back: it counts as past.
-    fn is_held(&self, now: Timestamp) -> bool {
+    pub(super) fn is_held(&self, now: Timestamp) -> bool {
         now < self.deadline && self.deadline <= now.plus(CLAIM).plus(SKEW)
     }
 }

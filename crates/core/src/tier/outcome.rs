@@ -1,0 +1,117 @@
+//! What is asked of the shared tier, and what comes of it; every refusal has its reason, for a counter.
+
+use std::ops::Range;
+
+use crate::key::Key;
+use crate::time::Timestamp;
+
+/// What a lookup found.
+#[derive(Debug)]
+pub enum Lookup {
+    /// No entry that may be used.
+    Absent(AbsentReason),
+    /// The entry of this key.
+    Found(Found),
+}
+
+/// An entry as it stood in its slot.
+#[derive(Debug)]
+pub struct Found {
+    pub(super) value: Vec<u8>,
+    pub(super) payload: Range<usize>,
+    /// When the request that fetched it was received.
+    pub started: Timestamp,
+    /// When it is no longer of any use.
+    pub expires: Timestamp,
+}
+
+impl Found {
+    /// The bytes that were stored.
+    pub fn payload(&self) -> &[u8] {
+        self.value.get(self.payload.clone()).unwrap_or_default()
+    }
+}
+
+/// Why a lookup found nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AbsentReason {
+    /// The set's directory cannot be read; the next store in the set replaces it.
+    CorruptDirectory,
+    /// The slot cannot be read; it is repaired at the next tick.
+    CorruptSlot,
+    /// The slot holds something else than the directory says, or nothing: it is just being replaced, or a late write
+    /// hit it. Looked after at the next tick.
+    Displaced,
+    /// The entry is past.
+    Expired,
+    /// The host did not answer.
+    Failed,
+    /// There is no entry under this key.
+    NoEntry,
+    /// Another key with the same fingerprint has the way.
+    OtherKey,
+    /// The cells were lost since the last call; the next lookup uses what replaced them.
+    Reset,
+    /// Nothing was ever stored.
+    Unfounded,
+}
+
+/// An entry to store.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// What it answers.
+    pub key: &'a Key,
+    /// When the request that fetched it was received.
+    pub started: Timestamp,
+    /// When it is no longer of any use, all stale windows included.
+    pub expires: Timestamp,
+    /// Its bytes.
+    pub payload: &'a [u8],
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// Every worker finds it from now on.
+    Published,
+    /// It was not stored, and nothing else of this key was harmed.
+    Skipped(WhyNot),
+}
+
+/// Why an entry was not stored, or not removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WhyNot {
+    /// Another worker is storing this key, or all ways of its set are being written.
+    Busy,
+    /// Other workers changed the set each time.
+    Contended,
+    /// It is past already, or from before the clock was set back.
+    Expired,
+    /// The host failed.
+    Failed,
+    /// There is an entry of this key whose request started later.
+    Newer,
+    /// All worker ids are taken.
+    NoLease,
+    /// No memory to build the slot's bytes.
+    NoMemory,
+    /// `storage.max_bytes` is used up, and not enough could be evicted within the effort a store may take.
+    NoRoom,
+    /// This worker took so long that another took the way.
+    Overtaken,
+    /// The cells were lost; the next store goes to what replaced them.
+    Reset,
+    /// It is larger than all that may be stored.
+    TooLarge,
+}
+
+/// What a removal did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// There was none.
+    Absent,
+    /// It is gone for every worker, and its bytes are free.
+    Emptied,
+    /// It may still be there.
+    Failed(WhyNot),
+}

@@ -1,0 +1,332 @@
+//! Looking entries up and storing them.
+//!
+//! A hit costs two reads, the directory and the slot; a miss costs one. Neither writes, and the slot's bytes are the
+//! host's copy, handed on as they are. A store reads the directory twice, before the claim and before it
+//! settles, because the host does not tell the version a write produced.
+//!
+//! A worker needs an id to store, so the first store (or tick) leases one; looking up needs none. Nothing is leased
+//! when a worker starts, since the host also starts a trial worker to validate a configuration, and throws it away.
+//!
+//! The tier knows nothing of HTTP: a payload is bytes with a time of start and an end of use. An entry is never
+//! replaced by a fill whose request started earlier, which is what invalidation builds on.
+
+use std::collections::VecDeque;
+
+use crate::key::Key;
+use crate::time::Timestamp;
+
+use super::claim::{Holding, Host, TRIES};
+use super::directory::{Directory, View, Ways};
+use super::evict::place_anew;
+use super::hits::Hits;
+use super::incarnation::{Geometry, Incarnation, Place};
+use super::kv::{ByteGauge, Cas, KvError, SharedKv};
+use super::lease::Lease;
+use super::name::Name;
+use super::outcome::{AbsentReason, Candidate, Found, Lookup, Removed, Stored, WhyNot};
+use super::random::Random;
+use super::record::Corrupt;
+use super::slot::{self, Mismatch, Stamp};
+use super::sweep::Totals;
+use super::way::{CLAIM, Claim, Published, Way, is_current};
+
+/// One worker's part in the shared tier.
+#[derive(Debug)]
+pub struct SharedTier {
+    pub(super) configured: Geometry,
+    pub(super) max_bytes: u64,
+    pub(super) random: Random,
+    pub(super) life: Option<Incarnation>,
+    pub(super) lease: Option<Lease>,
+    pub(super) hits: Hits,
+    pub(super) repairs: VecDeque<(u32, usize)>,
+    pub(super) totals: Option<Totals>,
+    /// Sets this worker filled, the oldest first: where something to evict is, when few sets hold anything.
+    pub(super) filled: VecDeque<u32>,
+}
+
+impl SharedTier {
+    /// A worker that has not touched the host yet.
+    ///
+    /// `max_bytes` bounds what all entries of the process take, keys and the host's overhead included. `seed` must be
+    /// unpredictable and differ from worker to worker: it names incarnations and keys their sets.
+    pub fn new(geometry: Geometry, max_bytes: u64, seed: u128) -> Self {
+        Self {
+            configured: geometry,
+            max_bytes,
+            random: Random::new(seed),
+            life: None,
+            lease: None,
+            hits: Hits::new(geometry.slots()),
+            repairs: VecDeque::new(),
+            totals: None,
+            filled: VecDeque::new(),
+        }
+    }
+
+    /// The geometry in force: the first one of the incarnation, known after the first call that met it.
+    pub fn geometry(&self) -> Option<Geometry> {
+        self.life.map(|life| life.geometry)
+    }
+
+    /// This worker's id, unique among the live workers of the process, while it has one.
+    pub fn worker_id(&self) -> Option<u8> {
+        self.lease.as_ref().map(Lease::worker)
+    }
+
+    /// What the last complete sweep counted, as of the last tick.
+    pub fn totals(&self) -> Option<Totals> {
+        self.totals
+    }
+
+    /// Looks an entry up.
+    pub fn lookup(&mut self, kv: &dyn SharedKv, key: &Key, now: Timestamp) -> Lookup {
+        match self.find(kv, key, now) {
+            Ok(found) => Lookup::Found(found),
+            Err(reason) => Lookup::Absent(reason),
+        }
+    }
+
+    fn find(
+        &mut self,
+        kv: &dyn SharedKv,
+        key: &Key,
+        now: Timestamp,
+    ) -> Result<Found, AbsentReason> {
+        let life = self.known_life(kv)?;
+        let place = life.place(key.digest());
+        let cell = read(kv, Name::directory(place.set))?.ok_or(AbsentReason::NoEntry)?;
+        let view = View::parse(&cell).map_err(|Corrupt| AbsentReason::CorruptDirectory)?;
+        if view.incarnation != life.id {
+            return Err(match self.confirm(kv) {
+                Ok(()) => AbsentReason::NoEntry,
+                Err(WhyNot::Failed) => AbsentReason::Failed,
+                Err(_) => AbsentReason::Reset,
+            });
+        }
+        let (way, entry) = view.find(place.fingerprint).ok_or(AbsentReason::NoEntry)?;
+        if !entry.is_current(now) {
+            return Err(AbsentReason::Expired);
+        }
+        self.open(kv, key, place, way, &entry)
+    }
+
+    fn open(
+        &mut self,
+        kv: &dyn SharedKv,
+        key: &Key,
+        place: Place,
+        way: usize,
+        entry: &Published,
+    ) -> Result<Found, AbsentReason> {
+        let value = read(kv, Name::slot(place.set, way))?.unwrap_or_default();
+        let stamp = Stamp {
+            incarnation: self.known_life(kv)?.id,
+            generation: entry.generation,
+        };
+        match slot::open(&value, stamp, key) {
+            Ok(payload) => {
+                self.hits.note(place);
+                Ok(Found {
+                    value,
+                    payload,
+                    started: entry.started,
+                    expires: entry.expires,
+                })
+            }
+            Err(Mismatch::Key) => Err(AbsentReason::OtherKey),
+            Err(mismatch @ (Mismatch::Corrupt | Mismatch::Stamp)) => {
+                self.note(place.set, Ways::one(way));
+                let displaced = value.is_empty() || mismatch == Mismatch::Stamp;
+                Err(if displaced {
+                    AbsentReason::Displaced
+                } else {
+                    AbsentReason::CorruptSlot
+                })
+            }
+        }
+    }
+
+    fn known_life(&mut self, kv: &dyn SharedKv) -> Result<Incarnation, AbsentReason> {
+        if let Some(life) = self.life {
+            return Ok(life);
+        }
+        let current = Incarnation::current(kv).map_err(|KvError| AbsentReason::Failed)?;
+        let life = current.ok_or(AbsentReason::Unfounded)?;
+        self.adopt(Some(life));
+        Ok(life)
+    }
+
+    /// Stores an entry.
+    pub fn store(
+        &mut self,
+        kv: &dyn SharedKv,
+        gauge: &dyn ByteGauge,
+        candidate: Candidate<'_>,
+        now: Timestamp,
+    ) -> Stored {
+        match self.fill(&Host::new(kv, gauge, now), &candidate) {
+            Ok(()) => Stored::Published,
+            Err(why) => Stored::Skipped(why),
+        }
+    }
+
+    fn fill(&mut self, host: &Host<'_>, candidate: &Candidate<'_>) -> Result<(), WhyNot> {
+        let charged = slot::charge(candidate.key, candidate.payload)
+            .filter(|&charged| u64::from(charged) <= self.max_bytes)
+            .ok_or(WhyNot::TooLarge)?;
+        if !is_current(candidate.started, candidate.expires, host.now) {
+            return Err(WhyNot::Expired);
+        }
+        self.join(host)?;
+        let life = self.life()?;
+        let place = life.place(candidate.key.digest());
+        let (way, holding) = self.claim_to_fill(host, candidate, place, charged)?;
+        let stamp = Stamp {
+            incarnation: life.id,
+            generation: holding.generation,
+        };
+        let Some(value) = slot::encode(stamp, candidate.key, candidate.payload) else {
+            let stolen = self.drain(host, holding)?;
+            self.retake(host, place.set, stolen)?;
+            return Err(WhyNot::NoMemory);
+        };
+        let name = Name::slot(place.set, way);
+        if host
+            .kv
+            .set(name.as_str(), &value, Cas::UNCONDITIONAL)
+            .is_err()
+        {
+            self.note(place.set, holding.ways);
+            return Err(WhyNot::Failed);
+        }
+        let published = Way::Published(Published {
+            fingerprint: place.fingerprint,
+            generation: holding.generation,
+            charged,
+            started: candidate.started,
+            expires: candidate.expires,
+            heat: 0,
+        });
+        self.remember_fill(place.set);
+        let stolen = self.settle(host, holding, published)?;
+        self.retake(host, place.set, stolen)
+    }
+
+    fn claim_to_fill(
+        &mut self,
+        host: &Host<'_>,
+        candidate: &Candidate<'_>,
+        place: Place,
+        charged: u32,
+    ) -> Result<(usize, Holding), WhyNot> {
+        let generation = self.generation(host)?;
+        for _ in 0..TRIES {
+            let before = self.snapshot(host, place.set)?;
+            let mut after = before.directory.clone();
+            self.fold_hits(&mut after, place.set);
+            let way = match same_key(&after, place.fingerprint, candidate.started, host)? {
+                Some(way) => way,
+                None => place_anew(&mut after, host).ok_or(WhyNot::Busy)?,
+            };
+            let replaced = before.directory.way(way).charged();
+            self.make_room(host, place.set, u64::from(charged.saturating_sub(replaced)))?;
+            let claim = Claim {
+                generation,
+                charged,
+                deadline: host.now.plus(CLAIM),
+            };
+            let filling = Way::Filling {
+                claim,
+                fingerprint: place.fingerprint,
+                started: candidate.started,
+            };
+            after.set(way, filling);
+            match self.commit(host, place.set, &before, &after) {
+                Ok(()) => {
+                    let holding = Holding {
+                        set: place.set,
+                        ways: Ways::one(way),
+                        generation,
+                    };
+                    return Ok((way, holding));
+                }
+                Err(WhyNot::Contended) => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Err(WhyNot::Contended)
+    }
+
+    /// Removes the entry of one key.
+    pub fn remove(
+        &mut self,
+        kv: &dyn SharedKv,
+        gauge: &dyn ByteGauge,
+        key: &Key,
+        now: Timestamp,
+    ) -> Removed {
+        let host = Host::new(kv, gauge, now);
+        for _ in 0..TRIES {
+            match self.try_remove(&host, key) {
+                Ok(removed) => return removed,
+                Err(WhyNot::Contended) => {}
+                // Whatever was taken from this worker meanwhile was emptied by it or by those who took it.
+                Err(why) => return Removed::Failed(why),
+            }
+        }
+        Removed::Failed(WhyNot::Contended)
+    }
+
+    fn try_remove(&mut self, host: &Host<'_>, key: &Key) -> Result<Removed, WhyNot> {
+        self.join(host)?;
+        let place = self.life()?.place(key.digest());
+        let before = self.snapshot(host, place.set)?;
+        let ways = before.directory.ways_where(
+            |way| matches!(way, Way::Published(entry) if entry.fingerprint == place.fingerprint),
+        );
+        if ways.is_empty() {
+            return Ok(Removed::Absent);
+        }
+        self.empty(host, place.set, &before, ways)?;
+        Ok(Removed::Emptied)
+    }
+}
+
+fn read(kv: &dyn SharedKv, name: Name) -> Result<Option<Vec<u8>>, AbsentReason> {
+    let cell = kv
+        .get(name.as_str())
+        .map_err(|KvError| AbsentReason::Failed)?;
+    Ok(cell.map(|cell| cell.value))
+}
+
+/// The way that already is this key's, if a fill that started then may take it.
+fn same_key(
+    directory: &Directory,
+    fingerprint: u32,
+    started: Timestamp,
+    host: &Host<'_>,
+) -> Result<Option<usize>, WhyNot> {
+    for (at, way) in directory.ways.iter().enumerate() {
+        match way {
+            Way::Published(entry) if entry.fingerprint == fingerprint => {
+                if entry.is_current(host.now) && entry.started > started {
+                    return Err(WhyNot::Newer);
+                }
+                return Ok(Some(at));
+            }
+            Way::Filling {
+                claim,
+                fingerprint: filling,
+                ..
+            } if *filling == fingerprint => {
+                if claim.is_held(host.now) {
+                    return Err(WhyNot::Busy);
+                }
+                return Ok(Some(at));
+            }
+            Way::Emptying(_) | Way::Filling { .. } | Way::Free | Way::Published(_) => {}
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,353 @@
+//! What a worker does for the tier between requests: its heartbeat, noted repairs, and a step of the sweep.
+//!
+//! The sweep walks over all sets, a bounded step each tick, by one worker at a time: whoever holds the sweeper's
+//! lease, which stands in a cell together with how far the sweep is, so that the next holder goes on from there. It
+//! empties what is past or abandoned, and counts.
+//!
+//! ```text
+//! "LSW1" │ u64 incarnation │ u32 holder │ u64 deadline │ u32 position │ u32 round
+//!        │ u64 counted │ u64 entries │ i64 moved │ i128 gauge                 the sweep under way
+//!        │ u64 entries │ u64 bytes │ u64 at                                   the last complete one   all little-endian
+//! ```
+//!
+//! **The gauge.** The sum of the charged bytes is the truth, but while the sweep counts, others store and evict. What
+//! drifts apart is found all the same: the gauge is read at each step, and its mean over the sets, less what the sweep
+//! itself moved meanwhile, stands against the sum over the sets. In a quiet cache the difference is exact; in a busy
+//! one the changes on both sides average out. The gauge is moved by the difference, never set, so no other worker's
+//! move is lost.
+//!
+//! **The audit.** A slot can hold bytes that no directory knows: a worker wrote into cells that had just been wiped,
+//! and died. Each sweep looks into one slot of each set that should be empty, the next sweep into the next.
+
+use crate::time::{Seconds, Timestamp};
+
+use super::claim::{Host, Reading, Snapshot, TRIES};
+use super::directory::{WAYS, Ways};
+use super::generation::Generation;
+use super::incarnation::Geometry;
+use super::kv::{ByteGauge, Cas, KvError, SharedKv};
+use super::lease::{Heartbeat, Lease};
+use super::name::Name;
+use super::outcome::WhyNot;
+use super::progress::Progress;
+use super::shared::SharedTier;
+use super::slot::{self, Stamp};
+use super::way::{Condition, Way};
+
+/// How long the sweep stays a silent worker's.
+const SPAN: Seconds = Seconds::clamped(30);
+
+/// Sets in a step at least, and at most; in between, a sweep takes 64 steps.
+const STEP: std::ops::RangeInclusive<u32> = 32..=512;
+
+/// Repairs in one tick at most.
+const REPAIRS: usize = 16;
+
+/// What a complete sweep counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Entries that may be found.
+    pub entries: u64,
+    /// The bytes they take, the host's overhead included.
+    pub bytes: u64,
+    /// When the sweep was complete.
+    pub at: Timestamp,
+}
+
+/// What a tick did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TickReport {
+    /// Entries and claims that were past, emptied by this tick.
+    pub freed_entries: u64,
+    /// The bytes they took.
+    pub freed_bytes: u64,
+    /// Ways that were inconsistent and are put right.
+    pub repaired: u64,
+    /// Ways still to be looked after.
+    pub repairs_left: usize,
+    /// The sweep that this tick completed.
+    pub swept: Option<Totals>,
+    /// Whether the configured geometry is the one in force.
+    pub geometry: GeometryNotice,
+    /// What kept the tick from its work, if anything did.
+    pub trouble: Option<WhyNot>,
+}
+
+/// Whether the configured geometry is the one in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GeometryNotice {
+    /// It is, or none is in force yet.
+    Agreed,
+    /// Another was first in this incarnation and holds; `storage.slots` takes effect when all proxies' workers of this
+    /// process have gone.
+    Ignored {
+        /// What this worker was given.
+        configured: Geometry,
+        /// What holds.
+        in_force: Geometry,
+    },
+}
+
+impl SharedTier {
+    /// Does what is due: call it from each worker's timer, about once a second.
+    pub fn tick(&mut self, kv: &dyn SharedKv, gauge: &dyn ByteGauge, now: Timestamp) -> TickReport {
+        let host = Host::new(kv, gauge, now);
+        let mut report = TickReport {
+            freed_entries: 0,
+            freed_bytes: 0,
+            repaired: 0,
+            repairs_left: 0,
+            swept: None,
+            geometry: GeometryNotice::Agreed,
+            trouble: None,
+        };
+        report.trouble = self.work(&host, &mut report).err();
+        report.repairs_left = self.repairs.len();
+        if let Some(in_force) = self.geometry()
+            && in_force != self.configured
+        {
+            let configured = self.configured;
+            report.geometry = GeometryNotice::Ignored {
+                configured,
+                in_force,
+            };
+        }
+        report
+    }
+
+    fn work(&mut self, host: &Host<'_>, report: &mut TickReport) -> Result<(), WhyNot> {
+        if self.life.is_some() {
+            // A wipe is noticed here at the latest, also by a worker that meets no directory.
+            match self.confirm(host.kv) {
+                Ok(()) | Err(WhyNot::Reset) => {}
+                Err(why) => return Err(why),
+            }
+        }
+        self.join(host)?;
+        let life = self.life()?;
+        if let Some(lease) = &mut self.lease
+            && lease.beat(host.kv, &life, host.now) == Heartbeat::Lost
+        {
+            self.lease = None;
+            self.join(host)?;
+        }
+        self.repair_noted(host, report)?;
+        self.sweep(host, report)
+    }
+
+    fn repair_noted(&mut self, host: &Host<'_>, report: &mut TickReport) -> Result<(), WhyNot> {
+        for _ in 0..self.repairs.len().min(REPAIRS) {
+            let Some((set, way)) = self.repairs.pop_front() else {
+                break;
+            };
+            match self.repair(host, set, way) {
+                Ok(Repair::Done) => report.repaired = report.repaired.saturating_add(1),
+                Ok(Repair::Needless) => {}
+                Err(why) => {
+                    self.note(set, Ways::one(way));
+                    if matches!(why, WhyNot::Failed | WhyNot::Reset) {
+                        return Err(why);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Empties a way whose slot and directory do not agree, if they still do not.
+    fn repair(&mut self, host: &Host<'_>, set: u32, way: usize) -> Result<Repair, WhyNot> {
+        if set >= self.life()?.geometry.sets() {
+            // A remnant of an incarnation with more sets: nobody claims there any more.
+            return clear_unclaimed(host, set, way);
+        }
+        for _ in 0..TRIES {
+            // What the slot is compared with was read before it: if that still stands when the way is claimed, the two
+            // have really been at odds, and it was no reader between two writes of a healthy worker.
+            let before = self.snapshot(host, set)?;
+            if self.is_sound(host, set, way, before.directory.way(way))? {
+                return Ok(Repair::Needless);
+            }
+            match self.empty(host, set, &before, Ways::one(way)) {
+                Ok(()) => return Ok(Repair::Done),
+                Err(WhyNot::Contended) => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Err(WhyNot::Contended)
+    }
+
+    fn is_sound(
+        &mut self,
+        host: &Host<'_>,
+        set: u32,
+        way: usize,
+        expected: Way,
+    ) -> Result<bool, WhyNot> {
+        let value = || held(host, set, way);
+        match expected {
+            Way::Free => Ok(value()?.is_empty()),
+            Way::Published(entry) => {
+                let stamp = Stamp {
+                    incarnation: self.life()?.id,
+                    generation: entry.generation,
+                };
+                Ok(slot::stamp(&value()?) == Ok(stamp))
+            }
+            Way::Emptying(claim) | Way::Filling { claim, .. } => {
+                // One's own claim is not in use: it was given up in an earlier call.
+                let own = self.lease.as_ref().map(Lease::holder);
+                if claim.is_held(host.now) && own != Some(Generation::holder(claim.generation)) {
+                    return Err(WhyNot::Busy);
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    fn sweep(&mut self, host: &Host<'_>, report: &mut TickReport) -> Result<(), WhyNot> {
+        let (mut progress, cas) = self.progress(host)?;
+        self.totals = progress.last;
+        let holder = self
+            .lease
+            .as_ref()
+            .map(Lease::holder)
+            .ok_or(WhyNot::NoLease)?;
+        if progress.holder != holder && progress.is_held(host.now, SPAN) {
+            return Ok(());
+        }
+        let life = self.life()?;
+        let sets = life.geometry.sets();
+        let step = (sets / 64).clamp(*STEP.start(), *STEP.end());
+        let from = progress.position;
+        let to = from.saturating_add(step).min(sets);
+        progress.see_gauge(host.gauge.read(), to.saturating_sub(from));
+        let moved = host.moved();
+        for set in from..to {
+            self.sweep_set(host, set, &mut progress, report)?;
+        }
+        progress.moved = progress
+            .moved
+            .wrapping_add(host.moved().wrapping_sub(moved));
+        progress.holder = holder;
+        progress.deadline = host.now.plus(SPAN);
+        progress.position = to;
+        let correction = (to == sets).then(|| progress.complete(sets, host.now));
+        let record = progress.encode(life.id);
+        if host.kv.set(Name::sweeper().as_str(), &record, cas).is_err() {
+            return Err(WhyNot::Contended);
+        }
+        if let Some(correction) = correction {
+            host.gauge.add(correction);
+            self.totals = progress.last;
+            report.swept = progress.last;
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, host: &Host<'_>) -> Result<(Progress, Cas), WhyNot> {
+        let life = self.life()?;
+        let cell = host
+            .kv
+            .get(Name::sweeper().as_str())
+            .map_err(|KvError| WhyNot::Failed)?;
+        let known = cell.as_ref().and_then(|cell| {
+            let (owner, progress) = Progress::decode(&cell.value).ok()?;
+            let fits = progress.position < life.geometry.sets();
+            (owner == life.id && fits).then_some(progress)
+        });
+        match (known, cell) {
+            (Some(progress), Some(cell)) => Ok((progress, cell.cas)),
+            (_, cell) => {
+                self.confirm(host.kv)?;
+                Ok((
+                    Progress::default(),
+                    cell.map_or(Cas::NEVER, |cell| cell.cas),
+                ))
+            }
+        }
+    }
+
+    fn sweep_set(
+        &mut self,
+        host: &Host<'_>,
+        set: u32,
+        progress: &mut Progress,
+        report: &mut TickReport,
+    ) -> Result<(), WhyNot> {
+        let audited = progress.round as usize % WAYS;
+        let before = match self.read(host, set)? {
+            Reading::Missing => return self.audit(host, set, audited),
+            reading @ (Reading::Other(..) | Reading::Own(_)) => self.resolve(host, reading)?,
+        };
+        progress.counted = progress.counted.saturating_add(before.counted);
+        let directory = &before.directory;
+        let in_condition = |wanted| directory.ways_where(|way| way.condition(host.now) == wanted);
+        let current = in_condition(Condition::Current).iter().count() as u64;
+        progress.entries = progress.entries.saturating_add(current);
+        let dead: Ways = in_condition(Condition::Abandoned)
+            .iter()
+            .chain(in_condition(Condition::Expired).iter())
+            .collect();
+        if !dead.is_empty() {
+            self.free_dead(host, set, &before, dead, report)?;
+        }
+        match before.directory.way(audited) {
+            Way::Free => self.audit(host, set, audited),
+            Way::Emptying(_) | Way::Filling { .. } | Way::Published(_) => Ok(()),
+        }
+    }
+
+    fn free_dead(
+        &mut self,
+        host: &Host<'_>,
+        set: u32,
+        before: &Snapshot,
+        dead: Ways,
+        report: &mut TickReport,
+    ) -> Result<(), WhyNot> {
+        match self.empty(host, set, before, dead) {
+            Ok(()) => {
+                for way in dead.iter() {
+                    let bytes = u64::from(before.directory.way(way).charged());
+                    report.freed_bytes = report.freed_bytes.saturating_add(bytes);
+                    report.freed_entries = report.freed_entries.saturating_add(1);
+                }
+                Ok(())
+            }
+            // Others are at work here; the next sweep comes by again.
+            Err(WhyNot::Contended | WhyNot::Overtaken) => Ok(()),
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Notes a slot that holds bytes although its way was just free.
+    fn audit(&mut self, host: &Host<'_>, set: u32, way: usize) -> Result<(), WhyNot> {
+        if !held(host, set, way)?.is_empty() {
+            self.note(set, Ways::one(way));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repair {
+    Done,
+    Needless,
+}
+
+fn held(host: &Host<'_>, set: u32, way: usize) -> Result<Vec<u8>, WhyNot> {
+    let cell = host.kv.get(Name::slot(set, way).as_str());
+    let cell = cell.map_err(|KvError| WhyNot::Failed)?;
+    Ok(cell.map(|cell| cell.value).unwrap_or_default())
+}
+
+fn clear_unclaimed(host: &Host<'_>, set: u32, way: usize) -> Result<Repair, WhyNot> {
+    if held(host, set, way)?.is_empty() {
+        return Ok(Repair::Needless);
+    }
+    let name = Name::slot(set, way);
+    match host.kv.set(name.as_str(), b"", Cas::UNCONDITIONAL) {
+        Ok(()) => Ok(Repair::Done),
+        Err(_) => Err(WhyNot::Failed),
+    }
+}
