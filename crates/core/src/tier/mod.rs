@@ -36,6 +36,8 @@ mod record;
 mod shared;
 mod slot;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod way;
 
 pub use incarnation::Geometry;
