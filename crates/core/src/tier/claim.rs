@@ -18,9 +18,10 @@
 use crate::time::Timestamp;
 
 use super::directory::{Directory, View, Ways};
+use super::generation::Generation;
 use super::incarnation::{Founder, Incarnation};
 use super::kv::{ByteGauge, Cas, KvError, SetError, SharedKv};
-use super::lease::{Generation, Lease, LeaseError};
+use super::lease::{Lease, LeaseError};
 use super::name::Name;
 use super::outcome::WhyNot;
 use super::shared::SharedTier;

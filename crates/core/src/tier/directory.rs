@@ -19,7 +19,7 @@
 
 use crate::time::Timestamp;
 
-use super::lease::Generation;
+use super::generation::Generation;
 use super::record::{Corrupt, Fields};
 use super::way::{Claim, Published, WAY_BYTES, Way};
 

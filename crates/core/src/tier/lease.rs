@@ -2,7 +2,6 @@
 //!
 //! ```text
 //! "LLS1" │ u64 incarnation │ n × (u32 lease number, u64 deadline), n ≤ 256                     all little-endian
-//! generation: worker id (8 bits) │ lease number (24 bits) │ counter (32 bits)
 //! ```
 //!
 //! The host numbers neither workers nor VMs, so a worker takes the first id whose lease has run out and keeps it
@@ -17,6 +16,7 @@
 
 use crate::time::{Seconds, Timestamp};
 
+use super::generation::Generation;
 use super::incarnation::Incarnation;
 use super::kv::{Cas, KvError, SetError, SharedKv};
 use super::name::Name;
@@ -36,25 +36,6 @@ const HEARTBEAT: Seconds = Seconds::clamped(15);
 const LAST_NUMBER: u32 = (1 << 24) - 1;
 
 const TRIES: usize = 3;
-
-/// Names one claim on one way, once and for all within an incarnation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Generation(u64);
-
-impl Generation {
-    pub(super) const fn from_raw(raw: u64) -> Self {
-        Self(raw)
-    }
-
-    pub(super) const fn raw(self) -> u64 {
-        self.0
-    }
-
-    /// The part that one lease's generations share.
-    pub(super) const fn holder(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-}
 
 /// A worker's right to an id.
 #[derive(Debug)]
@@ -142,8 +123,7 @@ impl Lease {
     /// A generation that was never used; `None` when this lease has no more.
     pub(super) fn generation(&mut self) -> Option<Generation> {
         self.counter = self.counter.checked_add(1)?;
-        let holder = u64::from(self.holder()) << 32;
-        Some(Generation(holder | u64::from(self.counter)))
+        Some(Generation::new(self.holder(), self.counter))
     }
 
     /// Renews the lease if that is due.
@@ -390,7 +370,10 @@ mod tests {
             renewed: at(0),
         }
         .generation();
-        assert_eq!(generation, Some(Generation(0x0100_0002_0000_0003)));
+        assert_eq!(
+            generation,
+            Some(Generation::from_raw(0x0100_0002_0000_0003))
+        );
     }
 
     proptest! {

@@ -22,6 +22,7 @@
 mod claim;
 mod directory;
 mod evict;
+mod generation;
 mod hits;
 mod incarnation;
 mod kv;

@@ -1,8 +1,8 @@
 //! Looking entries up and storing them.
 //!
 //! A hit costs two reads, the directory and the slot; a miss costs one. Neither writes, and the slot's bytes are the
-//! host's copy, handed on as they are. A store costs two reads... of the same directory, before the claim and before
-//! it settles, because the host does not tell the version a write produced.
+//! host's copy, handed on as they are. A store reads the directory twice, before the claim and before it
+//! settles, because the host does not tell the version a write produced.
 //!
 //! A worker needs an id to store, so the first store (or tick) leases one; looking up needs none. Nothing is leased
 //! when a worker starts, since the host also starts a trial worker to validate a configuration, and throws it away.
@@ -41,7 +41,6 @@ pub struct SharedTier {
     pub(super) hits: Hits,
     pub(super) repairs: VecDeque<(u32, usize)>,
     pub(super) totals: Option<Totals>,
-    pub(super) evicted: u32,
     /// Sets this worker filled, the oldest first: where something to evict is, when few sets hold anything.
     pub(super) filled: VecDeque<u32>,
 }
@@ -61,7 +60,6 @@ impl SharedTier {
             hits: Hits::new(geometry.slots()),
             repairs: VecDeque::new(),
             totals: None,
-            evicted: 0,
             filled: VecDeque::new(),
         }
     }
@@ -79,16 +77,6 @@ impl SharedTier {
     /// What the last complete sweep counted, as of the last tick.
     pub fn totals(&self) -> Option<Totals> {
         self.totals
-    }
-
-    /// Entries that went to make room since this was last asked.
-    pub fn take_evictions(&mut self) -> u32 {
-        std::mem::take(&mut self.evicted)
-    }
-
-    /// From now on the entries of all workers may take so many bytes.
-    pub fn set_max_bytes(&mut self, max_bytes: u64) {
-        self.max_bytes = max_bytes;
     }
 
     /// Looks an entry up.
@@ -120,9 +108,20 @@ impl SharedTier {
         if !entry.is_current(now) {
             return Err(AbsentReason::Expired);
         }
+        self.open(kv, key, place, way, &entry)
+    }
+
+    fn open(
+        &mut self,
+        kv: &dyn SharedKv,
+        key: &Key,
+        place: Place,
+        way: usize,
+        entry: &Published,
+    ) -> Result<Found, AbsentReason> {
         let value = read(kv, Name::slot(place.set, way))?.unwrap_or_default();
         let stamp = Stamp {
-            incarnation: life.id,
+            incarnation: self.known_life(kv)?.id,
             generation: entry.generation,
         };
         match slot::open(&value, stamp, key) {
@@ -245,13 +244,6 @@ impl SharedTier {
             after.set(way, filling);
             match self.commit(host, place.set, &before, &after) {
                 Ok(()) => {
-                    if before
-                        .directory
-                        .way(way)
-                        .is_anothers(place.fingerprint, host.now)
-                    {
-                        self.evicted = self.evicted.saturating_add(1);
-                    }
                     let holding = Holding {
                         set: place.set,
                         ways: Ways::one(way),

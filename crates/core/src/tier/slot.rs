@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use crate::key::Key;
 
-use super::lease::Generation;
+use super::generation::Generation;
 use super::record::{Corrupt, Fields};
 
 const TAG: &[u8; 4] = b"LSL1";

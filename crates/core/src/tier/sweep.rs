@@ -21,11 +21,12 @@
 
 use crate::time::{Seconds, Timestamp};
 
-use super::claim::{Host, Reading, TRIES};
+use super::claim::{Host, Reading, Snapshot, TRIES};
 use super::directory::{WAYS, Ways};
+use super::generation::Generation;
 use super::incarnation::Geometry;
 use super::kv::{ByteGauge, Cas, KvError, SharedKv};
-use super::lease::{Generation, Heartbeat, Lease};
+use super::lease::{Heartbeat, Lease};
 use super::name::Name;
 use super::outcome::WhyNot;
 use super::progress::Progress;
@@ -288,23 +289,34 @@ impl SharedTier {
             .chain(in_condition(Condition::Expired).iter())
             .collect();
         if !dead.is_empty() {
-            let bytes = dead
-                .iter()
-                .map(|way| u64::from(directory.way(way).charged()));
-            let bytes = bytes.fold(0, u64::saturating_add);
-            match self.empty(host, set, &before, dead) {
-                Ok(()) => {
-                    report.freed_bytes = report.freed_bytes.saturating_add(bytes);
-                    let entries = dead.iter().count() as u64;
-                    report.freed_entries = report.freed_entries.saturating_add(entries);
-                }
-                Err(WhyNot::Contended | WhyNot::Overtaken) => {}
-                Err(why) => return Err(why),
-            }
+            self.free_dead(host, set, &before, dead, report)?;
         }
         match before.directory.way(audited) {
             Way::Free => self.audit(host, set, audited),
             Way::Emptying(_) | Way::Filling { .. } | Way::Published(_) => Ok(()),
+        }
+    }
+
+    fn free_dead(
+        &mut self,
+        host: &Host<'_>,
+        set: u32,
+        before: &Snapshot,
+        dead: Ways,
+        report: &mut TickReport,
+    ) -> Result<(), WhyNot> {
+        match self.empty(host, set, before, dead) {
+            Ok(()) => {
+                for way in dead.iter() {
+                    let bytes = u64::from(before.directory.way(way).charged());
+                    report.freed_bytes = report.freed_bytes.saturating_add(bytes);
+                    report.freed_entries = report.freed_entries.saturating_add(1);
+                }
+                Ok(())
+            }
+            // Others are at work here; the next sweep comes by again.
+            Err(WhyNot::Contended | WhyNot::Overtaken) => Ok(()),
+            Err(why) => Err(why),
         }
     }
 

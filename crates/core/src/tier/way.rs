@@ -2,7 +2,7 @@
 
 use crate::time::{Seconds, Timestamp};
 
-use super::lease::Generation;
+use super::generation::Generation;
 use super::record::{Corrupt, Fields};
 
 /// How long a claimant may take, which is one callback: a few host calls and a copy of the entry.

@@ -1,5 +1,10 @@
 //! Plays on the shared tier as a whole: alone, under a failing host, and with workers in every order.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "small numbers, and a test may fail"
+)]
+
 mod audit;
 mod baton;
 mod faults;
