@@ -182,7 +182,13 @@ impl SharedTier {
             return Ok((!spared.is_empty()).then_some(0));
         }
         match self.empty(host, set, &before, ways) {
-            Ok(()) => Ok(Some(bytes)),
+            Ok(()) => {
+                let gone = ways.iter().filter(|way| {
+                    before.directory.way(*way).condition(host.now) == Condition::Current
+                });
+                self.evicted = self.evicted.saturating_add(gone.count() as u32);
+                Ok(Some(bytes))
+            }
             Err(WhyNot::Contended | WhyNot::Overtaken) => Ok(Some(0)),
             Err(why) => Err(why),
         }

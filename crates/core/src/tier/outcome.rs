@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use crate::key::Key;
+use crate::policy::Reason;
+use crate::report::Counter;
 use crate::time::Timestamp;
 
 /// What a lookup found.
@@ -56,6 +58,17 @@ pub enum AbsentReason {
     Unfounded,
 }
 
+impl AbsentReason {
+    /// What is counted, where somebody should look at it.
+    pub fn counter(self) -> Option<Counter> {
+        match self {
+            Self::CorruptDirectory | Self::CorruptSlot | Self::OtherKey => Some(Counter::Corrupt),
+            Self::Failed => Some(Counter::HostFailed),
+            Self::Displaced | Self::Expired | Self::NoEntry | Self::Reset | Self::Unfounded => None,
+        }
+    }
+}
+
 /// An entry to store.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
@@ -103,6 +116,19 @@ pub enum WhyNot {
     Reset,
     /// It is larger than all that may be stored.
     TooLarge,
+}
+
+impl WhyNot {
+    /// The reason as operators know it.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Busy | Self::Contended | Self::Newer | Self::Overtaken => Reason::SlotContention,
+            Self::Expired => Reason::Expired,
+            Self::Failed | Self::NoLease | Self::Reset => Reason::Internal,
+            Self::NoMemory | Self::NoRoom => Reason::NoRoom,
+            Self::TooLarge => Reason::TooLarge,
+        }
+    }
 }
 
 /// What a removal did.

@@ -41,6 +41,7 @@ pub struct SharedTier {
     pub(super) hits: Hits,
     pub(super) repairs: VecDeque<(u32, usize)>,
     pub(super) totals: Option<Totals>,
+    pub(super) evicted: u32,
     /// Sets this worker filled, the oldest first: where something to evict is, when few sets hold anything.
     pub(super) filled: VecDeque<u32>,
 }
@@ -60,6 +61,7 @@ impl SharedTier {
             hits: Hits::new(geometry.slots()),
             repairs: VecDeque::new(),
             totals: None,
+            evicted: 0,
             filled: VecDeque::new(),
         }
     }
@@ -77,6 +79,16 @@ impl SharedTier {
     /// What the last complete sweep counted, as of the last tick.
     pub fn totals(&self) -> Option<Totals> {
         self.totals
+    }
+
+    /// Entries that went to make room since this was last asked.
+    pub fn take_evictions(&mut self) -> u32 {
+        std::mem::take(&mut self.evicted)
+    }
+
+    /// From now on the entries of all workers may take so many bytes.
+    pub fn set_max_bytes(&mut self, max_bytes: u64) {
+        self.max_bytes = max_bytes;
     }
 
     /// Looks an entry up.
@@ -244,6 +256,13 @@ impl SharedTier {
             after.set(way, filling);
             match self.commit(host, place.set, &before, &after) {
                 Ok(()) => {
+                    if before
+                        .directory
+                        .way(way)
+                        .is_anothers(place.fingerprint, host.now)
+                    {
+                        self.evicted = self.evicted.saturating_add(1);
+                    }
                     let holding = Holding {
                         set: place.set,
                         ways: Ways::one(way),
