@@ -16,9 +16,10 @@
 //! .. u32 length, body
 //! ```
 //!
-//! Decoding is total: any bytes are an entry or a [`DecodeError`], and bytes left over are an error too. The key is
+//! Behind either stands the u64 checksum of all before it. Decoding is total: any bytes are an entry or a [`DecodeError`], and bytes left over are an error too. The key is
 //! not in here; the tier stores and compares it in front of these bytes.
 
+use super::checksum::checksum;
 use super::variants::{MAX_FIELDS, MAX_MARKS};
 use super::{FreshnessSource, Lifetime, Meta, Reader, VariantMark, Variants};
 use crate::config::RuleHash;
@@ -31,6 +32,8 @@ const VARIANTS: u8 = 2;
 /// Why bytes are no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
+    /// They are not those that were written.
+    Checksum,
     /// A field holds a value that is never written.
     Invalid,
     /// There are bytes left over.
@@ -70,7 +73,7 @@ pub fn encode_response(response: &StoredResponse<'_>) -> Vec<u8> {
         .pairs
         .len()
         .saturating_add(response.body.len())
-        .saturating_add(45);
+        .saturating_add(53);
     let mut out = Vec::with_capacity(size);
     out.extend_from_slice(&[VERSION, RESPONSE]);
     out.extend_from_slice(&response.status.to_le_bytes());
@@ -86,7 +89,7 @@ pub fn encode_response(response: &StoredResponse<'_>) -> Vec<u8> {
     out.extend_from_slice(&meta.rule.0.to_le_bytes());
     push_counted(&mut out, response.pairs);
     push_counted(&mut out, response.body);
-    out
+    sealed(out)
 }
 
 /// Writes the list of variants.
@@ -101,6 +104,12 @@ pub fn encode_variants(variants: &Variants) -> Vec<u8> {
         out.extend_from_slice(&mark.digest.to_le_bytes());
         out.extend_from_slice(&mark.expires.as_nanos().to_le_bytes());
     }
+    sealed(out)
+}
+
+fn sealed(mut out: Vec<u8>) -> Vec<u8> {
+    let sum = checksum(&out);
+    out.extend_from_slice(&sum.to_le_bytes());
     out
 }
 
@@ -113,9 +122,15 @@ fn push_counted(out: &mut Vec<u8>, bytes: &[u8]) {
 impl<'a> Payload<'a> {
     /// Reads an entry.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
+        let (content, sum) = bytes
+            .split_last_chunk::<8>()
+            .ok_or(DecodeError::Truncated)?;
+        let mut reader = Reader::new(content);
         if reader.u8()? != VERSION {
             return Err(DecodeError::Version);
+        }
+        if checksum(content) != u64::from_le_bytes(*sum) {
+            return Err(DecodeError::Checksum);
         }
         let payload = match reader.u8()? {
             RESPONSE => Payload::Response(read_response(&mut reader)?),
@@ -220,8 +235,8 @@ mod tests {
     #[test]
     fn golden_response_version_1() {
         let golden = "0101c800022c010000020000000010a5d4e8000000\
-                      00da3f10e900000008070605040302010500000070616972730400000062 6f6479"
-            .replace(' ', "");
+                      00da3f10e9000000080706050403020105000000706169727304000000626f6479\
+                      abc7e2f1c622cf90";
         assert_eq!(hex(&encode_response(&sample())), golden);
     }
 
@@ -241,7 +256,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             hex(&encode_variants(&variants)),
-            "01020100060000006163636570740100070000000000000000ca9a3b00000000"
+            "01020100060000006163636570740100070000000000000000ca9a3b00000000d20968734fbde2ec"
         );
         assert_eq!(
             Payload::decode(&encode_variants(&variants)),
@@ -258,16 +273,24 @@ mod tests {
     }
 
     #[test]
-    fn cut_or_lengthened_bytes_are_refused() {
+    fn cut_lengthened_or_changed_bytes_are_refused() {
         let whole = encode_response(&sample());
         for cut in 0..whole.len() {
+            assert!(Payload::decode(&whole[..cut]).is_err(), "cut at {cut}");
+        }
+        for at in 1..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 0x10;
             assert_eq!(
-                Payload::decode(&whole[..cut]),
-                Err(DecodeError::Truncated),
-                "cut at {cut}"
+                Payload::decode(&changed),
+                Err(DecodeError::Checksum),
+                "changed at {at}"
             );
         }
-        let longer = [whole, vec![0]].concat();
+        let content = &whole[..whole.len() - 8];
+        let cut = sealed(content[..content.len() - 1].to_vec());
+        assert_eq!(Payload::decode(&cut), Err(DecodeError::Truncated));
+        let longer = sealed([content, &[0]].concat());
         assert_eq!(Payload::decode(&longer), Err(DecodeError::Trailing));
     }
 
@@ -283,6 +306,7 @@ mod tests {
         fn any_bytes_are_read_or_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 1..3u8) {
             let _ = Payload::decode(&bytes);
             bytes.splice(0..0, [VERSION, kind]);
+            let bytes = sealed(bytes);
             if let Ok(payload) = Payload::decode(&bytes) {
                 let again = match payload {
                     Payload::Response(response) => encode_response(&response),

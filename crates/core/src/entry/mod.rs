@@ -4,6 +4,7 @@
 //! that tell them apart; each variant then has a place of its own. Both are plain bytes with a version in front, so
 //! that a worker of another build reads them or knows that it cannot.
 
+mod checksum;
 mod codec;
 mod meta;
 mod reader;

@@ -122,3 +122,20 @@ fn an_error_is_kept_only_at_the_origins_own_word() {
     stage.wait(5);
     assert_eq!(stage.exchange(get("/a"), reply("up")).text(), "up");
 }
+
+#[test]
+fn bytes_that_changed_in_the_slot_are_a_miss_and_a_number() {
+    for place in [1, 20, 60, 100] {
+        let mut stage = Stage::new(CACHE_ALL);
+        stage.exchange(get("/a"), reply("one"));
+        stage.damage_slots(place);
+        let answer = stage.exchange(get("/a"), reply("two"));
+        assert_eq!(
+            (answer.field("x-cache"), answer.text()),
+            ("MISS", "two"),
+            "{place} bytes from the end"
+        );
+        assert_eq!(stage.count(Counter::Corrupt), 1);
+        assert_eq!(stage.exchange(get("/a"), reply("three")).text(), "two");
+    }
+}

@@ -11,7 +11,9 @@ use larder_core::http::Headers;
 use larder_core::key::Attributes;
 use larder_core::policy::request::RequestBody;
 use larder_core::report::Counter;
-use larder_core::tier::{Candidate, Geometry, Lookup, MemoryGauge, MemoryKv, SharedTier};
+use larder_core::tier::{
+    Candidate, Cas, Geometry, Lookup, MemoryGauge, MemoryKv, SharedKv, SharedTier,
+};
 use larder_core::time::Timestamp;
 
 /// Caches everything for a minute.
@@ -167,6 +169,21 @@ impl Stage {
     /// A new configuration takes over; what is stored stays.
     pub fn reconfigure(&mut self, configuration: &str) {
         self.config = Rc::new(Config::parse(configuration.as_bytes()).unwrap());
+    }
+
+    /// Changes one byte in every slot, so many bytes from its end.
+    pub fn damage_slots(&self, place: usize) {
+        for name in self
+            .kv
+            .names()
+            .iter()
+            .filter(|name| name.starts_with("larder1s"))
+        {
+            let mut value = self.kv.get(name).unwrap().unwrap().value;
+            let at = value.len() - place;
+            value[at] ^= 1;
+            self.kv.set(name, &value, Cas::UNCONDITIONAL).unwrap();
+        }
     }
 
     /// Lets time pass.
