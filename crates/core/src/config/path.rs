@@ -86,7 +86,7 @@ fn shape_of(pattern: &str) -> Shape {
     match rest {
         "" => Shape::Exact(literal),
         ".*" => Shape::Prefix(literal),
-        _ if may_alternate(rest) => Shape::Regex(String::new()),
+        _ if has_flags(rest) || may_alternate(rest) => Shape::Regex(String::new()),
         _ => Shape::Regex(literal),
     }
 }
@@ -116,6 +116,13 @@ fn literal_prefix(pattern: &str) -> (String, &str) {
     }
 }
 
+/// Whether there may be a group of flags: they change what letters mean, and a quantifier behind one is about the letter
+/// in front of it.
+fn has_flags(rest: &str) -> bool {
+    let mut groups = rest.split("(?").skip(1);
+    groups.any(|inside| ![":", "<", "P<"].iter().any(|kind| inside.starts_with(kind)))
+}
+
 /// Whether there may be a `|` outside of every group; `true` when in doubt.
 fn may_alternate(rest: &str) -> bool {
     if !rest.contains('|') {
@@ -130,14 +137,6 @@ fn may_alternate(rest: &str) -> bool {
                 letters.next();
             }
             '(' => {
-                let inside = letters.as_str();
-                let has_flags = inside.starts_with('?')
-                    && !["?:", "?<", "?P<"]
-                        .iter()
-                        .any(|kind| inside.starts_with(kind));
-                if has_flags {
-                    return true; // flags may change what a letter means
-                }
                 depth = depth.saturating_add(1);
             }
             ')' => depth = depth.saturating_sub(1),
@@ -173,6 +172,7 @@ mod tests {
             ("/api/health.*", prefix("/api/health")),
             (".*", prefix("")),
             ("", exact("")),
+            ("//(?i)*", regex("")),
             ("/api/.*/summary.*", regex("/api/")),
             ("/ab?c", regex("/a")),
             ("/ab*", regex("/a")),
