@@ -97,6 +97,7 @@ unsafe extern "C" {
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
     fn proxy_log(level: u32, text: *const u8, text_len: usize) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_remove_header_map_value(map: u32, name: *const u8, name_len: usize) -> u32;
     fn proxy_replace_header_map_value(
         map: u32,
         name: *const u8,
@@ -168,11 +169,32 @@ pub(crate) fn add_response_header(name: &str, value: &str) -> Result<(), HostErr
 
 /// Puts one line in the place of all lines of that name in the response's head.
 pub(crate) fn replace_response_header(name: &str, value: &str) -> Result<(), HostError> {
-    let map = HeaderMap::Response as u32;
-    // SAFETY: both strings outlive the call.
+    replace_header(HeaderMap::Response, name, value.as_bytes())
+}
+
+/// Puts one line in the place of all lines of that name in the request's head.
+pub(crate) fn replace_request_header(name: &str, value: &[u8]) -> Result<(), HostError> {
+    replace_header(HeaderMap::Request, name, value)
+}
+
+fn replace_header(map: HeaderMap, name: &str, value: &[u8]) -> Result<(), HostError> {
+    // SAFETY: name and value outlive the call; the host copies them.
     check(unsafe {
-        proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+        proxy_replace_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
     })
+}
+
+/// Removes all lines of that name from the request's head.
+pub(crate) fn remove_request_header(name: &str) -> Result<(), HostError> {
+    let map = HeaderMap::Request as u32;
+    // SAFETY: the name outlives the call.
+    check(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
 }
 
 /// Up to `max` bytes of the response body's current chunk.

@@ -112,7 +112,7 @@ impl Stream {
             Verdict::Continue => Action::Continue,
             Verdict::Lookup(key) => self.look_up(&key, now)?,
             Verdict::Reply(reply) => {
-                host::send_response(reply.status, &reply.pairs, reply.body, reply.details)?;
+                host::send_response(reply.status, &reply.pairs, &reply.body, reply.details)?;
                 Action::Pause
             }
         };
@@ -127,6 +127,13 @@ impl Stream {
                     .worker
                     .tolerate(host::add_response_header(name, &value)),
                 Effect::Count(counter) => self.worker.count(counter),
+                Effect::RemoveRequestHeader(name) => {
+                    self.worker.tolerate(host::remove_request_header(name));
+                }
+                Effect::SetRequestHeader(name, value) => {
+                    self.worker
+                        .tolerate(host::replace_request_header(name, &value));
+                }
                 Effect::SetHeader(name, value) => self
                     .worker
                     .tolerate(host::replace_response_header(name, &value)),

@@ -20,4 +20,5 @@ mod keys;
 mod seed;
 mod stage;
 mod streaming;
+mod validation;
 mod workers;

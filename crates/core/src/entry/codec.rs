@@ -12,7 +12,8 @@
 //! 13 u64 request time, nanoseconds
 //! 21 u64 response time, nanoseconds
 //! 29 u64 rule hash
-//! 37 u32 length, header pairs in the host's form
+//! 37 u8  validation: 1 always 2 never 3 when stale
+//! 38 u32 length, header pairs in the host's form
 //! .. u32 length, body
 //! ```
 //!
@@ -21,7 +22,7 @@
 
 use super::checksum::checksum;
 use super::variants::{MAX_FIELDS, MAX_MARKS};
-use super::{FreshnessSource, Lifetime, Meta, Reader, VariantMark, Variants};
+use super::{FreshnessSource, Lifetime, Meta, Reader, Validation, VariantMark, Variants};
 use crate::config::RuleHash;
 use crate::time::{Seconds, Timestamp};
 
@@ -73,7 +74,7 @@ pub fn encode_response(response: &StoredResponse<'_>) -> Vec<u8> {
         .pairs
         .len()
         .saturating_add(response.body.len())
-        .saturating_add(53);
+        .saturating_add(54);
     let mut out = Vec::with_capacity(size);
     out.extend_from_slice(&[VERSION, RESPONSE]);
     out.extend_from_slice(&response.status.to_le_bytes());
@@ -87,6 +88,11 @@ pub fn encode_response(response: &StoredResponse<'_>) -> Vec<u8> {
     out.extend_from_slice(&meta.request_time.as_nanos().to_le_bytes());
     out.extend_from_slice(&meta.response_time.as_nanos().to_le_bytes());
     out.extend_from_slice(&meta.rule.0.to_le_bytes());
+    out.push(match meta.validation {
+        Validation::Always => 1,
+        Validation::Never => 2,
+        Validation::WhenStale => 3,
+    });
     push_counted(&mut out, response.pairs);
     push_counted(&mut out, response.body);
     sealed(out)
@@ -164,6 +170,12 @@ fn read_response<'a>(reader: &mut Reader<'a>) -> Result<StoredResponse<'a>, Deco
             request_time: Timestamp::from_nanos(reader.u64()?),
             response_time: Timestamp::from_nanos(reader.u64()?),
             rule: RuleHash(reader.u64()?),
+            validation: match reader.u8()? {
+                1 => Validation::Always,
+                2 => Validation::Never,
+                3 => Validation::WhenStale,
+                _ => return Err(DecodeError::Invalid),
+            },
         },
         pairs: reader.counted()?,
         body: reader.counted()?,
@@ -221,6 +233,7 @@ mod tests {
                     source: FreshnessSource::Rule,
                 },
                 rule: RuleHash(0x0102_0304_0506_0708),
+                validation: Validation::WhenStale,
             },
             status: 200,
             pairs: b"pairs",
@@ -235,8 +248,8 @@ mod tests {
     #[test]
     fn golden_response_version_1() {
         let golden = "0101c800022c010000020000000010a5d4e8000000\
-                      00da3f10e9000000080706050403020105000000706169727304000000626f6479\
-                      abc7e2f1c622cf90";
+                      00da3f10e900000008070605040302010305000000706169727304000000626f6479\
+                      5f4cffb659595d0a";
         assert_eq!(hex(&encode_response(&sample())), golden);
     }
 

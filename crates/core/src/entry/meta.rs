@@ -12,6 +12,14 @@ pub struct Lifetime {
     pub source: FreshnessSource,
 }
 
+impl Lifetime {
+    /// Not at all.
+    pub const NONE: Lifetime = Lifetime {
+        seconds: Seconds::ZERO,
+        source: FreshnessSource::Origin,
+    };
+}
+
 /// Who said how long a response is fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FreshnessSource {
@@ -21,6 +29,17 @@ pub enum FreshnessSource {
     Origin,
     /// The operator, by a rule's TTL.
     Rule,
+}
+
+/// When the origin has to be asked whether a stored response is still good, and whether it can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validation {
+    /// Before each use (`no-cache`).
+    Always,
+    /// The origin gave nothing to ask with; what is not fresh is of no use.
+    Never,
+    /// When it is no longer fresh.
+    WhenStale,
 }
 
 /// The facts about a stored response that decide whether it may be used again.
@@ -34,6 +53,8 @@ pub struct Meta {
     pub initial_age: Seconds,
     /// How long it is fresh.
     pub lifetime: Lifetime,
+    /// When the origin has to be asked first.
+    pub validation: Validation,
     /// The rule it was stored under.
     pub rule: RuleHash,
 }

@@ -20,6 +20,7 @@ mod response;
 mod serve;
 mod step;
 mod store;
+mod validate;
 
 use std::mem;
 use std::rc::Rc;

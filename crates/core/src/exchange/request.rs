@@ -1,15 +1,17 @@
 //! From a request to an answer: which rule, which key, and what the tiers hold under it.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::budget::Hold;
 use super::event::{Answer, Arrival};
-use super::response::Forwarding;
-use super::serve::{self, Found};
+use super::response::{Basis, Forwarding};
+use super::serve::{self, Found, Warrant};
+use super::validate::Question;
 use super::{Effect, Passage, State, Step, Surroundings};
 use crate::config::{PolicyId, Selection};
 use crate::entry::{Payload, StoredResponse, Variants};
-use crate::http::{Headers, RequestDirectives, RequestHead, Target, TargetError};
+use crate::http::{Headers, Method, RequestDirectives, RequestHead, Target, TargetError};
 use crate::key::{Key, KeyError, KeyParts};
 use crate::policy::Reason;
 use crate::policy::request::{self, Lookup, OnMiss, RequestFacts, RequestVerdict};
@@ -191,29 +193,50 @@ impl Looking {
         let Some(policy) = around.config.policy(self.subject.policy) else {
             return self.miss(around);
         };
+        let Ok(headers) = Headers::from_pairs(stored.pairs.to_vec()) else {
+            return self.corrupt(around);
+        };
         match reuse::judge(&stored.meta, policy.hash, self.lookup.demands, now) {
-            Reuse::Fresh { age, ttl_left: ttl } => {
+            Reuse::Fresh { age, ttl_left } => {
+                let found = Found {
+                    status: stored.status,
+                    headers: serve::promise(headers, &stored.meta, policy, around),
+                    body: Cow::Borrowed(stored.body),
+                    age,
+                    warrant: Warrant::Fresh(ttl_left),
+                };
                 let preconditions = Preconditions::of(&self.subject.head);
-                match Headers::from_pairs(stored.pairs.to_vec()) {
-                    Ok(headers) => {
-                        let found = Found {
-                            status: stored.status,
-                            headers,
-                            body: stored.body,
-                            age,
-                            ttl,
-                        };
-                        (
-                            State::Serving,
-                            serve::hit(found, preconditions.as_ref(), around.config.headers),
-                        )
-                    }
-                    Err(_) => self.corrupt(around),
-                }
+                let step = serve::answer(found, preconditions.as_ref(), around.config.headers);
+                (State::Serving, step)
             }
-            Reuse::Unusable(Reason::RequestDirective) => self.forward(around, Forward::Request),
-            Reuse::Unusable(reason) => self.forward(around, Forward::Stale(reason)),
+            Reuse::Unusable(reason) => self.forward(around, Forward::because(reason)),
+            Reuse::Validate(reason) => self.ask(around, Forward::because(reason), stored, headers),
         }
+    }
+
+    /// Forwards the request with the question whether the stored response is still good.
+    fn ask<'a>(
+        self,
+        around: &Surroundings,
+        forward: Forward,
+        stored: StoredResponse<'_>,
+        headers: Headers,
+    ) -> (State, Step<'a>) {
+        // The response to a HEAD has no body that a later GET could use, so the question is left to the next GET.
+        if self.subject.head.method() != Method::Get {
+            return self.forward(around, forward);
+        }
+        let question = match Question::about(stored, headers, &around.budget) {
+            Ok(question) => question,
+            Err(_) => return self.forward(around, forward),
+        };
+        let edits = question.edits(self.subject.head.headers());
+        let (mut state, mut step) = self.forward(around, forward);
+        if let State::Forwarding(forwarding) = &mut state {
+            forwarding.basis = Basis::Asked(question);
+            step.effects.extend(edits);
+        }
+        (state, step)
     }
 
     /// What stood there is no entry: a miss, and a number somebody should look at.
@@ -239,15 +262,17 @@ impl Looking {
             Place::Primary => Variants::default(),
             Place::Variant(variants) => variants,
         };
-        let mut effects = vec![Effect::Count(Counter::Missed)];
+        let mut effects = Vec::new();
         let state = match Hold::of(&around.budget, self.subject.head.headers().size()) {
             Ok(hold) => State::Forwarding(Box::new(Forwarding {
                 subject: self.subject,
                 forward,
                 known,
+                basis: Basis::Nothing,
                 _hold: hold,
             })),
             Err(reason) => {
+                effects.push(Effect::Count(Counter::Missed));
                 effects.push(Effect::Count(Counter::NotStored(reason)));
                 let annotation = Annotation::Miss(forward, Storing::Skipped(reason));
                 State::Passing(Passage::Annotated(annotation))

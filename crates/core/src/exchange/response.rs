@@ -1,4 +1,4 @@
-//! From a response's head to a capture: whether it is stored, and where.
+//! From a response's head to a draft of an entry: whether it is stored, and where.
 
 use std::rc::Rc;
 
@@ -6,17 +6,18 @@ use super::budget::Hold;
 use super::capture::Capture;
 use super::event::{Arriving, ResponseBody};
 use super::request::Subject;
-use super::store::{Capturing, Placement};
-use super::{Effect, Passage, State, Step, Surroundings, annotate};
-use crate::config::{Config, Switch};
-use crate::entry::{FreshnessSource, VariantMark, Variants};
+use super::store::{Capturing, Draft, Placement};
+use super::validate::Question;
+use super::{Effect, State, Step, Surroundings, annotate};
+use crate::config::Limits;
+use crate::entry::{Lifetime, Meta, Validation, VariantMark, Variants};
 use crate::http::{Headers, ResponseHead, list};
 use crate::key::Attributes;
 use crate::policy::Reason;
 use crate::policy::freshness::Times;
-use crate::policy::storable::{self, Plan, Storability};
+use crate::policy::storable::{self, Storability};
 use crate::report::{Annotation, Counter, Forward, Storing};
-use crate::time::Timestamp;
+use crate::time::{Seconds, Timestamp};
 
 /// The host drops all fields of a reply that has more than 1,024, without a word (proxy-wasm-cpp-host
 /// `src/pairs_util.cc`); an answer from the cache adds a few of its own.
@@ -29,110 +30,136 @@ pub(super) struct Forwarding {
     pub(super) forward: Forward,
     /// The variants the URL was known to have.
     pub(super) known: Variants,
+    pub(super) basis: Basis,
     /// For the request's head, which is kept until the response says what it varies on.
     pub(super) _hold: Hold,
+}
+
+/// What is stored already.
+#[derive(Debug)]
+pub(super) enum Basis {
+    /// A response, and the origin is asked whether it is still good.
+    Asked(Question),
+    /// Nothing that could be used.
+    Nothing,
 }
 
 impl Forwarding {
     /// Takes in the response's head.
     pub(super) fn responded<'a>(
-        self,
+        mut self: Box<Self>,
         around: &Surroundings,
         arriving: Arriving<'_>,
         now: Timestamp,
     ) -> (State, Step<'a>) {
-        let forward = self.forward;
-        let body = arriving.body;
-        match self.capture(around, arriving, now) {
-            Err(reason) => {
-                let mut step =
-                    annotate(around, Annotation::Miss(forward, Storing::Skipped(reason)));
-                step.effects.push(Effect::Count(Counter::NotStored(reason)));
-                (State::Passing(Passage::Silent), step)
+        let Ok(response) = ResponseHead::parse(arriving.headers) else {
+            return self.missed(around, Err(Reason::Status));
+        };
+        let basis = std::mem::replace(&mut self.basis, Basis::Nothing);
+        if let (Basis::Asked(question), 304) = (basis, response.status)
+            && came_from_upstream(arriving.attributes)
+        {
+            return question.confirmed(&self, around, response, now);
+        }
+        let storing = self.draft(around, &response, now).and_then(|draft| {
+            if !came_from_upstream(arriving.attributes) {
+                return Err(Reason::LocalReply);
             }
-            Ok((capturing, promise)) => {
-                let mut step = annotate(around, Annotation::Miss(forward, Storing::Captured));
-                step.effects
-                    .extend(promise.map(|value| Effect::AddHeader("cache-control", value)));
-                match body {
-                    ResponseBody::Follows => (State::Capturing(Box::new(capturing)), step),
-                    ResponseBody::None => {
-                        let (state, stored) = capturing.finish(around);
-                        step.effects.extend(stored.effects);
-                        (state, step)
-                    }
-                }
+            let promised = match arriving.body {
+                ResponseBody::Follows => content_length(&response.headers),
+                ResponseBody::None => Some(0),
+            };
+            let limit = around.config.limits.max_object_bytes;
+            let capture = Capture::begin(&around.budget, promised, limit)?;
+            Ok(Capturing {
+                policy: self.subject.policy,
+                draft,
+                capture,
+            })
+        });
+        let (state, mut step) = self.missed(around, storing);
+        match (state, arriving.body) {
+            (State::Capturing(capturing), ResponseBody::None) => {
+                let (state, stored) = capturing.finish(around);
+                step.effects.extend(stored.effects);
+                (state, step)
             }
+            (state, ResponseBody::Follows | ResponseBody::None) => (state, step),
         }
     }
-}
 
-impl Forwarding {
-    /// Starts the capture, and says which Cache-Control the client is given if the origin gave none.
-    fn capture(
-        self,
-        around: &Surroundings,
-        arriving: Arriving<'_>,
-        now: Timestamp,
-    ) -> Result<(Capturing, Option<String>), Reason> {
-        let response = ResponseHead::parse(arriving.headers).map_err(|_| Reason::Status)?;
-        let plan = self.plan(&around.config, &response, now)?;
-        if !came_from_upstream(arriving.attributes) {
-            return Err(Reason::LocalReply);
-        }
-        let expires = now.plus(plan.lifetime.seconds.saturating_sub(plan.initial_age));
-        let place = self.place(&around.config, &response.headers, expires, now)?;
-        let promised = match arriving.body {
-            ResponseBody::Follows => content_length(&response.headers),
-            ResponseBody::None => Some(0),
-        };
-        let capture = Capture::begin(
-            &around.budget,
-            promised,
-            around.config.limits.max_object_bytes,
-        )?;
-        let promise = self.promise(&around.config, &response.headers, &plan);
-        let mut headers = plan.headers;
-        if let Some(value) = &promise {
-            headers.push("cache-control", value);
-        }
-        let capturing = Capturing {
-            policy: self.subject.policy,
-            started: self.subject.started,
-            status: response.status,
-            headers,
-            lifetime: plan.lifetime,
-            initial_age: plan.initial_age,
-            response_time: now,
-            expires,
-            place,
-            capture,
-        };
-        Ok((capturing, promise))
-    }
-
-    fn plan(
+    /// The origin's response is the answer, stored or not.
+    fn missed<'a>(
         &self,
-        config: &Config,
+        around: &Surroundings,
+        storing: Result<Capturing, Reason>,
+    ) -> (State, Step<'a>) {
+        let missed = Effect::Count(Counter::Missed);
+        match storing {
+            Err(reason) => {
+                let annotation = Annotation::Miss(self.forward, Storing::Skipped(reason));
+                let mut step = annotate(around, annotation);
+                let not_stored = Effect::Count(Counter::NotStored(reason));
+                step.effects.extend([missed, not_stored]);
+                (State::done(), step)
+            }
+            Ok(capturing) => {
+                let annotation = Annotation::Miss(self.forward, Storing::Captured);
+                let mut step = annotate(around, annotation);
+                step.effects.push(missed);
+                let promise = capturing.draft.promise(self.subject.policy, around);
+                let promise = promise.map(|value| Effect::AddHeader("cache-control", value));
+                step.effects.extend(promise);
+                (State::Capturing(Box::new(capturing)), step)
+            }
+        }
+    }
+
+    /// What is stored of a response with this head.
+    pub(super) fn draft(
+        &self,
+        around: &Surroundings,
         response: &ResponseHead,
         now: Timestamp,
-    ) -> Result<Plan, Reason> {
+    ) -> Result<Draft, Reason> {
+        let config = &around.config;
         let policy = config.policy(self.subject.policy).ok_or(Reason::Internal)?;
+        let started = self.subject.started;
         let times = Times {
-            request: self.subject.started,
+            request: started,
             response: now,
         };
-        match storable::judge(self.subject.facts, response, policy, times, &config.limits) {
-            Storability::Store(plan) if plan.headers.len() > MAX_FIELDS => Err(Reason::TooLarge),
-            Storability::Store(plan) => Ok(plan),
-            Storability::Skip(reason) => Err(reason),
-        }
+        let facts = self.subject.facts;
+        let plan = match storable::judge(facts, response, policy, times, &config.limits) {
+            Storability::Store(plan) if plan.headers.len() > MAX_FIELDS => {
+                return Err(Reason::TooLarge);
+            }
+            Storability::Store(plan) => plan,
+            Storability::Skip(reason) => return Err(reason),
+        };
+        let meta = Meta {
+            request_time: started,
+            response_time: now,
+            initial_age: plan.initial_age,
+            lifetime: plan.lifetime,
+            validation: plan.validation,
+            rule: policy.hash,
+        };
+        let expires = now.plus(usefulness(&meta));
+        let place = self.place(&config.limits, &response.headers, expires, now)?;
+        Ok(Draft {
+            meta,
+            status: response.status,
+            headers: plan.headers,
+            expires,
+            place,
+        })
     }
 
     /// Where the response goes: what varies has a place of its own.
     fn place(
         &self,
-        config: &Config,
+        limits: &Limits,
         headers: &Headers,
         expires: Timestamp,
         now: Timestamp,
@@ -142,7 +169,6 @@ impl Forwarding {
         if names.is_empty() {
             return Ok(Placement::Primary(Rc::clone(primary)));
         }
-        let limits = &config.limits;
         let variants = self.known.with_fields(names).ok_or(Reason::VaryLimit)?;
         let key = primary
             .variant(
@@ -164,19 +190,20 @@ impl Forwarding {
             key: Rc::new(key),
         })
     }
+}
 
-    /// The Cache-Control for a response that is cached by a rule's TTL and carries none.
-    fn promise(&self, config: &Config, headers: &Headers, plan: &Plan) -> Option<String> {
-        let wanted = config.headers.cache_control == Switch::On
-            && plan.lifetime.source == FreshnessSource::Rule
-            && !headers.contains("cache-control");
-        let has_identity = config
-            .policy(self.subject.policy)
-            .is_some_and(|policy| policy.identity.is_some());
-        let scope = if has_identity { "private" } else { "public" };
-        // A rule's lifetime counts from the response's arrival; the client counts from zero as well.
-        let ttl = plan.lifetime.seconds.saturating_sub(plan.initial_age);
-        wanted.then(|| format!("{scope}, max-age={}", ttl.get()))
+/// How long a response is worth its place: while it is fresh; and where the origin can be asked about it, as long again,
+/// but at least a minute and at most an hour.
+fn usefulness(meta: &Meta) -> Seconds {
+    const LEAST: Seconds = Seconds::clamped(60);
+    const MOST: Seconds = Seconds::clamped(3600);
+    let Lifetime { seconds, .. } = meta.lifetime;
+    let fresh = seconds.saturating_sub(meta.initial_age);
+    match meta.validation {
+        Validation::Never => fresh,
+        Validation::Always | Validation::WhenStale => {
+            fresh.saturating_add(fresh.clamp(LEAST, MOST))
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an exchange asks of the outside.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::key::Key;
@@ -35,7 +36,7 @@ pub struct Reply<'a> {
     /// The fields as a block of pairs (see [`crate::http::Headers::to_pairs`]).
     pub pairs: Vec<u8>,
     /// The body; given for HEAD too, because the proxy takes the content-length from it.
-    pub body: &'a [u8],
+    pub body: Cow<'a, [u8]>,
     /// A word for the proxy's access log.
     pub details: &'static str,
 }
@@ -47,8 +48,12 @@ pub enum Effect {
     AddHeader(&'static str, String),
     /// A number grows by one.
     Count(Counter),
+    /// All lines of that name go from the request's head.
+    RemoveRequestHeader(&'static str),
     /// One line takes the place of all lines of that name in the response's head.
     SetHeader(&'static str, String),
+    /// One line takes the place of all lines of that name in the request's head.
+    SetRequestHeader(&'static str, Vec<u8>),
     /// An entry is stored.
     Store(Candidate),
 }

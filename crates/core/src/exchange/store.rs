@@ -6,27 +6,22 @@
 use std::rc::Rc;
 
 use super::capture::Capture;
-use super::{Candidate, Effect, State, Step, Surroundings, not_stored};
+use super::{Candidate, Effect, State, Step, Surroundings, not_stored, serve};
 use crate::config::PolicyId;
-use crate::entry::{Lifetime, Meta, StoredResponse, Variants, encode_response, encode_variants};
+use crate::entry::{Meta, StoredResponse, Variants, encode_response, encode_variants};
 use crate::http::Headers;
 use crate::key::Key;
 use crate::policy::{Reason, store_if, validation};
-use crate::time::{Seconds, Timestamp};
+use crate::time::Timestamp;
 
-/// A response's body is being captured.
+/// An entry without its body.
 #[derive(Debug)]
-pub(super) struct Capturing {
-    pub(super) policy: PolicyId,
-    pub(super) started: Timestamp,
+pub(super) struct Draft {
+    pub(super) meta: Meta,
     pub(super) status: u16,
     pub(super) headers: Headers,
-    pub(super) lifetime: Lifetime,
-    pub(super) initial_age: Seconds,
-    pub(super) response_time: Timestamp,
     pub(super) expires: Timestamp,
     pub(super) place: Placement,
-    pub(super) capture: Capture,
 }
 
 /// Where an entry goes.
@@ -40,6 +35,58 @@ pub(super) enum Placement {
         variants: Variants,
         key: Rc<Key>,
     },
+}
+
+impl Draft {
+    /// The Cache-Control that the client is given where the origin gave none.
+    pub(super) fn promise(&self, policy: PolicyId, around: &Surroundings) -> Option<String> {
+        let policy = around.config.policy(policy)?;
+        serve::cache_control(&self.headers, &self.meta, policy, around)
+    }
+
+    /// With this body, what is to be stored, in order.
+    pub(super) fn with_body(mut self, body: &[u8]) -> Vec<Candidate> {
+        let has_validator = self.headers.contains("etag") || self.headers.contains("last-modified");
+        if self.status == 200 && !has_validator {
+            self.headers.push("etag", validation::content_etag(body));
+        }
+        let payload = encode_response(&StoredResponse {
+            meta: self.meta,
+            status: self.status,
+            pairs: &self.headers.to_pairs(),
+            body,
+        });
+        let (started, expires) = (self.meta.request_time, self.expires);
+        let candidate = |key, expires, payload| Candidate {
+            key,
+            started,
+            expires,
+            payload,
+        };
+        match self.place {
+            Placement::Primary(key) => vec![candidate(key, expires, payload)],
+            Placement::Variant {
+                primary,
+                variants,
+                key,
+            } => {
+                let listed = variants.expires().unwrap_or(expires);
+                let list = encode_variants(&variants);
+                vec![
+                    candidate(key, expires, payload),
+                    candidate(primary, listed, list),
+                ]
+            }
+        }
+    }
+}
+
+/// A response's body is being captured.
+#[derive(Debug)]
+pub(super) struct Capturing {
+    pub(super) policy: PolicyId,
+    pub(super) draft: Draft,
+    pub(super) capture: Capture,
 }
 
 impl Capturing {
@@ -62,49 +109,10 @@ impl Capturing {
         }
     }
 
-    fn into_candidates(mut self, around: &Surroundings) -> Result<Vec<Candidate>, Reason> {
+    fn into_candidates(self, around: &Surroundings) -> Result<Vec<Candidate>, Reason> {
         let policy = around.config.policy(self.policy).ok_or(Reason::Internal)?;
         let body = self.capture.finish()?;
         store_if::judge_body(&policy.store_if, body.as_bytes())?;
-        if self.status == 200
-            && !self.headers.contains("etag")
-            && !self.headers.contains("last-modified")
-        {
-            self.headers
-                .push("etag", validation::content_etag(body.as_bytes()));
-        }
-        let payload = encode_response(&StoredResponse {
-            meta: Meta {
-                request_time: self.started,
-                response_time: self.response_time,
-                initial_age: self.initial_age,
-                lifetime: self.lifetime,
-                rule: policy.hash,
-            },
-            status: self.status,
-            pairs: &self.headers.to_pairs(),
-            body: body.as_bytes(),
-        });
-        let (started, expires) = (self.started, self.expires);
-        let candidate = |key, expires, payload| Candidate {
-            key,
-            started,
-            expires,
-            payload,
-        };
-        Ok(match self.place {
-            Placement::Primary(key) => vec![candidate(key, expires, payload)],
-            Placement::Variant {
-                primary,
-                variants,
-                key,
-            } => {
-                let listed = variants.expires().unwrap_or(expires);
-                vec![
-                    candidate(key, expires, payload),
-                    candidate(primary, listed, encode_variants(&variants)),
-                ]
-            }
-        })
+        Ok(self.draft.with_body(body.as_bytes()))
     }
 }

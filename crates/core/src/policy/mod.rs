@@ -5,6 +5,7 @@
 //! [`freshness`] for how long, [`fields`] for what of it, and [`store_if`] for what the operator asks of it).
 
 pub mod fields;
+pub mod freshening;
 pub mod freshness;
 mod reason;
 pub mod request;

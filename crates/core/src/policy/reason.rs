@@ -69,6 +69,8 @@ reasons! {
     OnlyIfCached = "only-if-cached",
     /// The rule for this entry has changed since it was stored.
     OtherRule = "other-rule",
+    /// The origin confirmed another representation than the stored one that it was asked about.
+    OtherValidator = "other-validator",
     /// A part of a representation is not stored.
     PartialContent = "partial-content",
     /// The request has a condition that only the origin can judge (If-Match, If-Unmodified-Since).

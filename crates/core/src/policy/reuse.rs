@@ -4,11 +4,12 @@
 //! Vary). Left are the age, what the client demands, and whether the rule under which it was stored still stands: an
 //! operator who changes a rule expects the next answer to follow it.
 //!
-//! What is unusable is forwarded. Stale answers and validation will be further variants of [`Reuse`], so nobody matches
-//! it with a wildcard.
+//! What cannot be used as it is goes to the origin: with the question whether it is still good, where the origin gave a
+//! validator to ask with, else as if there were nothing. Stale answers will be a further variant of [`Reuse`], so nobody
+//! matches it with a wildcard.
 
 use crate::config::RuleHash;
-use crate::entry::Meta;
+use crate::entry::{Meta, Validation};
 use crate::policy::Reason;
 use crate::policy::freshness::current_age;
 use crate::policy::request::Demands;
@@ -26,18 +27,38 @@ pub enum Reuse {
     },
     /// It does not answer this request.
     Unusable(Reason),
+    /// It does if the origin says that it is still good.
+    Validate(Reason),
 }
 
 /// Judges a stored response for a request under the rule `rule`.
 pub fn judge(meta: &Meta, rule: RuleHash, demands: Demands, now: Timestamp) -> Reuse {
+    match (obstacle(meta, rule, demands, now), meta.validation) {
+        (Ok(fresh), _) => fresh,
+        (Err(reason), Validation::Never) => Reuse::Unusable(reason),
+        (Err(reason), Validation::Always | Validation::WhenStale) => Reuse::Validate(reason),
+    }
+}
+
+fn obstacle(
+    meta: &Meta,
+    rule: RuleHash,
+    demands: Demands,
+    now: Timestamp,
+) -> Result<Reuse, Reason> {
     if meta.rule != rule {
-        return Reuse::Unusable(Reason::OtherRule);
+        return Err(Reason::OtherRule);
+    }
+    // "the response MUST NOT be used to satisfy any other request without forwarding it for validation and receiving a
+    // successful response" RFC 9111 section 5.2.2.4.
+    if meta.validation == Validation::Always {
+        return Err(Reason::NoCache);
     }
     let age = current_age(meta, now);
     let ttl_left = meta.lifetime.seconds.saturating_sub(age);
     // "response_is_fresh = (freshness_lifetime > current_age)" RFC 9111 section 4.2.
     if ttl_left == Seconds::ZERO {
-        return Reuse::Unusable(Reason::Expired);
+        return Err(Reason::Expired);
     }
     let is_enough = match demands {
         Demands::Confirmed => false,
@@ -47,9 +68,9 @@ pub fn judge(meta: &Meta, rule: RuleHash, demands: Demands, now: Timestamp) -> R
         Demands::Within { max_age, min_fresh } => age <= max_age && ttl_left >= min_fresh,
     };
     if is_enough {
-        Reuse::Fresh { age, ttl_left }
+        Ok(Reuse::Fresh { age, ttl_left })
     } else {
-        Reuse::Unusable(Reason::RequestDirective)
+        Err(Reason::RequestDirective)
     }
 }
 
@@ -90,5 +111,28 @@ mod tests {
             let found = judge(&sample::meta(), RuleHash(rule), demands, now);
             assert_eq!(found, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn what_the_origin_can_be_asked_about_is_not_thrown_away() {
+        let meta = |validation| Meta {
+            validation,
+            ..sample::meta()
+        };
+        let at = |meta: &Meta, seconds| {
+            let now = Timestamp::from_secs(seconds);
+            judge(meta, RuleHash(1), Demands::Nothing, now)
+        };
+        let stale = meta(Validation::WhenStale);
+        assert!(matches!(at(&stale, 1000), Reuse::Fresh { .. }));
+        assert_eq!(at(&stale, 1060), Reuse::Validate(Reason::Expired));
+        assert_eq!(
+            at(&meta(Validation::Always), 1000),
+            Reuse::Validate(Reason::NoCache)
+        );
+        assert_eq!(
+            at(&meta(Validation::Never), 1060),
+            Reuse::Unusable(Reason::Expired)
+        );
     }
 }

@@ -4,7 +4,7 @@ use crate::config::{
     CacheErrors, CachePolicy, Heuristic, KeySpec, QueryOrder, QuerySpec, RequestCacheControl,
     RuleHash, SetCookie, StoreIf, Ttl,
 };
-use crate::entry::{FreshnessSource, Lifetime, Meta};
+use crate::entry::{FreshnessSource, Lifetime, Meta, Validation};
 use crate::time::{Seconds, Timestamp};
 
 /// Field lines as a test writes them.
@@ -45,5 +45,6 @@ pub(super) fn meta() -> Meta {
             source: FreshnessSource::Origin,
         },
         rule: RuleHash(1),
+        validation: Validation::Never,
     }
 }

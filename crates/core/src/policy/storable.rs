@@ -4,18 +4,18 @@
 //! stand in the order of that list, with what configuration adds between them, and the first that fails is the reason
 //! the operator sees.
 //!
-//! What nothing could use is not stored either: `no-cache`, and what is stale on arrival, would need validation before
-//! every use, and stored responses are not validated yet. When they are, these two checks turn into facts of the plan.
+//! What nothing could use is not stored either: what is stale on arrival, or may only be used after asking the origin
+//! (`no-cache`), is worth its place only with a validator to ask with.
 //!
 //! [`judge`] sees the head alone. Whether the body came whole and fits is the capture's to say, and what the operator
 //! asks of it is [`super::store_if::judge_body`].
 
 use crate::config::{CacheErrors, CachePolicy, Limits};
-use crate::entry::Lifetime;
+use crate::entry::{Lifetime, Validation};
 use crate::http::{Headers, Method, ResponseDirectives, ResponseHead, decimal, list};
 use crate::policy::freshness::{self, Times};
 use crate::policy::request::RequestFacts;
-use crate::policy::{Reason, fields, sharing, store_if};
+use crate::policy::{Reason, fields, freshening, sharing, store_if};
 use crate::time::Seconds;
 
 /// Whether a response may be stored.
@@ -32,8 +32,10 @@ pub enum Storability {
 pub struct Plan {
     /// Its age when it arrived.
     pub initial_age: Seconds,
-    /// How long it is fresh; more than its age.
+    /// How long it is fresh; more than its age, unless it can be validated.
     pub lifetime: Lifetime,
+    /// When the origin has to be asked first.
+    pub validation: Validation,
     /// The fields to keep of it.
     pub headers: Headers,
 }
@@ -66,19 +68,39 @@ fn plan(
     sharing::judge(request, response, &directives, policy)?;
     check_vary(&response.headers)?;
     check_error(response.status, policy.cache_errors)?;
-    // "the response MUST NOT be used to satisfy any other request without forwarding it for validation" RFC 9111 section
-    // 5.2.2.4.
-    allow(!directives.no_cache, Reason::NoCache)?;
-    let lifetime = freshness::lifetime(response, &directives, policy, times)?;
+    let lifetime = freshness::lifetime(response, &directives, policy, times);
     let initial_age = freshness::initial_age(&response.headers, times);
-    allow(lifetime.seconds > initial_age, Reason::Expired)?;
+    let (lifetime, validation) = usefulness(response, &directives, lifetime, initial_age)?;
     store_if::judge_head(&policy.store_if, response)?;
     check_length(&response.headers, limits)?;
     Ok(Plan {
         initial_age,
         lifetime,
+        validation,
         headers: fields::stored(&response.headers, policy.set_cookie, times.response),
     })
+}
+
+/// What the response is good for: as it is while it is fresh, after validation, or nothing.
+fn usefulness(
+    response: &ResponseHead,
+    directives: &ResponseDirectives,
+    lifetime: Result<Lifetime, Reason>,
+    initial_age: Seconds,
+) -> Result<(Lifetime, Validation), Reason> {
+    let can_be_validated = freshening::has_validator(response);
+    // "the response MUST NOT be used to satisfy any other request without forwarding it for validation and receiving a
+    // successful response" RFC 9111 section 5.2.2.4.
+    if directives.no_cache {
+        allow(can_be_validated, Reason::NoCache)?;
+        return Ok((lifetime.unwrap_or(Lifetime::NONE), Validation::Always));
+    }
+    let lifetime = lifetime?;
+    if can_be_validated {
+        return Ok((lifetime, Validation::WhenStale));
+    }
+    allow(lifetime.seconds > initial_age, Reason::Expired)?;
+    Ok((lifetime, Validation::Never))
 }
 
 fn allow(holds: bool, otherwise: Reason) -> Result<(), Reason> {
@@ -208,7 +230,7 @@ mod tests {
     #[test]
     fn what_the_response_says() {
         #[rustfmt::skip]
-        let rows: [(&str, u16, Fields<'_>, Option<Reason>); 30] = [
+        let rows: [(&str, u16, Fields<'_>, Option<Reason>); 32] = [
             ("fresh", 200, &[FRESH], None),
             ("a temporary redirect", 302, &[FRESH], None),
             ("an unknown status", 299, &[FRESH], None),
@@ -229,10 +251,12 @@ mod tests {
             ("among other things", 200, &[FRESH, ("vary", "accept, *")], Some(Reason::VaryStar)),
             ("on another line", 200, &[FRESH, ("vary", "accept"), ("Vary", " *,")], Some(Reason::VaryStar)),
             ("no-cache", 200, &[FRESH, ("cache-control", "no-cache")], Some(Reason::NoCache)),
+            ("no-cache with a validator", 200, &[("etag", "\"1\""), ("cache-control", "no-cache")], None),
             ("no-cache in part", 200, &[FRESH, ("cache-control", "no-cache=\"x-a\"")], Some(Reason::NoCache)),
             ("nothing said", 200, &[], Some(Reason::NoFreshness)),
             ("public alone", 200, &[("cache-control", "public")], Some(Reason::NoFreshness)),
             ("stale by its own word", 200, &[("cache-control", "max-age=0")], Some(Reason::Expired)),
+            ("stale with a validator", 200, &[("etag", "\"1\""), ("cache-control", "max-age=0")], None),
             ("as old as it may get", 200, &[FRESH, ("age", "58")], Some(Reason::Expired)),
             ("just not", 200, &[FRESH, ("age", "57")], None),
             ("small enough", 200, &[FRESH, ("content-length", "100")], None),
@@ -319,6 +343,7 @@ mod tests {
         assert_eq!(plan.initial_age, Seconds::clamped(7));
         assert_eq!(plan.lifetime.seconds, Seconds::clamped(60));
         assert_eq!(plan.lifetime.source, FreshnessSource::Origin);
+        assert_eq!(plan.validation, Validation::Never);
         assert_eq!(plan.headers, Headers::from_iter([fields[0], fields[2]]));
     }
 }

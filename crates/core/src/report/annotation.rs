@@ -25,6 +25,8 @@ pub enum Annotation {
     },
     /// The cache was looked at; the answer is the origin's.
     Miss(Forward, Storing),
+    /// The origin was asked whether the stored response is still good, and said yes; the answer is the stored one.
+    Revalidated(Forward, Storing),
     /// The client wanted an answer from the cache or none, and there is none.
     Unanswered,
 }
@@ -82,6 +84,7 @@ impl Annotation {
             Self::Bypass(_) => "BYPASS",
             Self::Hit { .. } => "HIT",
             Self::Miss(..) | Self::Unanswered => "MISS",
+            Self::Revalidated(..) => "REVALIDATED",
         }
     }
 
@@ -95,10 +98,11 @@ impl Annotation {
             Self::Hit { ttl, .. } => write!(out, "; hit; ttl={}", ttl.get()),
             Self::Miss(forward, storing) => {
                 let _ = write!(out, "; fwd={}", forward.code());
-                match storing {
-                    Storing::Captured => write!(out, "; stored"),
-                    Storing::Skipped(reason) => write!(out, "; detail={}", reason.code()),
-                }
+                write_storing(&mut out, storing)
+            }
+            Self::Revalidated(forward, storing) => {
+                let _ = write!(out, "; fwd={}; fwd-status=304", forward.code());
+                write_storing(&mut out, storing)
             }
             Self::Unanswered => write!(out, "; detail={}", Reason::OnlyIfCached.code()),
         };
@@ -106,7 +110,23 @@ impl Annotation {
     }
 }
 
+fn write_storing(out: &mut String, storing: Storing) -> std::fmt::Result {
+    match storing {
+        Storing::Captured => write!(out, "; stored"),
+        Storing::Skipped(reason) => write!(out, "; detail={}", reason.code()),
+    }
+}
+
 impl Forward {
+    /// What a stored response's obstacle says about the request.
+    pub fn because(obstacle: Reason) -> Self {
+        if obstacle == Reason::RequestDirective {
+            Self::Request
+        } else {
+            Self::Stale(obstacle)
+        }
+    }
+
     /// The value of the `fwd` parameter.
     fn code(self) -> &'static str {
         match self {
@@ -163,6 +183,11 @@ mod tests {
                 ),
                 "MISS",
                 "larder; fwd=stale; detail=private",
+            ),
+            (
+                Annotation::Revalidated(Forward::Stale(Reason::Expired), Storing::Captured),
+                "REVALIDATED",
+                "larder; fwd=stale; fwd-status=304; stored",
             ),
             (
                 Annotation::Unanswered,

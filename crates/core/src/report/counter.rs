@@ -24,6 +24,8 @@ pub enum Counter {
     NotStored(Reason),
     /// Calls to the host that failed; the request went on without the cache.
     HostFailed,
+    /// Requests answered from the cache after the origin said that the stored response is still good.
+    Revalidated,
     /// Responses stored.
     Stored,
 }
@@ -38,6 +40,7 @@ impl Counter {
             Self::HostFailed,
             Self::Missed,
             Self::NotModified,
+            Self::Revalidated,
             Self::Stored,
         ];
         let bypassed = Reason::ALL.iter().map(|reason| Self::Bypassed(*reason));
@@ -47,7 +50,7 @@ impl Counter {
 
     /// Its place in [`Counter::all`].
     pub fn index(self) -> usize {
-        const PLAIN: usize = 7;
+        const PLAIN: usize = 8;
         let reasons = Reason::ALL.len();
         match self {
             Self::Corrupt => 0,
@@ -56,7 +59,8 @@ impl Counter {
             Self::HostFailed => 3,
             Self::Missed => 4,
             Self::NotModified => 5,
-            Self::Stored => 6,
+            Self::Revalidated => 6,
+            Self::Stored => 7,
             Self::Bypassed(reason) => PLAIN.saturating_add(reason as usize),
             Self::NotStored(reason) => PLAIN
                 .saturating_add(reasons)
@@ -75,6 +79,7 @@ impl Counter {
             Self::Missed => "larder_requests_total.outcome.miss".to_owned(),
             Self::NotModified => "larder_not_modified_total".to_owned(),
             Self::NotStored(reason) => format!("larder_not_stored_total.reason.{}", reason.code()),
+            Self::Revalidated => "larder_requests_total.outcome.revalidated".to_owned(),
             Self::Stored => "larder_stored_total".to_owned(),
         }
     }

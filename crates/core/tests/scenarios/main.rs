@@ -14,4 +14,5 @@ mod abort;
 mod fresh;
 mod stage;
 mod totality;
+mod validation;
 mod variants;

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use larder_core::config::Config;
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, CaptureBudget, Effect, Event, Exchange, ResponseBody, Step, Verdict,
+    Answer, Arrival, Arriving, CaptureBudget, Effect, Event, Exchange, Reply, ResponseBody, Step,
+    Verdict,
 };
 use larder_core::http::Headers;
 use larder_core::key::Attributes;
@@ -30,6 +31,8 @@ pub struct Stage {
     counts: HashMap<Counter, u64>,
     /// How many requests came to the origin.
     pub origin_requests: usize,
+    /// The head of the last one.
+    pub asked: Headers,
 }
 
 /// A request as the client sends it.
@@ -130,6 +133,14 @@ impl Response {
 }
 
 impl Seen {
+    fn of(reply: Reply<'_>) -> Self {
+        Self {
+            status: reply.status,
+            headers: Headers::from_pairs(reply.pairs).unwrap(),
+            body: reply.body.to_vec(),
+        }
+    }
+
     pub fn field(&self, name: &str) -> &str {
         self.headers
             .only(name)
@@ -162,6 +173,7 @@ impl Stage {
             now: Timestamp::from_secs(1_000_000),
             counts: HashMap::new(),
             origin_requests: 0,
+            asked: Headers::new(),
             config,
         }
     }
@@ -198,15 +210,17 @@ impl Stage {
     /// One whole exchange; the origin answers with `response` if it is asked.
     pub fn exchange(&mut self, request: Request, response: Response) -> Seen {
         let mut exchange = Exchange::new(Rc::clone(&self.config), Rc::clone(&self.budget));
+        let mut sent = Headers::from_iter(request.0);
         let arrival = Arrival {
-            headers: Headers::from_iter(request.0),
+            headers: sent.clone(),
             body: RequestBody::None,
             attributes: &Details("via_upstream"),
         };
-        match self.drive(&mut exchange, Event::Request(arrival)) {
+        match self.drive(&mut exchange, Event::Request(arrival), &mut sent) {
             Some(seen) => seen,
             None => {
                 self.origin_requests += 1;
+                self.asked = sent;
                 self.respond(&mut exchange, response)
             }
         }
@@ -233,8 +247,10 @@ impl Stage {
                 attributes: &Details(response.details),
             };
             let step = exchange.on(Event::Response(arriving), self.now);
-            assert!(matches!(step.verdict, Verdict::Continue));
             self.carry_out(step.effects, &mut sent);
+            if let Verdict::Reply(reply) = step.verdict {
+                return Seen::of(reply); // what follows of the origin's response goes nowhere
+            }
         }
         for chunk in response.chunks.iter().filter(|chunk| !chunk.is_empty()) {
             let step = exchange.on(Event::Chunk(chunk), self.now);
@@ -255,27 +271,33 @@ impl Stage {
     }
 
     /// Steps until the exchange is answered or goes to the origin.
-    fn drive(&mut self, exchange: &mut Exchange, event: Event<'_>) -> Option<Seen> {
+    fn drive(
+        &mut self,
+        exchange: &mut Exchange,
+        event: Event<'_>,
+        request: &mut Headers,
+    ) -> Option<Seen> {
         let step = exchange.on(event, self.now);
-        self.settle(exchange, step)
+        self.settle(exchange, step, request)
     }
 
-    fn settle(&mut self, exchange: &mut Exchange, step: Step<'_>) -> Option<Seen> {
-        self.carry_out(step.effects, &mut Headers::new());
+    fn settle(
+        &mut self,
+        exchange: &mut Exchange,
+        step: Step<'_>,
+        request: &mut Headers,
+    ) -> Option<Seen> {
+        self.carry_out(step.effects, request);
         match step.verdict {
             Verdict::Continue => None,
             Verdict::Lookup(key) => match self.tier.lookup(&self.kv, &key, self.now) {
                 Lookup::Found(found) => {
                     let step = exchange.on(Event::Answer(Answer::Found(found.payload())), self.now);
-                    self.settle(exchange, step)
+                    self.settle(exchange, step, request)
                 }
-                Lookup::Absent(_) => self.drive(exchange, Event::Answer(Answer::Absent)),
+                Lookup::Absent(_) => self.drive(exchange, Event::Answer(Answer::Absent), request),
             },
-            Verdict::Reply(reply) => Some(Seen {
-                status: reply.status,
-                headers: Headers::from_pairs(reply.pairs).unwrap(),
-                body: reply.body.to_vec(),
-            }),
+            Verdict::Reply(reply) => Some(Seen::of(reply)),
         }
     }
 
@@ -284,7 +306,12 @@ impl Stage {
             match effect {
                 Effect::AddHeader(name, value) => sent.push(name, value),
                 Effect::Count(counter) => *self.counts.entry(counter).or_default() += 1,
+                Effect::RemoveRequestHeader(name) => sent.remove(name),
                 Effect::SetHeader(name, value) => {
+                    sent.remove(name);
+                    sent.push(name, value);
+                }
+                Effect::SetRequestHeader(name, value) => {
                     sent.remove(name);
                     sent.push(name, value);
                 }

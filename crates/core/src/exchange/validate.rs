@@ -1,0 +1,123 @@
+//! A stored response that is no longer fresh, while the origin is asked about it.
+//!
+//! The stored bytes wait in the worker, because what the tiers hold may be gone when the origin answers, and a 304
+//! without a body to go with it would leave the client with nothing. They count against the worker's budget; where
+//! there is no room for them, the request is forwarded without the question.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use super::budget::{CaptureBudget, Hold};
+use super::response::Forwarding;
+use super::serve::{self, Found, Warrant};
+use super::{Effect, State, Step, Surroundings};
+use crate::entry::StoredResponse;
+use crate::http::{Headers, ResponseHead};
+use crate::policy::Reason;
+use crate::policy::freshening;
+use crate::policy::validation::Preconditions;
+use crate::report::{Counter, Storing};
+use crate::time::{Seconds, Timestamp};
+
+/// What the origin is asked about.
+#[derive(Debug)]
+pub(super) struct Question {
+    status: u16,
+    headers: Headers,
+    body: Vec<u8>,
+    _hold: Hold,
+}
+
+impl Question {
+    /// Keeps a stored response for as long as the answer takes; [`Reason::Busy`] where there is no room.
+    pub(super) fn about(
+        stored: StoredResponse<'_>,
+        headers: Headers,
+        budget: &Rc<CaptureBudget>,
+    ) -> Result<Self, Reason> {
+        let hold = Hold::of(budget, stored.body.len().saturating_add(headers.size()))?;
+        let mut body = Vec::new();
+        body.try_reserve_exact(stored.body.len())
+            .map_err(|_| Reason::Busy)?;
+        body.extend_from_slice(stored.body);
+        Ok(Self {
+            status: stored.status,
+            headers,
+            body,
+            _hold: hold,
+        })
+    }
+
+    /// What has to change in the request's head to ask; the client's own conditions wait until the answer is known.
+    pub(super) fn edits(&self, request: &Headers) -> Vec<Effect> {
+        let ours: Vec<_> = freshening::conditions(&self.headers).collect();
+        let theirs = freshening::CONDITIONS
+            .into_iter()
+            .filter(|name| request.contains(name) && !ours.iter().any(|(our, _)| our == name));
+        let mut edits: Vec<Effect> = theirs.map(Effect::RemoveRequestHeader).collect();
+        let set =
+            |(name, value): (&'static str, &[u8])| Effect::SetRequestHeader(name, value.to_vec());
+        edits.extend(ours.into_iter().map(set));
+        edits
+    }
+
+    /// The origin says that it is still good: the client gets it, and it is stored anew with what the 304 says.
+    ///
+    /// A 304 that names another representation updates nothing. The client is answered all the same: it is what was
+    /// asked about, and this exchange has nothing else to give.
+    pub(super) fn confirmed<'a>(
+        self,
+        forwarding: &Forwarding,
+        around: &Surroundings,
+        update: ResponseHead,
+        now: Timestamp,
+    ) -> (State, Step<'a>) {
+        let Some(policy) = around.config.policy(forwarding.subject.policy) else {
+            return (State::done(), Step::pass());
+        };
+        let is_about = freshening::is_about(&self.headers, &update.headers);
+        let mut head = ResponseHead {
+            status: self.status,
+            headers: self.headers,
+        };
+        let mut draft = Err(Reason::OtherValidator);
+        if is_about {
+            head.headers =
+                freshening::freshen(head.headers, &update.headers, policy.set_cookie, now);
+            // Its age is the 304's, which is not kept among the fields.
+            let mut judged = head.clone();
+            if let Some(age) = update.headers.first("age") {
+                judged.headers.push("age", age);
+            }
+            draft = forwarding.draft(around, &judged, now);
+        }
+        let (storing, age, stored) = match draft {
+            Ok(draft) => {
+                head.headers = draft.headers.clone();
+                if let Some(promise) = draft.promise(forwarding.subject.policy, around) {
+                    head.headers.push("cache-control", promise);
+                }
+                (
+                    Storing::Captured,
+                    draft.meta.initial_age,
+                    draft.with_body(&self.body),
+                )
+            }
+            Err(reason) => (Storing::Skipped(reason), Seconds::ZERO, Vec::new()),
+        };
+        let found = Found {
+            status: head.status,
+            headers: head.headers,
+            body: Cow::Owned(self.body),
+            age,
+            warrant: Warrant::Confirmed(forwarding.forward, storing),
+        };
+        let preconditions = Preconditions::of(&forwarding.subject.head);
+        let mut step = serve::answer(found, preconditions.as_ref(), around.config.headers);
+        if let Storing::Skipped(reason) = storing {
+            step.effects.push(Effect::Count(Counter::NotStored(reason)));
+        }
+        step.effects.extend(stored.into_iter().map(Effect::Store));
+        (State::Serving, step)
+    }
+}

@@ -1,0 +1,128 @@
+//! What is no longer fresh, and the origin that is asked about it.
+
+use larder_harness::client::{Client, Protocol, Request};
+use larder_harness::origin::{Received, Reply};
+
+use crate::stage::{BY_ORIGIN, MAIN, Stage, assert_seen, pattern, x_cache};
+
+/// Answers 304 to who has the document, and says how often it was asked.
+fn document(request: &Received) -> Reply {
+    let fresh = |reply: Reply| {
+        reply
+            .header("cache-control", "no-cache")
+            .header("etag", "\"v1\"")
+    };
+    match request.header("if-none-match") {
+        Some("\"v1\"") => fresh(Reply::new(304, "")).header("x-asked", "again"),
+        _ => fresh(Reply::ok("the document")).header("content-type", "text/plain"),
+    }
+}
+
+#[tokio::test]
+async fn a_304_from_the_origin_becomes_the_stored_200() {
+    let stage = Stage::start(BY_ORIGIN).await;
+    stage.origin.on_call("/doc", document);
+    assert_seen(
+        &stage.get("/doc").await,
+        "MISS",
+        "larder; fwd=uri-miss; stored",
+    );
+    for _ in 0..2 {
+        let answer = stage.get("/doc").await;
+        assert_seen(
+            &answer,
+            "REVALIDATED",
+            "larder; fwd=stale; fwd-status=304; stored",
+        );
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (200, "the document")
+        );
+        assert_eq!(answer.header("content-type"), Some("text/plain"));
+        assert_eq!(answer.header("content-length"), Some("12"));
+        assert_eq!(
+            answer.header("x-asked"),
+            Some("again"),
+            "what the 304 said is part of the answer"
+        );
+    }
+    assert_eq!(stage.origin.count("/doc"), 3);
+    assert_eq!(
+        stage
+            .counter("larder_requests_total.outcome.revalidated")
+            .await,
+        2
+    );
+    stage.assert_unharmed().await;
+}
+
+#[tokio::test]
+async fn a_client_that_has_it_gets_its_304_after_the_question() {
+    let stage = Stage::start(BY_ORIGIN).await;
+    stage.origin.on_call("/doc", document);
+    stage.get("/doc").await;
+    let answer = stage
+        .send(Request::get("/doc").header("if-none-match", "\"v0\", \"v1\""))
+        .await;
+    assert_eq!((answer.status, x_cache(&answer)), (304, "REVALIDATED"));
+    let asked = stage.origin.requests();
+    assert_eq!(
+        asked[1].header("if-none-match"),
+        Some("\"v1\""),
+        "only what is stored is asked about"
+    );
+}
+
+#[tokio::test]
+async fn a_confirmed_mebibyte_is_whole_over_http_2_too() {
+    let stage = Stage::start(BY_ORIGIN).await;
+    let body = pattern(1024 * 1024);
+    let sent = body.clone();
+    stage.origin.on_call("/large", move |request| {
+        let reply = match request.header("if-none-match") {
+            Some(_) => Reply::new(304, ""),
+            None => Reply::ok(sent.clone()),
+        };
+        reply
+            .header("cache-control", "no-cache")
+            .header("etag", "\"v1\"")
+    });
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let mut client = Client::connect(stage.envoy.address(MAIN), protocol)
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            let ask = Request::get("/large").authority("api.example.com");
+            assert!(client.send(ask).await.unwrap().body == body, "{protocol:?}");
+        }
+    }
+    assert_eq!(
+        stage
+            .counter("larder_requests_total.outcome.revalidated")
+            .await,
+        3
+    );
+}
+
+#[tokio::test]
+async fn what_has_changed_is_sent_and_stored() {
+    let stage = Stage::start(BY_ORIGIN).await;
+    stage.origin.on(
+        "/doc",
+        Reply::ok("one")
+            .header("cache-control", "no-cache")
+            .header("etag", "\"v1\""),
+    );
+    stage.get("/doc").await;
+    stage.origin.on(
+        "/doc",
+        Reply::ok("two")
+            .header("cache-control", "max-age=60")
+            .header("etag", "\"v2\""),
+    );
+    let changed = stage.get("/doc").await;
+    assert_seen(&changed, "MISS", "larder; fwd=stale; stored");
+    assert_eq!(changed.text(), "two");
+    let hit = stage.get("/doc").await;
+    assert_eq!((x_cache(&hit), hit.text().as_str()), ("HIT", "two"));
+}
