@@ -9,6 +9,7 @@ use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key};
 use larder_core::policy::request::RequestBody;
 use larder_core::report::Counter;
+use larder_core::tier::{AbsentReason, Lookup};
 use larder_core::time::Timestamp;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -52,9 +53,11 @@ impl Stream {
     /// The core asks for one key, and perhaps for that of a variant, never for a third: its states end the recursion.
     fn look_up(&mut self, key: &Key, now: Timestamp) -> Result<Action, HostError> {
         let found = self.worker.lookup(key, now);
-        let answer = found
-            .as_ref()
-            .map_or(Answer::Absent, |found| Answer::Found(found.payload()));
+        let answer = match &found {
+            Lookup::Absent(AbsentReason::Expired) => Answer::Expired,
+            Lookup::Absent(_) => Answer::Absent,
+            Lookup::Found(found) => Answer::Found(found.payload()),
+        };
         let step = self.exchange.on(Event::Answer(answer), now);
         self.obey(step, now)
     }

@@ -11,7 +11,7 @@ use larder_core::config::Config;
 use larder_core::exchange::{Candidate, CaptureBudget};
 use larder_core::key::Key;
 use larder_core::report::Counter;
-use larder_core::tier::{self, Found, Geometry, GeometryNotice, Lookup, SharedTier, Stored};
+use larder_core::tier::{self, AbsentReason, Geometry, GeometryNotice, Lookup, SharedTier, Stored};
 use larder_core::time::Timestamp;
 
 use crate::host::{self, HostError, LogLevel};
@@ -39,7 +39,11 @@ impl Worker {
             WORKER.with(|worker| Rc::clone(worker.get_or_init(|| Rc::new(Self::new(config)))));
         worker.budget.set_limit(config.limits.capture_bytes);
         if let Ok(mut tier) = worker.tier.try_borrow_mut() {
-            tier.set_max_bytes(config.storage.max_bytes);
+            tier.configure(
+                Geometry::clamped(config.storage.slots),
+                config.storage.max_bytes,
+            );
+            worker.told.set(false);
         }
         worker
     }
@@ -64,21 +68,17 @@ impl Worker {
     }
 
     /// Looks an entry up; whatever goes wrong is a miss and a number.
-    pub(crate) fn lookup(&self, key: &Key, now: Timestamp) -> Option<Found> {
-        let found = self
-            .tier
-            .try_borrow_mut()
-            .ok()?
-            .lookup(&SharedData, key, now);
-        match found {
-            Lookup::Found(found) => Some(found),
-            Lookup::Absent(reason) => {
-                if let Some(counter) = reason.counter() {
-                    self.count(counter);
-                }
-                None
-            }
+    pub(crate) fn lookup(&self, key: &Key, now: Timestamp) -> Lookup {
+        let Ok(mut tier) = self.tier.try_borrow_mut() else {
+            return Lookup::Absent(AbsentReason::Failed);
+        };
+        let found = tier.lookup(&SharedData, key, now);
+        if let Lookup::Absent(reason) = &found
+            && let Some(counter) = reason.counter()
+        {
+            self.count(counter);
         }
+        found
     }
 
     /// Stores an entry, if it can be.

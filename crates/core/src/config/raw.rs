@@ -9,8 +9,11 @@ use super::read::{Cursor, Fields, Given};
 use super::{AddedHeaders, CacheErrors, Heuristic, RequestCacheControl, SetCookie, Switch};
 use crate::time::Seconds;
 
-/// A guest has 32-bit addresses, and other things to keep than one body.
-const MAX_GUEST_BYTES: u64 = 1 << 30;
+/// A body is in the worker's memory up to three times while it is stored, and that memory ends at 1 GiB.
+const MAX_OBJECT_BYTES: u64 = 64 << 20;
+
+/// What leaves the worker room for everything else.
+const MAX_CAPTURE_BYTES: u64 = 512 << 20;
 
 pub(super) struct RawConfig {
     pub(super) rules: Vec<RawRule>,
@@ -143,11 +146,13 @@ fn read_limits(fields: &mut Fields<'_>) -> RawLimits {
         let number = cursor.number(least..=most);
         number.map(|number| usize::try_from(number).unwrap_or(usize::MAX))
     };
-    let body = |cursor: Cursor<'_>| size(cursor, 1, MAX_GUEST_BYTES);
     let limits = fields.optional("limits", |cursor| {
         cursor.object(|fields| RawLimits {
-            max_object_bytes: fields.optional("max_object_bytes", body),
-            capture_bytes: fields.optional("capture_bytes", body),
+            max_object_bytes: fields.optional("max_object_bytes", |cursor| {
+                size(cursor, 1, MAX_OBJECT_BYTES)
+            }),
+            capture_bytes: fields
+                .optional("capture_bytes", |cursor| size(cursor, 1, MAX_CAPTURE_BYTES)),
             max_variants: fields.optional("max_variants", |cursor| size(cursor, 1, 256)),
             max_key_bytes: fields.optional("max_key_bytes", |cursor| size(cursor, 256, 65_536)),
         })

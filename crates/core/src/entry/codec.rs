@@ -67,15 +67,16 @@ pub struct StoredResponse<'a> {
     pub body: &'a [u8],
 }
 
-/// Writes a response.
-pub fn encode_response(response: &StoredResponse<'_>) -> Vec<u8> {
+/// Writes a response; `None` where there is no memory for it, which in the filter must not end the worker.
+pub fn encode_response(response: &StoredResponse<'_>) -> Option<Vec<u8>> {
     let meta = &response.meta;
     let size = response
         .pairs
         .len()
         .saturating_add(response.body.len())
         .saturating_add(54);
-    let mut out = Vec::with_capacity(size);
+    let mut out = Vec::new();
+    out.try_reserve_exact(size).ok()?;
     out.extend_from_slice(&[VERSION, RESPONSE]);
     out.extend_from_slice(&response.status.to_le_bytes());
     out.push(match meta.lifetime.source {
@@ -95,7 +96,7 @@ pub fn encode_response(response: &StoredResponse<'_>) -> Vec<u8> {
     });
     push_counted(&mut out, response.pairs);
     push_counted(&mut out, response.body);
-    sealed(out)
+    Some(sealed(out))
 }
 
 /// Writes the list of variants.
@@ -250,7 +251,7 @@ mod tests {
         let golden = "0101c800022c010000020000000010a5d4e8000000\
                       00da3f10e900000008070605040302010305000000706169727304000000626f6479\
                       5f4cffb659595d0a";
-        assert_eq!(hex(&encode_response(&sample())), golden);
+        assert_eq!(hex(&encode_response(&sample()).unwrap()), golden);
     }
 
     #[test]
@@ -280,14 +281,14 @@ mod tests {
     #[test]
     fn a_response_written_is_a_response_read() {
         assert_eq!(
-            Payload::decode(&encode_response(&sample())),
+            Payload::decode(&encode_response(&sample()).unwrap()),
             Ok(Payload::Response(sample()))
         );
     }
 
     #[test]
     fn cut_lengthened_or_changed_bytes_are_refused() {
-        let whole = encode_response(&sample());
+        let whole = encode_response(&sample()).unwrap();
         for cut in 0..whole.len() {
             assert!(Payload::decode(&whole[..cut]).is_err(), "cut at {cut}");
         }
@@ -309,7 +310,7 @@ mod tests {
 
     #[test]
     fn another_version_is_told_apart_from_damage() {
-        let mut bytes = encode_response(&sample());
+        let mut bytes = encode_response(&sample()).unwrap();
         bytes[0] = 2;
         assert_eq!(Payload::decode(&bytes), Err(DecodeError::Version));
     }
@@ -322,7 +323,7 @@ mod tests {
             let bytes = sealed(bytes);
             if let Ok(payload) = Payload::decode(&bytes) {
                 let again = match payload {
-                    Payload::Response(response) => encode_response(&response),
+                    Payload::Response(response) => encode_response(&response).unwrap(),
                     Payload::Variants(variants) => encode_variants(&variants),
                 };
                 prop_assert_eq!(again, bytes);

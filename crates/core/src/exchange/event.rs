@@ -54,6 +54,8 @@ pub enum ResponseBody {
 pub enum Answer<'a> {
     /// Nothing that can be used.
     Absent,
+    /// Something that is over.
+    Expired,
     /// These bytes, whose key was compared.
     Found(&'a [u8]),
 }

@@ -151,6 +151,7 @@ impl Looking {
     ) -> (State, Step<'a>) {
         let payload = match answer {
             Answer::Absent => return self.miss(around),
+            Answer::Expired => return self.forward(around, Forward::Stale(Reason::Expired)),
             Answer::Found(bytes) => Payload::decode(bytes),
         };
         match (payload, &self.place) {

@@ -8,7 +8,7 @@ use super::event::{Arriving, ResponseBody};
 use super::request::Subject;
 use super::store::{Capturing, Draft, Placement};
 use super::validate::Question;
-use super::{Effect, State, Step, Surroundings, annotate};
+use super::{Effect, State, Step, Surroundings, annotate, serve};
 use crate::config::Limits;
 use crate::entry::{Lifetime, Meta, Validation, VariantMark, Variants};
 use crate::http::{Headers, ResponseHead, list};
@@ -19,9 +19,10 @@ use crate::policy::storable::{self, Storability};
 use crate::report::{Annotation, Counter, Forward, Storing};
 use crate::time::{Seconds, Timestamp};
 
-/// The host drops all fields of a reply that has more than 1,024, without a word (proxy-wasm-cpp-host
-/// `src/pairs_util.cc`); an answer from the cache adds a few of its own.
+/// The host drops all fields of a reply that has more than 1,024 or takes more than a mebibyte, without a word
+/// (proxy-wasm-cpp-host `src/pairs_util.cc`, `limits.h`); an answer from the cache adds a few of its own.
 const MAX_FIELDS: usize = 1000;
+const MAX_HEAD_BYTES: usize = 512 * 1024;
 
 /// The request is on its way to the origin.
 #[derive(Debug)]
@@ -53,66 +54,79 @@ impl Forwarding {
         now: Timestamp,
     ) -> (State, Step<'a>) {
         let Ok(response) = ResponseHead::parse(arriving.headers) else {
-            return self.missed(around, Err(Reason::Status));
+            return self.skipped(around, Reason::Status);
         };
+        if !came_from_upstream(arriving.attributes) {
+            return self.skipped(around, Reason::LocalReply);
+        }
         let basis = std::mem::replace(&mut self.basis, Basis::Nothing);
-        if let (Basis::Asked(question), 304) = (basis, response.status)
-            && came_from_upstream(arriving.attributes)
-        {
+        if let (Basis::Asked(question), 304) = (basis, response.status) {
             return question.confirmed(&self, around, response, now);
         }
-        let storing = self.draft(around, &response, now).and_then(|draft| {
-            if !came_from_upstream(arriving.attributes) {
-                return Err(Reason::LocalReply);
-            }
-            let promised = match arriving.body {
-                ResponseBody::Follows => content_length(&response.headers),
-                ResponseBody::None => Some(0),
-            };
-            let limit = around.config.limits.max_object_bytes;
-            let capture = Capture::begin(&around.budget, promised, limit)?;
-            Ok(Capturing {
-                policy: self.subject.policy,
-                draft,
-                capture,
-            })
-        });
-        let (state, mut step) = self.missed(around, storing);
-        match (state, arriving.body) {
-            (State::Capturing(capturing), ResponseBody::None) => {
+        match self.begin(around, &response, arriving.body, now) {
+            Err(reason) => self.skipped(around, reason),
+            Ok(capturing) => self.captured(around, &response.headers, capturing, arriving.body),
+        }
+    }
+
+    /// The origin's response is the answer, and is not stored.
+    fn skipped<'a>(&self, around: &Surroundings, reason: Reason) -> (State, Step<'a>) {
+        let annotation = Annotation::Miss(self.forward, Storing::Skipped(reason));
+        let mut step = annotate(around, annotation);
+        let not_stored = Effect::Count(Counter::NotStored(reason));
+        step.effects
+            .extend([Effect::Count(Counter::Missed), not_stored]);
+        (State::done(), step)
+    }
+
+    /// The origin's response is the answer, and is copied on its way.
+    fn captured<'a>(
+        &self,
+        around: &Surroundings,
+        sent: &Headers,
+        capturing: Capturing,
+        body: ResponseBody,
+    ) -> (State, Step<'a>) {
+        let annotation = Annotation::Miss(self.forward, Storing::Captured);
+        let mut step = annotate(around, annotation);
+        step.effects.push(Effect::Count(Counter::Missed));
+        // The head leaves before `store_if` can judge the body; nothing is promised that may not be kept.
+        let policy = around.config.policy(self.subject.policy);
+        let promise = policy
+            .filter(|policy| policy.store_if.json.is_none())
+            .and_then(|policy| serve::cache_control(sent, &capturing.draft.meta, policy, around));
+        let promise = promise.map(|value| Effect::AddHeader("cache-control", value));
+        step.effects.extend(promise);
+        match body {
+            ResponseBody::Follows => (State::Capturing(Box::new(capturing)), step),
+            ResponseBody::None => {
                 let (state, stored) = capturing.finish(around);
                 step.effects.extend(stored.effects);
                 (state, step)
             }
-            (state, ResponseBody::Follows | ResponseBody::None) => (state, step),
         }
     }
 
-    /// The origin's response is the answer, stored or not.
-    fn missed<'a>(
+    /// Begins the copy of a response that is to be stored.
+    fn begin(
         &self,
         around: &Surroundings,
-        storing: Result<Capturing, Reason>,
-    ) -> (State, Step<'a>) {
-        let missed = Effect::Count(Counter::Missed);
-        match storing {
-            Err(reason) => {
-                let annotation = Annotation::Miss(self.forward, Storing::Skipped(reason));
-                let mut step = annotate(around, annotation);
-                let not_stored = Effect::Count(Counter::NotStored(reason));
-                step.effects.extend([missed, not_stored]);
-                (State::done(), step)
-            }
-            Ok(capturing) => {
-                let annotation = Annotation::Miss(self.forward, Storing::Captured);
-                let mut step = annotate(around, annotation);
-                step.effects.push(missed);
-                let promise = capturing.draft.promise(self.subject.policy, around);
-                let promise = promise.map(|value| Effect::AddHeader("cache-control", value));
-                step.effects.extend(promise);
-                (State::Capturing(Box::new(capturing)), step)
-            }
-        }
+        response: &ResponseHead,
+        body: ResponseBody,
+        now: Timestamp,
+    ) -> Result<Capturing, Reason> {
+        let draft = self.draft(around, response, now)?;
+        let promised = match body {
+            ResponseBody::Follows => content_length(&response.headers),
+            ResponseBody::None => Some(0),
+        };
+        let limit = around.config.limits.max_object_bytes;
+        Ok(Capturing {
+            policy: self.subject.policy,
+            _hold: Hold::of(&around.budget, draft.size())?,
+            capture: Capture::begin(&around.budget, promised, limit)?,
+            draft,
+        })
     }
 
     /// What is stored of a response with this head.
@@ -131,7 +145,9 @@ impl Forwarding {
         };
         let facts = self.subject.facts;
         let plan = match storable::judge(facts, response, policy, times, &config.limits) {
-            Storability::Store(plan) if plan.headers.len() > MAX_FIELDS => {
+            Storability::Store(plan)
+                if plan.headers.len() > MAX_FIELDS || plan.headers.size() > MAX_HEAD_BYTES =>
+            {
                 return Err(Reason::TooLarge);
             }
             Storability::Store(plan) => plan,

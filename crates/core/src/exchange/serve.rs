@@ -95,7 +95,7 @@ pub(super) fn promise(
     headers
 }
 
-/// The Cache-Control that stands for a rule's TTL.
+/// The Cache-Control that stands for a rule's TTL; none beside a cookie, which no cache behind us should keep.
 pub(super) fn cache_control(
     headers: &Headers,
     meta: &Meta,
@@ -104,15 +104,21 @@ pub(super) fn cache_control(
 ) -> Option<String> {
     let wanted = around.config.headers.cache_control == Switch::On
         && meta.lifetime.source == FreshnessSource::Rule
-        && !headers.contains("cache-control");
+        && !headers.contains("cache-control")
+        && !headers.contains("set-cookie");
     let scope = if policy.identity.is_some() {
         "private"
     } else {
         "public"
     };
-    // A rule's lifetime counts from the response's arrival; the client counts from zero as well.
-    let ttl = meta.lifetime.seconds.saturating_sub(meta.initial_age);
-    wanted.then(|| format!("{scope}, max-age={}", ttl.get()))
+    // The lifetime counts from the same moment as the Age that goes with it. That an age is one second may just mean that
+    // the clock struck while the response was on its way: then the client gets the number that was configured.
+    let inherited = match meta.initial_age.get() {
+        0 | 1 => meta.initial_age,
+        _ => Seconds::ZERO,
+    };
+    let max_age = meta.lifetime.seconds.saturating_sub(inherited);
+    wanted.then(|| format!("{scope}, max-age={}", max_age.get()))
 }
 
 /// Answers that there is nothing stored, since the client wants nothing else.

@@ -5,8 +5,9 @@
 
 use std::rc::Rc;
 
+use super::budget::Hold;
 use super::capture::Capture;
-use super::{Candidate, Effect, State, Step, Surroundings, not_stored, serve};
+use super::{Candidate, Effect, State, Step, Surroundings, not_stored};
 use crate::config::PolicyId;
 use crate::entry::{Meta, StoredResponse, Variants, encode_response, encode_variants};
 use crate::http::Headers;
@@ -38,14 +39,20 @@ pub(super) enum Placement {
 }
 
 impl Draft {
-    /// The Cache-Control that the client is given where the origin gave none.
-    pub(super) fn promise(&self, policy: PolicyId, around: &Surroundings) -> Option<String> {
-        let policy = around.config.policy(policy)?;
-        serve::cache_control(&self.headers, &self.meta, policy, around)
+    /// About how many bytes of memory it takes.
+    pub(super) fn size(&self) -> usize {
+        let keys = match &self.place {
+            Placement::Primary(key) => key.canonical().len(),
+            Placement::Variant { primary, key, .. } => primary
+                .canonical()
+                .len()
+                .saturating_add(key.canonical().len()),
+        };
+        self.headers.size().saturating_add(keys)
     }
 
-    /// With this body, what is to be stored, in order.
-    pub(super) fn with_body(mut self, body: &[u8]) -> Vec<Candidate> {
+    /// With this body, what is to be stored, in order; [`Reason::NoRoom`] where there is no memory to write it down.
+    pub(super) fn with_body(mut self, body: &[u8]) -> Result<Vec<Candidate>, Reason> {
         let has_validator = self.headers.contains("etag") || self.headers.contains("last-modified");
         if self.status == 200 && !has_validator {
             self.headers.push("etag", validation::content_etag(body));
@@ -55,7 +62,8 @@ impl Draft {
             status: self.status,
             pairs: &self.headers.to_pairs(),
             body,
-        });
+        })
+        .ok_or(Reason::NoRoom)?;
         let (started, expires) = (self.meta.request_time, self.expires);
         let candidate = |key, expires, payload| Candidate {
             key,
@@ -63,7 +71,7 @@ impl Draft {
             expires,
             payload,
         };
-        match self.place {
+        Ok(match self.place {
             Placement::Primary(key) => vec![candidate(key, expires, payload)],
             Placement::Variant {
                 primary,
@@ -77,7 +85,7 @@ impl Draft {
                     candidate(primary, listed, list),
                 ]
             }
-        }
+        })
     }
 }
 
@@ -87,6 +95,8 @@ pub(super) struct Capturing {
     pub(super) policy: PolicyId,
     pub(super) draft: Draft,
     pub(super) capture: Capture,
+    /// For the draft, which waits as long as the body takes.
+    pub(super) _hold: Hold,
 }
 
 impl Capturing {
@@ -113,6 +123,6 @@ impl Capturing {
         let policy = around.config.policy(self.policy).ok_or(Reason::Internal)?;
         let body = self.capture.finish()?;
         store_if::judge_body(&policy.store_if, body.as_bytes())?;
-        Ok(self.draft.with_body(body.as_bytes()))
+        self.draft.with_body(body.as_bytes())
     }
 }

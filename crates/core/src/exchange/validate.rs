@@ -91,19 +91,22 @@ impl Question {
             }
             draft = forwarding.draft(around, &judged, now);
         }
-        let (storing, age, stored) = match draft {
-            Ok(draft) => {
-                head.headers = draft.headers.clone();
-                if let Some(promise) = draft.promise(forwarding.subject.policy, around) {
-                    head.headers.push("cache-control", promise);
-                }
-                (
-                    Storing::Captured,
-                    draft.meta.initial_age,
-                    draft.with_body(&self.body),
-                )
+        let mut age = Seconds::ZERO;
+        let stored = draft.and_then(|draft| {
+            let headers = draft.headers.clone();
+            head.headers = serve::promise(headers, &draft.meta, policy, around);
+            age = draft.meta.initial_age;
+            draft.with_body(&self.body)
+        });
+        let (storing, effects) = match stored {
+            Ok(stored) => (
+                Storing::Captured,
+                stored.into_iter().map(Effect::Store).collect(),
+            ),
+            Err(reason) => {
+                let not_stored = Effect::Count(Counter::NotStored(reason));
+                (Storing::Skipped(reason), vec![not_stored])
             }
-            Err(reason) => (Storing::Skipped(reason), Seconds::ZERO, Vec::new()),
         };
         let found = Found {
             status: head.status,
@@ -114,10 +117,7 @@ impl Question {
         };
         let preconditions = Preconditions::of(&forwarding.subject.head);
         let mut step = serve::answer(found, preconditions.as_ref(), around.config.headers);
-        if let Storing::Skipped(reason) = storing {
-            step.effects.push(Effect::Count(Counter::NotStored(reason)));
-        }
-        step.effects.extend(stored.into_iter().map(Effect::Store));
+        step.effects.extend::<Vec<_>>(effects);
         (State::Serving, step)
     }
 }

@@ -98,11 +98,11 @@ impl Annotation {
             Self::Hit { ttl, .. } => write!(out, "; hit; ttl={}", ttl.get()),
             Self::Miss(forward, storing) => {
                 let _ = write!(out, "; fwd={}", forward.code());
-                write_storing(&mut out, storing)
+                write_storing(&mut out, forward, storing)
             }
             Self::Revalidated(forward, storing) => {
                 let _ = write!(out, "; fwd={}; fwd-status=304", forward.code());
-                write_storing(&mut out, storing)
+                write_storing(&mut out, forward, storing)
             }
             Self::Unanswered => write!(out, "; detail={}", Reason::OnlyIfCached.code()),
         };
@@ -110,10 +110,12 @@ impl Annotation {
     }
 }
 
-fn write_storing(out: &mut String, storing: Storing) -> std::fmt::Result {
-    match storing {
-        Storing::Captured => write!(out, "; stored"),
-        Storing::Skipped(reason) => write!(out, "; detail={}", reason.code()),
+/// There is one `detail`: why the response is not stored, or else why the stored one was not used.
+fn write_storing(out: &mut String, forward: Forward, storing: Storing) -> std::fmt::Result {
+    match (storing, forward.detail()) {
+        (Storing::Captured, None) => write!(out, "; stored"),
+        (Storing::Captured, Some(reason)) => write!(out, "; stored; detail={}", reason.code()),
+        (Storing::Skipped(reason), _) => write!(out, "; detail={}", reason.code()),
     }
 }
 
@@ -124,6 +126,15 @@ impl Forward {
             Self::Request
         } else {
             Self::Stale(obstacle)
+        }
+    }
+
+    /// What `fwd` does not say already.
+    fn detail(self) -> Option<Reason> {
+        match self {
+            Self::Request => Some(Reason::RequestDirective),
+            Self::Stale(Reason::Expired) | Self::UriMiss | Self::VaryMiss => None,
+            Self::Stale(reason) => Some(reason),
         }
     }
 

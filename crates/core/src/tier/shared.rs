@@ -86,8 +86,10 @@ impl SharedTier {
         std::mem::take(&mut self.evicted)
     }
 
-    /// From now on the entries of all workers may take so many bytes.
-    pub fn set_max_bytes(&mut self, max_bytes: u64) {
+    /// A new configuration: the bound on bytes holds from now on; another geometry than the one in force is only told
+    /// of, at each tick.
+    pub fn configure(&mut self, geometry: Geometry, max_bytes: u64) {
+        self.configured = geometry;
         self.max_bytes = max_bytes;
     }
 

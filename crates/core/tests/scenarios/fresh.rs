@@ -22,7 +22,8 @@ fn an_entry_answers_until_its_time_is_over() {
 
     stage.wait(1);
     let again = stage.exchange(get("/a"), reply("two"));
-    assert_eq!((again.field("x-cache"), again.text()), ("MISS", "two"));
+    assert_eq!(again.cache(), ("MISS", "larder; fwd=stale; stored"));
+    assert_eq!(again.text(), "two");
     assert_eq!(stage.origin_requests, 2);
 }
 
@@ -61,7 +62,10 @@ fn a_rule_that_changed_does_not_use_what_another_stored() {
     stage.exchange(get("/a"), reply("one"));
     stage.reconfigure(r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":30}]}"#);
     let answer = stage.exchange(get("/a"), reply("two"));
-    assert_eq!(answer.cache(), ("MISS", "larder; fwd=stale; stored"));
+    assert_eq!(
+        answer.cache(),
+        ("MISS", "larder; fwd=stale; stored; detail=other-rule")
+    );
 }
 
 #[test]
@@ -138,4 +142,45 @@ fn bytes_that_changed_in_the_slot_are_a_miss_and_a_number() {
         assert_eq!(stage.count(Counter::Corrupt), 1);
         assert_eq!(stage.exchange(get("/a"), reply("three")).text(), "two");
     }
+}
+
+#[test]
+fn what_may_not_be_kept_is_not_promised_to_caches_behind() {
+    let if_body = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60,
+        "store_if":{"json":{"pointer":"/cacheable","equals":true}}}]}"#;
+    let mut stage = Stage::new(if_body);
+    let refused = stage.exchange(get("/a"), reply(r#"{"cacheable":false}"#));
+    assert_eq!(refused.field("cache-control"), "");
+    stage.exchange(get("/b"), reply(r#"{"cacheable":true}"#));
+    let hit = stage.exchange(get("/b"), reply("?"));
+    assert_eq!(hit.field("cache-control"), "public, max-age=60");
+
+    let strip = r#"{"set_cookie":"strip","rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]}"#;
+    let mut stage = Stage::new(strip);
+    let with_cookie = stage.exchange(get("/a"), reply("x").with("set-cookie", "sid=alice"));
+    assert_eq!(
+        (
+            with_cookie.field("set-cookie"),
+            with_cookie.field("cache-control")
+        ),
+        ("sid=alice", "")
+    );
+    let hit = stage.exchange(get("/a"), reply("?"));
+    assert_eq!(
+        (hit.field("set-cookie"), hit.field("cache-control")),
+        ("", "public, max-age=60")
+    );
+}
+
+#[test]
+fn what_is_promised_agrees_with_the_age_beside_it() {
+    let mut stage = Stage::new(CACHE_ALL);
+    stage.exchange(get("/a"), reply("x").with("age", "40"));
+    stage.wait(30);
+    let hit = stage.exchange(get("/a"), reply("?"));
+    assert_eq!(
+        (hit.field("age"), hit.field("cache-control")),
+        ("70", "public, max-age=100")
+    );
+    assert_eq!(hit.cache(), ("HIT", "larder; hit; ttl=30"));
 }

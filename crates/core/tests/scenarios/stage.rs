@@ -13,7 +13,7 @@ use larder_core::key::Attributes;
 use larder_core::policy::request::RequestBody;
 use larder_core::report::Counter;
 use larder_core::tier::{
-    Candidate, Cas, Geometry, Lookup, MemoryGauge, MemoryKv, SharedKv, SharedTier,
+    AbsentReason, Candidate, Cas, Geometry, Lookup, MemoryGauge, MemoryKv, SharedKv, SharedTier,
 };
 use larder_core::time::Timestamp;
 
@@ -294,6 +294,9 @@ impl Stage {
                 Lookup::Found(found) => {
                     let step = exchange.on(Event::Answer(Answer::Found(found.payload())), self.now);
                     self.settle(exchange, step, request)
+                }
+                Lookup::Absent(AbsentReason::Expired) => {
+                    self.drive(exchange, Event::Answer(Answer::Expired), request)
                 }
                 Lookup::Absent(_) => self.drive(exchange, Event::Answer(Answer::Absent), request),
             },
