@@ -3,6 +3,9 @@
 //! A query is split at `&`; empty parameters say nothing and are left out. Each is normalised as a path is (RFC 3986
 //! section 6.2.2); one with a broken escape stays as it came, which no normalised one can look like. `+` and `%20`,
 //! `a` and `a=` stay different: only the origin knows whether they mean the same.
+//!
+//! Some servers split at `;` too. Behind it a client could hide a parameter that counts in one that does not, and have
+//! the response kept for those who sent neither; so what holds a `;` is never left out.
 
 use std::borrow::Cow;
 
@@ -15,7 +18,7 @@ pub(super) fn parameters<'a>(query: &'a str, spec: &QuerySpec) -> Vec<Cow<'a, st
         .split('&')
         .filter(|parameter| !parameter.is_empty())
         .map(|parameter| normalize_percent(parameter).unwrap_or(Cow::Borrowed(parameter)))
-        .filter(|parameter| is_chosen(name(parameter), spec))
+        .filter(|parameter| parameter.contains(';') || is_chosen(name(parameter), spec))
         .collect();
     match spec.order {
         QueryOrder::AsSent | QueryOrder::Verbatim => {}
@@ -95,6 +98,12 @@ mod tests {
                 r#"{"include": ["a*"], "exclude": ["*b"]}"#,
                 "ab=1&ac=2",
                 "ac=2",
+            ),
+            (
+                "hidden behind a semicolon",
+                r#"{"include": ["a"], "exclude": ["utm_*"]}"#,
+                "utm_x=1;a=2&b=1;a=3&utm_y=4%3Ba=5",
+                "b=1;a=3&utm_x=1;a=2",
             ),
         ] {
             assert_eq!(chosen(spec, query), expected, "{name}");
