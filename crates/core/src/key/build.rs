@@ -93,13 +93,29 @@ impl Key {
 
 fn write_origin(canonical: &mut Canonical, head: &RequestHead) -> Result<(), KeyError> {
     let authority = Authority::parse(head.authority()).ok_or(KeyError::Authority)?;
-    canonical.bytes(Tag::Scheme, &[head.scheme()]);
+    write_scheme(canonical, head);
     let host = authority.host().to_ascii_lowercase();
     match authority.port_other_than_default(head.scheme()) {
         Some(port) => canonical.bytes(Tag::Host, &[host.as_bytes(), b":", port.as_bytes()]),
         None => canonical.bytes(Tag::Host, &[host.as_bytes()]),
     }
     Ok(())
+}
+
+/// The scheme, and behind a comma the one that the origin is told, where that is another.
+///
+/// `:scheme` is the client's to choose (an absolute target, HTTP/2), while origins decide by `x-forwarded-proto` whether
+/// to redirect and how to write links: what was fetched with one word is no answer to a request with the other.
+fn write_scheme(canonical: &mut Canonical, head: &RequestHead) {
+    let told = head
+        .headers()
+        .first("x-forwarded-proto")
+        .unwrap_or(head.scheme());
+    if told.eq_ignore_ascii_case(head.scheme()) {
+        canonical.bytes(Tag::Scheme, &[head.scheme()]);
+    } else {
+        canonical.bytes(Tag::Scheme, &[head.scheme(), b",", told]);
+    }
 }
 
 fn write_template(canonical: &mut Canonical, template: &Template, captures: &Captures) {

@@ -3,7 +3,7 @@
 //! ```text
 //! u8 version = 1 │ fields, each: u8 tag │ u32 length of the content │ content              lengths little-endian
 //!
-//!  1 scheme      bytes             lower case
+//!  1 scheme      bytes             lower case; then "," and x-forwarded-proto where that is another
 //!  2 host        bytes             lower case, with the port unless it is the scheme's own
 //!  3 path        bytes             normalised
 //!  4 template    list              in place of the path: "L" and a literal, "C" and a capture, "N" for none

@@ -121,6 +121,17 @@ fn the_form_of_a_key_with_every_part_is_frozen() {
 }
 
 #[test]
+fn what_the_origin_is_told_of_the_scheme_is_part_of_the_key() {
+    let config = unmatched();
+    let told = |scheme| key(&config, "a", "/", &[("x-forwarded-proto", scheme)]);
+    assert_eq!(told("HTTPS"), key(&config, "a", "/", &[]));
+    assert_ne!(told("http"), told("https"));
+    assert_ne!(told("http"), told(""));
+    let expected = "01 01 0a000000 68747470732c68747470 02 01000000 61 03 01000000 2f";
+    assert_eq!(hex(told("http").canonical()), joined(expected));
+}
+
+#[test]
 fn spellings_of_one_request_share_a_key() {
     let (unmatched, sorting) = (unmatched(), rule(r#""match": {}"#));
     let tracking = rule(r#""match": {}, "key": {"query": {"exclude": ["utm_*"]}}"#);
