@@ -160,7 +160,7 @@ fn read_response<'a>(reader: &mut Reader<'a>) -> Result<StoredResponse<'a>, Deco
     if !(200..=599).contains(&status) {
         return Err(DecodeError::Invalid);
     }
-    Ok(StoredResponse {
+    let response = StoredResponse {
         status,
         meta: Meta {
             lifetime: Lifetime {
@@ -180,7 +180,13 @@ fn read_response<'a>(reader: &mut Reader<'a>) -> Result<StoredResponse<'a>, Deco
         },
         pairs: reader.counted()?,
         body: reader.counted()?,
-    })
+    };
+    // What has no body by its status would end before it, and the next response on the connection begin with it.
+    match status {
+        206 | 304 => Err(DecodeError::Invalid),
+        204 if !response.body.is_empty() => Err(DecodeError::Invalid),
+        _ => Ok(response),
+    }
 }
 
 fn read_seconds(reader: &mut Reader<'_>) -> Result<Seconds, DecodeError> {
@@ -306,6 +312,22 @@ mod tests {
         assert_eq!(Payload::decode(&cut), Err(DecodeError::Truncated));
         let longer = sealed([content, &[0]].concat());
         assert_eq!(Payload::decode(&longer), Err(DecodeError::Trailing));
+    }
+
+    #[test]
+    fn a_status_that_has_no_body_comes_with_none() {
+        let decode = |status, body| {
+            let bytes = encode_response(&StoredResponse {
+                status,
+                body,
+                ..sample()
+            });
+            Payload::decode(&bytes.unwrap()).map(|_| ())
+        };
+        assert_eq!(decode(204, b""), Ok(()));
+        for (status, body) in [(204, &b"x"[..]), (206, b"x"), (304, b""), (304, b"x")] {
+            assert_eq!(decode(status, body), Err(DecodeError::Invalid), "{status}");
+        }
     }
 
     #[test]

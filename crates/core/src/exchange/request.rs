@@ -194,8 +194,9 @@ impl Looking {
         let Some(policy) = around.config.policy(self.subject.policy) else {
             return self.miss(around);
         };
-        let Ok(headers) = Headers::from_pairs(stored.pairs.to_vec()) else {
-            return self.corrupt(around);
+        let headers = match Headers::from_pairs(stored.pairs.to_vec()) {
+            Ok(headers) if serve::is_sendable(&headers) => headers,
+            Ok(_) | Err(_) => return self.corrupt(around),
         };
         match reuse::judge(&stored.meta, policy.hash, self.lookup.demands, now) {
             Reuse::Fresh { age, ttl_left } => {

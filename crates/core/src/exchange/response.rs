@@ -19,11 +19,6 @@ use crate::policy::storable::{self, Storability};
 use crate::report::{Annotation, Counter, Forward, Storing};
 use crate::time::{Seconds, Timestamp};
 
-/// The host drops all fields of a reply that has more than 1,024 or takes more than a mebibyte, without a word
-/// (proxy-wasm-cpp-host `src/pairs_util.cc`, `limits.h`); an answer from the cache adds a few of its own.
-const MAX_FIELDS: usize = 1000;
-const MAX_HEAD_BYTES: usize = 512 * 1024;
-
 /// The request is on its way to the origin.
 #[derive(Debug)]
 pub(super) struct Forwarding {
@@ -145,12 +140,8 @@ impl Forwarding {
         };
         let facts = self.subject.facts;
         let plan = match storable::judge(facts, response, policy, times, &config.limits) {
-            Storability::Store(plan)
-                if plan.headers.len() > MAX_FIELDS || plan.headers.size() > MAX_HEAD_BYTES =>
-            {
-                return Err(Reason::TooLarge);
-            }
-            Storability::Store(plan) => plan,
+            Storability::Store(plan) if serve::is_storable(&plan.headers) => plan,
+            Storability::Store(_) => return Err(Reason::TooLarge),
             Storability::Skip(reason) => return Err(reason),
         };
         let meta = Meta {

@@ -8,10 +8,38 @@ use std::borrow::Cow;
 use super::{Effect, Reply, Step, Surroundings, Verdict};
 use crate::config::{AddedHeaders, CachePolicy, Switch};
 use crate::entry::{FreshnessSource, Meta};
-use crate::http::Headers;
+use crate::http::{Headers, list};
 use crate::policy::validation::{self, Condition, Preconditions};
 use crate::report::{Annotation, Counter, Forward, Storing};
 use crate::time::Seconds;
+
+/// The host drops all fields of a reply that has more than 1,024 of them, or more than 1 MiB, without a word
+/// (proxy-wasm-cpp-host `src/pairs_util.cc`, `limits.h`); an answer from the cache adds a few of its own.
+const MAX_FIELDS: usize = 1000;
+const MAX_FIELD_BYTES: usize = 1_000_000; // each takes ten more in the block
+
+/// Whether a reply can have these fields, and so many `more` of Larder's own.
+fn is_within_bounds(headers: &Headers, more: usize) -> bool {
+    let size = |(name, value): (&[u8], &[u8])| name.len().saturating_add(value.len());
+    let bytes = headers.iter().map(size).fold(0, usize::saturating_add);
+    headers.len().saturating_add(more) <= MAX_FIELDS && bytes <= MAX_FIELD_BYTES
+}
+
+/// Whether there is room for a response's fields, and for the Cache-Control and ETag that may be added to them.
+pub(super) fn is_storable(headers: &Headers) -> bool {
+    is_within_bounds(headers, 2)
+}
+
+/// Whether stored fields can be sent. Anything may stand in a slot, and the host writes what it is given: a line break
+/// in a value would begin another field, or another response.
+pub(super) fn is_sendable(headers: &Headers) -> bool {
+    let is_field = |(name, value): (&[u8], &[u8])| {
+        !name.is_empty()
+            && name.iter().copied().all(list::is_token_byte)
+            && !value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'))
+    };
+    is_within_bounds(headers, 0) && headers.iter().all(is_field)
+}
 
 /// A stored response that may be used.
 pub(super) struct Found<'a> {
@@ -137,5 +165,40 @@ pub(super) fn unanswered<'a>(added: AddedHeaders) -> Step<'a> {
     Step {
         verdict: Verdict::Reply(reply),
         effects: vec![Effect::Count(Counter::Missed)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_that_would_be_something_else_on_the_wire_are_not_sent() {
+        for (name, value) in [
+            ("x-a", "1\r\nx-b: 2"),
+            ("x-a", "1\n"),
+            ("x-a", "\0"),
+            ("x-a: 1\r\nx-b", "2"),
+            ("x a", "1"),
+            ("", "1"),
+            (":status", "500"),
+        ] {
+            let headers = Headers::from_iter([("date", "then"), (name, value)]);
+            assert!(!is_sendable(&headers), "{name:?}: {value:?}");
+        }
+        let good = Headers::from_iter([(&b"X-Any"[..], &b"\xff \t\"a\""[..]), (b"x-empty", b"")]);
+        assert!(is_sendable(&good));
+    }
+
+    #[test]
+    fn more_fields_than_the_host_takes_are_not_sent() {
+        let many = |count| (0..count).map(|_| ("x", "")).collect::<Headers>();
+        assert!(is_sendable(&many(1000)));
+        assert!(!is_sendable(&many(1001)));
+        assert!(is_storable(&many(998)));
+        assert!(!is_storable(&many(999)));
+        let long = |bytes| Headers::from_iter([("x", "a".repeat(bytes))]);
+        assert!(is_sendable(&long(900_000)));
+        assert!(!is_sendable(&long(1_000_000)));
     }
 }

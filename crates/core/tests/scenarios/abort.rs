@@ -36,6 +36,15 @@ fn what_breaks_off_is_not_stored() {
 }
 
 #[test]
+fn a_body_where_none_can_be_is_not_stored() {
+    let mut stage = Stage::new(CACHE_ALL);
+    stage.exchange(get("/a"), reply("HTTP/1.1 200 OK").status(204));
+    assert_eq!(stage.count(Counter::NotStored(Reason::Incomplete)), 1);
+    let again = stage.exchange(get("/a"), reply("").status(204));
+    assert_eq!(again.field("x-cache"), "MISS");
+}
+
+#[test]
 fn what_the_proxy_made_is_not_stored() {
     let mut stage = Stage::new(CACHE_ALL);
     let answer = stage.exchange(get("/a"), reply("sorry").by_the_proxy());
