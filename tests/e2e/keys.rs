@@ -1,7 +1,8 @@
 //! What makes two requests the same.
 
-use larder_harness::client::Request;
+use larder_harness::client::{Request, raw};
 use larder_harness::origin::{Received, Reply};
+use larder_harness::wait::PATIENCE;
 
 use crate::stage::{CACHE_ALL, Stage, x_cache};
 
@@ -176,4 +177,36 @@ async fn a_response_that_varies_on_everything_is_not_stored() {
             Some("larder; fwd=uri-miss; detail=vary-star")
         );
     }
+}
+
+#[tokio::test]
+async fn a_parameter_behind_a_semicolon_is_not_left_out_with_the_one_before_it() {
+    let configuration = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60,
+        "key":{"query":{"exclude":["utm_*"]}}}]}"#;
+    let stage = Stage::start(configuration).await;
+    stage
+        .origin
+        .on_call("/list", |request| Reply::ok(request.path.clone()));
+    assert_eq!(x_cache(&stage.get("/list?utm_x=1;page=2").await), "MISS");
+    let plain = stage.get("/list").await;
+    assert_eq!((x_cache(&plain), plain.text().as_str()), ("MISS", "/list"));
+}
+
+#[tokio::test]
+async fn a_client_cannot_fetch_for_another_scheme_than_the_origin_is_told() {
+    let stage = Stage::start(CACHE_ALL).await;
+    stage.origin.on_call("/page", |request| {
+        Reply::ok(request.header("x-forwarded-proto").unwrap_or("").to_owned())
+    });
+    // An absolute target sets `:scheme`; Envoy goes on telling the origin what the connection was.
+    let absolute =
+        b"GET https://api.example.com/page HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let poison = raw(stage.address(), absolute, PATIENCE).await.unwrap();
+    assert!(poison.ends_with(b"\r\n\r\nhttp"));
+    let over_tls = Request::get("/page").header("x-forwarded-proto", "https");
+    let honest = stage.send(over_tls).await;
+    assert_eq!(
+        (x_cache(&honest), honest.text().as_str()),
+        ("MISS", "https")
+    );
 }
