@@ -247,6 +247,30 @@ mod tests {
     }
 
     #[test]
+    fn a_guest_has_only_so_much_memory() {
+        for (field, most) in [
+            ("capture_bytes", 512 << 20),
+            ("max_object_bytes", 128 << 20),
+        ] {
+            let parse = |bytes: u32| {
+                let storage = r#""storage": {"max_bytes": 1099511627776}"#;
+                let others = r#""capture_bytes": 536870912"#;
+                let limits = match field {
+                    "capture_bytes" => format!(r#""{field}": {bytes}"#),
+                    _ => format!(r#"{others}, "{field}": {bytes}"#),
+                };
+                let json = format!(r#"{{{storage}, "limits": {{{limits}}}}}"#);
+                Config::parse(json.as_bytes())
+            };
+            assert!(parse(most).is_ok(), "{field}");
+            let problem = parse(most + 1).unwrap_err();
+            let expected = format!("limits.{field}: must be at most {most}");
+            assert_eq!(problem.len(), 1);
+            assert_eq!(problem[0].to_string(), expected);
+        }
+    }
+
+    #[test]
     fn one_problem_does_not_breed_others() {
         for (json, problem) in [
             (

@@ -9,11 +9,10 @@ use super::read::{Cursor, Fields, Given};
 use super::{AddedHeaders, CacheErrors, Heuristic, RequestCacheControl, SetCookie, Switch};
 use crate::time::Seconds;
 
-/// A body is in the worker's memory up to three times while it is stored, and that memory ends at 1 GiB.
-const MAX_OBJECT_BYTES: u64 = 64 << 20;
-
-/// What leaves the worker room for everything else.
+/// The host gives a VM 1 GiB (proxy-wasm-cpp-host `limits.h`), and whoever asks for more takes the worker down: half of it
+/// for what is under way, and room beside it for the copies of one body on its way into a slot.
 const MAX_CAPTURE_BYTES: u64 = 512 << 20;
+const MAX_OBJECT_BYTES: u64 = 128 << 20;
 
 pub(super) struct RawConfig {
     pub(super) rules: Vec<RawRule>,

@@ -112,6 +112,9 @@ impl Forwarding {
     ) -> Result<Capturing, Reason> {
         let draft = self.draft(around, response, now)?;
         let promised = match body {
+            // "A 204 response is terminated by the end of the header section; it cannot contain content or trailers." RFC 9110
+            // section 15.3.5.
+            ResponseBody::Follows if response.status == 204 => Some(0),
             ResponseBody::Follows => content_length(&response.headers),
             ResponseBody::None => Some(0),
         };
