@@ -25,8 +25,8 @@ test: ## Run every test: the core natively, the module, and both in real Envoy
 	$(OPEN_FILES); LARDER_WASM=$(MODULE) cargo test --workspace --exclude larder-core
 	@$(MAKE) --no-print-directory e2e
 
-e2e: wasm tools ## Run the end-to-end tests in real Envoy
-	$(OPEN_FILES); LARDER_WASM=$(MODULE) cargo test --package larder --test e2e
+e2e: wasm tools ## Check the module, and run the end-to-end tests in real Envoy
+	$(OPEN_FILES); LARDER_WASM=$(MODULE) cargo test --package larder --test wasm_module --test e2e
 
 check: ## Check format, lints (native and wasm) and dependencies; needs no network
 	cargo fmt --all --check

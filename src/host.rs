@@ -243,10 +243,14 @@ pub(crate) fn send_response(
 }
 
 /// An attribute of the request, the response or the proxy; `None` when there is none.
-pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
+pub(crate) fn property(path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
     let path = path.join("\0");
     // SAFETY: the path outlives the call and `receive` passes valid places.
-    receive(|data, len| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, len) }).ok()
+    match receive(|data, len| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, len) }) {
+        Ok(value) => Ok(Some(value)),
+        Err(HostError::NOT_FOUND) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The value under a key that all workers share, and its compare-and-swap value.

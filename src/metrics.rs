@@ -21,7 +21,9 @@ impl Metrics {
     pub(crate) fn define() -> Self {
         let counter =
             |counter: Counter| host::define_metric(MetricKind::Counter, &counter.name()).ok();
-        let gauge = |name| host::define_metric(MetricKind::Gauge, name).ok();
+        // Shared data is by vm_id and statistics are the process's: caches that share nothing must not count together.
+        let vm = vm_label();
+        let gauge = |name| host::define_metric(MetricKind::Gauge, &format!("{name}{vm}")).ok();
         Self {
             counters: Counter::all().map(counter).collect(),
             bytes: gauge("larder_bytes"),
@@ -42,9 +44,7 @@ impl Metrics {
             let _ = host::increment_metric(*id, by);
         }
     }
-}
 
-impl Metrics {
     /// Shows how many entries the last sweep found.
     pub(crate) fn show_entries(&self, entries: u64) {
         if let Some(id) = self.entries {
@@ -64,5 +64,25 @@ impl ByteGauge for Metrics {
         if let Some(id) = self.bytes {
             let _ = host::increment_metric(id, delta);
         }
+    }
+}
+
+/// `.vm_id.<id>`, or nothing for the empty id; bytes that would not do in a name are written in hexadecimal digits.
+fn vm_label() -> String {
+    let id = host::property(&["plugin_vm_id"])
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    let mut label = String::new();
+    for byte in &id {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => label.push(char::from(*byte)),
+            other => label.push_str(&format!("_{other:02x}")),
+        }
+    }
+    if label.is_empty() {
+        label
+    } else {
+        format!(".vm_id.{label}")
     }
 }

@@ -6,7 +6,7 @@ use larder_core::exchange::{
     Answer, Arrival, Arriving, Effect, Event, Exchange, ResponseBody, Step, Verdict,
 };
 use larder_core::http::Headers;
-use larder_core::key::{Attributes, Key};
+use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::policy::request::RequestBody;
 use larder_core::report::Counter;
 use larder_core::tier::{AbsentReason, Lookup};
@@ -27,8 +27,8 @@ pub(crate) struct Stream {
 struct HostAttributes;
 
 impl Attributes for HostAttributes {
-    fn attribute(&self, path: &[&str]) -> Option<Vec<u8>> {
-        host::property(path)
+    fn attribute(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
+        host::property(path).map_err(|_| Unreadable)
     }
 }
 

@@ -42,12 +42,12 @@ async fn twenty_thousand_urls_in_a_thousand_slots() {
         "the sweep has counted what is there",
         PATIENCE,
         async || {
-            let entries = stage.counter("larder_entries").await;
+            let entries = stage.counter("larder_entries.vm_id.larder").await;
             (512..=1024).contains(&entries)
         },
     )
     .await;
-    assert!(stage.counter("larder_bytes").await <= 16_777_216);
+    assert!(stage.counter("larder_bytes.vm_id.larder").await <= 16_777_216);
     stage.assert_unharmed().await;
 }
 
@@ -67,7 +67,7 @@ async fn the_byte_budget_holds_when_slots_are_plenty() {
             .unwrap();
     }
     assert!(
-        stage.counter("larder_bytes").await <= 8_388_608,
+        stage.counter("larder_bytes.vm_id.larder").await <= 8_388_608,
         "50 MB were stored one after the other"
     );
     let mut kept = 0;

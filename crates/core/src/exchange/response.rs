@@ -237,5 +237,5 @@ fn content_length(headers: &Headers) -> Option<u64> {
 fn came_from_upstream(attributes: &dyn Attributes) -> bool {
     attributes
         .attribute(&["response", "code_details"])
-        .is_some_and(|details| details == b"via_upstream")
+        .is_ok_and(|details| details.as_deref() == Some(b"via_upstream"))
 }

@@ -24,8 +24,16 @@ use super::jwt::{Claim, bearer_claim};
 pub trait Attributes {
     /// The value at `path`, such as `["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", …]`; `None` when
     /// there is none.
-    fn attribute(&self, path: &[&str]) -> Option<Vec<u8>>;
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`] when there may be one. That is not the same as none: somebody known must not become nobody.
+    fn attribute(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable>;
 }
+
+/// The host would not tell an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
 
 /// An identity as it stands in a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,16 +64,23 @@ pub(super) fn find(
                 .into_iter()
                 .chain(path.iter().map(String::as_str))
                 .collect();
-            text(attributes.attribute(&path).as_deref())
+            let value = attributes.attribute(&path);
+            let value = value.map_err(|Unreadable| KeyError::IdentityInvalid)?;
+            text(value.as_deref())
         }
     }?;
-    match (identity.trust, &identity.source, &found) {
-        (
-            Trust::Claimed,
-            IdentitySource::Header(_) | IdentitySource::Metadata(_),
-            Found::Integer(_) | Found::Text(_),
-        ) if !headers.contains("authorization") => Err(KeyError::IdentityInvalid),
-        (Trust::Claimed | Trust::Verified, _, _) => Ok(found),
+    let is_proved = match (identity.trust, &identity.source) {
+        (Trust::Verified, _) => true,
+        // The value is, or stands in, the credential that the key holds.
+        (Trust::Claimed, IdentitySource::Cookie(_) | IdentitySource::JwtClaim(_)) => true,
+        (Trust::Claimed, IdentitySource::Header(_) | IdentitySource::Metadata(_)) => {
+            found == Found::Anonymous || headers.contains("authorization")
+        }
+    };
+    if is_proved {
+        Ok(found)
+    } else {
+        Err(KeyError::IdentityInvalid)
     }
 }
 
@@ -105,9 +120,13 @@ mod tests {
     struct Metadata(&'static [u8]);
 
     impl Attributes for Metadata {
-        fn attribute(&self, path: &[&str]) -> Option<Vec<u8>> {
+        fn attribute(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
             let known = ["metadata", "filter_metadata", "jwt_authn", "payload", "sub"];
-            (path == known).then(|| self.0.to_vec())
+            let known_but = [known[0], known[1], "jwt_authn", "payload", "broken"];
+            match path {
+                path if path == known_but => Err(Unreadable),
+                path => Ok((path == known).then(|| self.0.to_vec())),
+            }
         }
     }
 
@@ -194,6 +213,7 @@ mod tests {
         };
         assert_eq!(metadata(["jwt_authn", "payload", "sub"]), alice());
         assert_eq!(metadata(["jwt_authn", "payload", "iss"]), NOBODY);
+        assert_eq!(metadata(["jwt_authn", "payload", "broken"]), REFUSED);
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod variant;
 use md5::{Digest, Md5};
 
 pub use build::{BuiltKey, KeyParts, Principal};
-pub use identity::Attributes;
+pub use identity::{Attributes, Unreadable};
 
 /// The canonical bytes of a key and their digest.
 #[derive(Clone, Debug, PartialEq, Eq)]

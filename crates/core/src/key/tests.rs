@@ -10,8 +10,8 @@ use crate::http::{Headers, RequestHead, Target};
 pub(super) struct Nothing;
 
 impl Attributes for Nothing {
-    fn attribute(&self, _: &[&str]) -> Option<Vec<u8>> {
-        None
+    fn attribute(&self, _: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(None)
     }
 }
 

@@ -107,16 +107,15 @@ pub fn not_modified_fields(stored: &Headers) -> Headers {
     // [...] a sender SHOULD NOT generate representation metadata other than the above listed fields unless said metadata
     // exists for the purpose of guiding cache updates (e.g., Last-Modified might be useful if the response does not have
     // an ETag field)." RFC 9110 section 15.4.5.
+    // What is no representation metadata, such as the permission of another origin's page to read the answer, stays.
     let has_tag = stored.contains("etag");
     let is_sent = |name: &[u8]| {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        is("cache-control")
-            || is("content-location")
-            || is("date")
-            || is("etag")
-            || is("expires")
-            || is("vary")
-            || (is("last-modified") && !has_tag)
+        let is_content = name
+            .get(..8)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"content-"));
+        let is_metadata = is_content && !is("content-location") && !is("content-security-policy");
+        !(is_metadata || (is("last-modified") && has_tag))
     };
     stored.iter().filter(|(name, _)| is_sent(name)).collect()
 }
@@ -257,9 +256,12 @@ mod tests {
         let expected = "ETag vary vary cache-control expires date content-location ";
         assert_eq!(String::from_utf8(sent).unwrap(), expected);
 
-        let untagged = Headers::from_iter([("last-modified", THEN), ("x-a", "1")]);
-        let expected = Headers::from_iter([("last-modified", THEN)]);
-        assert_eq!(not_modified_fields(&untagged), expected);
+        let untagged = Headers::from_iter([
+            ("last-modified", THEN),
+            ("access-control-allow-origin", "*"),
+            ("content-security-policy", "default-src 'self'"),
+        ]);
+        assert_eq!(not_modified_fields(&untagged), untagged);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use larder_core::exchange::{
     Verdict,
 };
 use larder_core::http::Headers;
-use larder_core::key::Attributes;
+use larder_core::key::{Attributes, Unreadable};
 use larder_core::policy::request::RequestBody;
 use larder_core::report::Counter;
 use larder_core::tier::{
@@ -336,7 +336,7 @@ impl Stage {
 struct Details(&'static str);
 
 impl Attributes for Details {
-    fn attribute(&self, path: &[&str]) -> Option<Vec<u8>> {
-        (path == ["response", "code_details"]).then(|| self.0.as_bytes().to_vec())
+    fn attribute(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok((path == ["response", "code_details"]).then(|| self.0.as_bytes().to_vec()))
     }
 }

@@ -7,7 +7,7 @@ use larder_core::exchange::{
     Answer, Arrival, Arriving, CaptureBudget, Event, Exchange, ResponseBody,
 };
 use larder_core::http::Headers;
-use larder_core::key::Attributes;
+use larder_core::key::{Attributes, Unreadable};
 use larder_core::policy::request::RequestBody;
 use larder_core::time::Timestamp;
 use proptest::prelude::*;
@@ -26,8 +26,8 @@ enum Happening {
 struct Anything(Option<Vec<u8>>);
 
 impl Attributes for Anything {
-    fn attribute(&self, _: &[&str]) -> Option<Vec<u8>> {
-        self.0.clone()
+    fn attribute(&self, _: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(self.0.clone())
     }
 }
 
