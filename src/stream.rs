@@ -80,27 +80,30 @@ impl Stream {
     }
 
     fn body(&mut self, size: usize, ended: bool) -> Result<Action, HostError> {
-        if !self.exchange.wants_body() {
+        let Some(wanted) = self.exchange.wanted_body() else {
             return Ok(Action::Continue);
-        }
+        };
         let now = host::now()?;
         if size > 0 {
-            let chunk = host::response_chunk(size)?;
+            let chunk = host::response_chunk(size.min(wanted))?;
             let step = self.exchange.on(Event::Chunk(&chunk), now);
             self.obey(step, now)?;
         }
         if ended {
-            let step = self.exchange.on(Event::ResponseEnded, now);
-            self.obey(step, now)?;
+            self.ended(now)
+        } else {
+            Ok(Action::Continue)
         }
-        Ok(Action::Continue)
     }
 
     fn trailers(&mut self) -> Result<Action, HostError> {
-        if !self.exchange.wants_body() {
-            return Ok(Action::Continue);
+        match self.exchange.wanted_body() {
+            Some(_) => self.ended(host::now()?),
+            None => Ok(Action::Continue),
         }
-        let now = host::now()?;
+    }
+
+    fn ended(&mut self, now: Timestamp) -> Result<Action, HostError> {
         let step = self.exchange.on(Event::ResponseEnded, now);
         self.obey(step, now)
     }
@@ -189,7 +192,7 @@ impl HttpContext for Stream {
     }
 
     fn on_log(&mut self) {
-        if self.exchange.wants_body()
+        if self.exchange.wanted_body().is_some()
             && let Ok(now) = host::now()
         {
             let step = self.exchange.on(Event::Aborted, now);

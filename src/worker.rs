@@ -109,6 +109,9 @@ impl Worker {
         if let Some(totals) = report.swept {
             self.metrics.show_entries(totals.entries);
         }
+        if report.trouble.is_some() {
+            self.count(Counter::TickFailed);
+        }
         self.tell(report.geometry);
     }
 

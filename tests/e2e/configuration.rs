@@ -163,3 +163,31 @@ async fn a_rules_ttl_can_take_the_place_of_the_origins() {
     );
     assert_eq!(x_cache(&stage.get("/under").await), "MISS");
 }
+
+#[tokio::test]
+async fn slots_that_cannot_be_changed_while_running_are_told_of() {
+    let origin = Origin::start().await.unwrap();
+    let slots = |slots: u32| format!(r#"{{"storage":{{"slots":{slots}}}}}"#);
+    let cluster = Cluster::new("origin", origin.address());
+    let mut envoy = Envoy::builder()
+        .cluster(cluster)
+        .listener(larder(&slots(1024)))
+        .dynamic()
+        .start()
+        .await
+        .unwrap();
+    origin.on(
+        "/kept",
+        Reply::ok("x").header("cache-control", "max-age=60"),
+    );
+    client::get(envoy.address(MAIN), "/kept").await.unwrap();
+    assert_eq!(
+        envoy.update(&[larder(&slots(2048))]).await.unwrap(),
+        Update::Accepted
+    );
+    eventually("the log says so", PATIENCE, async || {
+        std::fs::read_to_string(envoy.log())
+            .is_ok_and(|log| log.contains("storage.slots is 2048, but 1024 are in use"))
+    })
+    .await;
+}

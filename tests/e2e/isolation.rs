@@ -1,9 +1,11 @@
 //! One client never sees what is another's.
 
-use larder_harness::client::Request;
-use larder_harness::origin::{Received, Reply};
+use larder_harness::client::{self, Request};
+use larder_harness::envoy::{Cluster, Envoy, HttpFilter, Listener};
+use larder_harness::origin::{Origin, Received, Reply};
+use serde_json::json;
 
-use crate::stage::{BY_ORIGIN, CACHE_ALL, Stage, cache_status, x_cache};
+use crate::stage::{BY_ORIGIN, CACHE_ALL, MAIN, Stage, cache_status, filter, larder, x_cache};
 
 #[tokio::test]
 async fn what_is_not_for_everybody_is_not_stored() {
@@ -227,7 +229,11 @@ async fn what_the_proxy_itself_answers_is_not_stored() {
         let answer = larder_harness::client::get(address, "/anything")
             .await
             .unwrap();
-        assert_eq!((answer.status, x_cache(&answer)), (503, "MISS"));
+        assert_eq!(answer.status, 503);
+        assert_eq!(
+            cache_status(&answer),
+            "larder; fwd=uri-miss; detail=local-reply"
+        );
     }
 }
 
@@ -264,5 +270,68 @@ async fn conditions_on_the_response_are_obeyed() {
             .counter("larder_not_stored_total.reason.store-if")
             .await,
         10
+    );
+}
+
+#[tokio::test]
+async fn an_identity_that_another_filter_established_keeps_users_apart() {
+    let configuration = r#"{"rules":[{"name":"mine","match":{"path":"/.*"},"ttl_seconds":60,
+        "identity":{"metadata":["who","sub"],"trusted":true}}]}"#;
+    let login = json!({"name": "envoy.filters.http.header_to_metadata", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.header_to_metadata.v3.Config",
+        "request_rules": [{
+            "header": "x-login",
+            "on_header_present": {"metadata_namespace": "who", "key": "sub", "type": "STRING"},
+            "remove": true,
+        }],
+    }});
+    let listener = Listener::to_cluster(MAIN, "origin")
+        .filter(HttpFilter::Json(login))
+        .wasm(filter(configuration));
+    let stage = Stage::with_listener(1, listener).await;
+    stage.origin.on("/me", Reply::ok("whoever it was"));
+    let ask = |who: &str| Request::get("/me").header("x-login", who);
+    assert_eq!(x_cache(&stage.send(ask("alice")).await), "MISS");
+    assert_eq!(x_cache(&stage.send(ask("alice")).await), "HIT");
+    assert_eq!(x_cache(&stage.send(ask("bob")).await), "MISS");
+    assert_eq!(
+        x_cache(&stage.get("/me").await),
+        "MISS",
+        "nobody in particular"
+    );
+}
+
+#[tokio::test]
+async fn caches_of_different_vm_ids_share_nothing_and_count_apart() {
+    let other = Listener::to_cluster("other", "origin").wasm(filter(CACHE_ALL).vm_id("other"));
+    let origin = Origin::start().await.unwrap();
+    origin.on("/doc", Reply::ok("text"));
+    let envoy = Envoy::builder()
+        .cluster(Cluster::new("origin", origin.address()))
+        .listener(larder(CACHE_ALL))
+        .listener(other)
+        .start()
+        .await
+        .unwrap();
+    let ask = async |listener: &str| {
+        let request = Request::get("/doc").authority("api.example.com");
+        let answer = client::send(envoy.address(listener), request)
+            .await
+            .unwrap();
+        x_cache(&answer).to_owned()
+    };
+    assert_eq!(ask(MAIN).await, "MISS");
+    assert_eq!(ask(MAIN).await, "HIT");
+    let bytes = async |vm_id: &str| {
+        let name = format!("wasmcustom.larder_bytes.vm_id.{vm_id}");
+        envoy.stat(&name).await.unwrap()
+    };
+    assert!(bytes("larder").await > 0);
+    assert_eq!(bytes("other").await, 0);
+    assert_eq!(ask("other").await, "MISS");
+    assert_eq!(
+        bytes("larder").await,
+        bytes("other").await,
+        "the same entry, once in each"
     );
 }

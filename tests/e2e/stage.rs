@@ -30,11 +30,16 @@ impl Stage {
 
     /// So many workers.
     pub async fn with_workers(workers: usize, configuration: &str) -> Self {
+        Self::with_listener(workers, larder(configuration)).await
+    }
+
+    /// So many workers, and a listener of the play's own making.
+    pub async fn with_listener(workers: usize, listener: Listener) -> Self {
         let origin = Origin::start().await.unwrap();
         let envoy = Envoy::builder()
             .workers(workers)
             .cluster(Cluster::new("origin", origin.address()))
-            .listener(larder(configuration))
+            .listener(listener)
             .start()
             .await
             .unwrap();
@@ -82,8 +87,13 @@ impl Stage {
 
 /// A listener with Larder in front of the cluster `origin`.
 pub fn larder(configuration: &str) -> Listener {
+    Listener::to_cluster(MAIN, "origin").wasm(filter(configuration))
+}
+
+/// Larder as a filter.
+pub fn filter(configuration: &str) -> Wasm {
     let module = tools::module().unwrap_or_else(|missing| panic!("{missing}"));
-    Listener::to_cluster(MAIN, "origin").wasm(Wasm::new(module, configuration))
+    Wasm::new(module, configuration)
 }
 
 /// What `x-cache` says.

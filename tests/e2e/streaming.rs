@@ -184,6 +184,14 @@ async fn a_thousand_concurrent_misses_of_a_mebibyte() {
         }
     }
     assert!(stored >= 100, "only {stored} were captured");
+    for n in 0..20 {
+        let answer = stage.get(&format!("/large/again/{n}")).await;
+        assert_eq!(
+            cache_status(&answer),
+            "larder; fwd=uri-miss; stored",
+            "every byte of the budget came back"
+        );
+    }
     stage.assert_unharmed().await;
     let memory = stage.envoy.memory().unwrap();
     assert!(memory < 1_500 * 1024 * 1024, "Envoy holds {memory} bytes");

@@ -32,7 +32,7 @@ async fn a_304_from_the_origin_becomes_the_stored_200() {
         assert_seen(
             &answer,
             "REVALIDATED",
-            "larder; fwd=stale; fwd-status=304; stored",
+            "larder; fwd=stale; fwd-status=304; stored; detail=no-cache",
         );
         assert_eq!(
             (answer.status, answer.text().as_str()),
@@ -121,7 +121,11 @@ async fn what_has_changed_is_sent_and_stored() {
             .header("etag", "\"v2\""),
     );
     let changed = stage.get("/doc").await;
-    assert_seen(&changed, "MISS", "larder; fwd=stale; stored");
+    assert_seen(
+        &changed,
+        "MISS",
+        "larder; fwd=stale; stored; detail=no-cache",
+    );
     assert_eq!(changed.text(), "two");
     let hit = stage.get("/doc").await;
     assert_eq!((x_cache(&hit), hit.text().as_str()), ("HIT", "two"));

@@ -51,6 +51,14 @@ impl Capture {
         Ok(())
     }
 
+    /// How many more bytes can be taken at most.
+    pub(super) fn room(&self) -> usize {
+        let whole = self
+            .promised
+            .map_or(self.max, |promised| promised.min(self.max));
+        whole.saturating_sub(self.body.len())
+    }
+
     fn make_room(&mut self, needed: usize) -> Result<(), Reason> {
         if needed > self.max {
             return Err(Reason::TooLarge);

@@ -130,15 +130,16 @@ impl Exchange {
         }
     }
 
-    /// Whether the response's body matters.
-    pub fn wants_body(&self) -> bool {
-        match self.state {
-            State::Capturing(_) => true,
+    /// How much of the response's body matters, in bytes from here on; `None` when none does. What comes beyond shows
+    /// that it is too much, so one byte of it is enough.
+    pub fn wanted_body(&self) -> Option<usize> {
+        match &self.state {
+            State::Capturing(capturing) => Some(capturing.capture.room().saturating_add(1)),
             State::Forwarding(_)
             | State::Idle
             | State::Looking(_)
             | State::Passing(_)
-            | State::Serving => false,
+            | State::Serving => None,
         }
     }
 

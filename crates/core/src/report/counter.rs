@@ -28,6 +28,8 @@ pub enum Counter {
     Revalidated,
     /// Responses stored.
     Stored,
+    /// Ticks that could not do their work.
+    TickFailed,
 }
 
 impl Counter {
@@ -42,6 +44,7 @@ impl Counter {
             Self::NotModified,
             Self::Revalidated,
             Self::Stored,
+            Self::TickFailed,
         ];
         let bypassed = Reason::ALL.iter().map(|reason| Self::Bypassed(*reason));
         let not_stored = Reason::ALL.iter().map(|reason| Self::NotStored(*reason));
@@ -50,7 +53,7 @@ impl Counter {
 
     /// Its place in [`Counter::all`].
     pub fn index(self) -> usize {
-        const PLAIN: usize = 8;
+        const PLAIN: usize = 9;
         let reasons = Reason::ALL.len();
         match self {
             Self::Corrupt => 0,
@@ -61,6 +64,7 @@ impl Counter {
             Self::NotModified => 5,
             Self::Revalidated => 6,
             Self::Stored => 7,
+            Self::TickFailed => 8,
             Self::Bypassed(reason) => PLAIN.saturating_add(reason as usize),
             Self::NotStored(reason) => PLAIN
                 .saturating_add(reasons)
@@ -81,6 +85,7 @@ impl Counter {
             Self::NotStored(reason) => format!("larder_not_stored_total.reason.{}", reason.code()),
             Self::Revalidated => "larder_requests_total.outcome.revalidated".to_owned(),
             Self::Stored => "larder_stored_total".to_owned(),
+            Self::TickFailed => "larder_tick_failures_total".to_owned(),
         }
     }
 }
