@@ -92,6 +92,7 @@ fn prepare(
     let target = Target::parse(head.target()).map_err(|error| Refusal::Bypass(ambiguity(error)))?;
     let selected = match around.config.select(&head, &target) {
         Selection::Cache(selected) => selected,
+        Selection::Ambiguous => return Err(Refusal::Bypass(Reason::AmbiguousPath)),
         Selection::Bypass(_) => return Err(Refusal::Bypass(Reason::RuleBypass)),
         Selection::Unmatched => return Err(Refusal::NoRule),
     };
