@@ -7,7 +7,7 @@ use super::capture::Capture;
 use super::event::{Arriving, ResponseBody};
 use super::request::Subject;
 use super::store::{Capturing, Draft, Placement};
-use super::validate::Question;
+use super::validate::{Confirmation, Maker, Question};
 use super::{Effect, State, Step, Surroundings, annotate, serve};
 use crate::config::Limits;
 use crate::entry::{Lifetime, Meta, Validation, VariantMark, Variants};
@@ -51,12 +51,15 @@ impl Forwarding {
         let Ok(response) = ResponseHead::parse(arriving.headers) else {
             return self.skipped(around, Reason::Status);
         };
-        if !came_from_upstream(arriving.attributes) {
-            return self.skipped(around, Reason::LocalReply);
-        }
+        let maker = maker(arriving.attributes);
         let basis = std::mem::replace(&mut self.basis, Basis::Nothing);
         if let (Basis::Asked(question), 304) = (basis, response.status) {
-            return question.confirmed(&self, around, response, now);
+            let head = response;
+            return question.confirmed(&self, around, Confirmation { head, maker }, now);
+        }
+        match maker {
+            Maker::Proxy => return self.skipped(around, Reason::LocalReply),
+            Maker::Upstream => {}
         }
         match self.begin(around, &response, arriving.body, now) {
             Err(reason) => self.skipped(around, reason),
@@ -231,11 +234,12 @@ fn content_length(headers: &Headers) -> Option<u64> {
     value.trim_ascii().parse().ok()
 }
 
-/// Whether the origin made the response, and not the proxy (a timeout, a rate limit, another filter's reply).
+/// Who made the response: the origin, or the proxy (a timeout, a rate limit, another filter's reply).
 ///
 /// `response.code_details` is `via_upstream` if and only if it did (envoy `source/common/router/router.cc`).
-fn came_from_upstream(attributes: &dyn Attributes) -> bool {
-    attributes
-        .attribute(&["response", "code_details"])
-        .is_ok_and(|details| details.as_deref() == Some(b"via_upstream"))
+fn maker(attributes: &dyn Attributes) -> Maker {
+    match attributes.attribute(&["response", "code_details"]) {
+        Ok(Some(details)) if details == b"via_upstream" => Maker::Upstream,
+        Ok(_) | Err(_) => Maker::Proxy,
+    }
 }
