@@ -250,3 +250,23 @@ fn a_304_of_another_filter_is_no_answer_to_who_asked_for_the_whole() {
     stage.exchange(get("/a"), reply("two"));
     assert_eq!(stage.origin_requests, 3, "it confirmed nothing for others");
 }
+
+#[test]
+fn what_the_rule_in_force_would_not_have_kept_is_not_asked_about() {
+    const STORE_COOKIES: &str = r#"{"set_cookie": "store"}"#;
+    const STORE_IF: &str = r#"{"rules": [{"name": "all", "match": {},
+        "store_if": {"json": {"pointer": "/ok", "equals": true}}}]}"#;
+    let cookie = tagged("one").with("set-cookie", "sid=alice");
+    for (before, response, after) in [
+        (STORE_COOKIES, cookie, BY_ORIGIN),
+        (BY_ORIGIN, tagged("one"), STORE_IF),
+    ] {
+        let mut stage = Stage::new(before);
+        stage.exchange(get("/a"), response.clone());
+        assert_eq!(stage.exchange(get("/a"), response).field("x-cache"), "HIT");
+        stage.reconfigure(after);
+        let answer = stage.exchange(get("/a"), tagged("two"));
+        assert_eq!(stage.asked.only("if-none-match"), None, "{after}");
+        assert_eq!((answer.text(), answer.field("set-cookie")), ("two", ""));
+    }
+}
