@@ -220,10 +220,12 @@ async fn a_response_cannot_speak_for_the_cache() {
         "/liar",
         Reply::ok("x")
             .header("x-cache", "HIT")
+            .header("x-cache-age", "99")
             .header("cache-status", "cdn; hit"),
     );
     let first = stage.get("/liar").await;
     assert_eq!(x_cache(&first), "MISS");
+    assert_eq!(first.header("x-cache-age"), None);
     let hit = stage.get("/liar").await;
     assert_eq!(x_cache(&hit), "HIT");
     let statuses: Vec<_> = hit

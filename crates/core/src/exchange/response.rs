@@ -49,7 +49,7 @@ impl Forwarding {
         now: Timestamp,
     ) -> (State, Step<'a>) {
         let Ok(response) = ResponseHead::parse(arriving.headers) else {
-            return self.skipped(around, Reason::Status);
+            return self.skipped(around, &Headers::new(), Reason::Status);
         };
         let maker = maker(arriving.attributes);
         let basis = std::mem::replace(&mut self.basis, Basis::Nothing);
@@ -58,19 +58,24 @@ impl Forwarding {
             return question.confirmed(&self, around, Confirmation { head, maker }, now);
         }
         match maker {
-            Maker::Proxy => return self.skipped(around, Reason::LocalReply),
+            Maker::Proxy => return self.skipped(around, &response.headers, Reason::LocalReply),
             Maker::Upstream => {}
         }
         match self.begin(around, &response, arriving.body, now) {
-            Err(reason) => self.skipped(around, reason),
+            Err(reason) => self.skipped(around, &response.headers, reason),
             Ok(capturing) => self.captured(around, &response.headers, capturing, arriving.body),
         }
     }
 
     /// The origin's response is the answer, and is not stored.
-    fn skipped<'a>(&self, around: &Surroundings, reason: Reason) -> (State, Step<'a>) {
+    fn skipped<'a>(
+        &self,
+        around: &Surroundings,
+        sent: &Headers,
+        reason: Reason,
+    ) -> (State, Step<'a>) {
         let annotation = Annotation::Miss(self.forward, Storing::Skipped(reason));
-        let mut step = annotate(around, annotation);
+        let mut step = annotate(around, annotation, sent);
         let not_stored = Effect::Count(Counter::NotStored(reason));
         step.effects
             .extend([Effect::Count(Counter::Missed), not_stored]);
@@ -86,7 +91,7 @@ impl Forwarding {
         body: ResponseBody,
     ) -> (State, Step<'a>) {
         let annotation = Annotation::Miss(self.forward, Storing::Captured);
-        let mut step = annotate(around, annotation);
+        let mut step = annotate(around, annotation, sent);
         step.effects.push(Effect::Count(Counter::Missed));
         // The head leaves before `store_if` can judge the body; nothing is promised that may not be kept.
         let policy = around.config.policy(self.subject.policy);
