@@ -192,9 +192,17 @@ fn replace_header(map: HeaderMap, name: &str, value: &[u8]) -> Result<(), HostEr
 
 /// Removes all lines of that name from the request's head.
 pub(crate) fn remove_request_header(name: &str) -> Result<(), HostError> {
-    let map = HeaderMap::Request as u32;
+    remove_header(HeaderMap::Request, name)
+}
+
+/// Removes all lines of that name from the response's head.
+pub(crate) fn remove_response_header(name: &str) -> Result<(), HostError> {
+    remove_header(HeaderMap::Response, name)
+}
+
+fn remove_header(map: HeaderMap, name: &str) -> Result<(), HostError> {
     // SAFETY: the name outlives the call.
-    check(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
+    check(unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
 }
 
 /// Up to `max` bytes of the response body's current chunk.

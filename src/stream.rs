@@ -133,6 +133,9 @@ impl Stream {
                     .worker
                     .tolerate(host::add_response_header(name, &value)),
                 Effect::Count(counter) => self.worker.count(counter),
+                Effect::RemoveHeader(name) => {
+                    self.worker.tolerate(host::remove_response_header(name));
+                }
                 Effect::RemoveRequestHeader(name) => {
                     self.worker.tolerate(host::remove_request_header(name));
                 }

@@ -74,6 +74,26 @@ async fn paths_that_could_be_read_two_ways_are_not_cached() {
 }
 
 #[tokio::test]
+async fn no_spelling_of_a_path_slips_past_a_rule_that_forbids_caching() {
+    let configuration = r#"{"rules":[{"name":"never","match":{"path":"/api/chat/.*"},"cache":false},
+        {"name":"api","match":{"path":"/api/.*"},"ttl_seconds":60}]}"#;
+    let stage = Stage::start(configuration).await;
+    stage.origin.on("/*", Reply::ok("of one user"));
+    for path in ["/api//chat/1", "/api;x/chat/1", "/api%2fchat/1"] {
+        let answer = stage.get(path).await;
+        assert_eq!(
+            cache_status(&answer),
+            "larder; fwd=bypass; detail=ambiguous-path",
+            "{path}"
+        );
+    }
+    assert_eq!(
+        cache_status(&stage.get("/api/a//b;c").await),
+        "larder; fwd=uri-miss; stored"
+    );
+}
+
+#[tokio::test]
 async fn a_get_with_a_body_is_not_answered_from_the_cache() {
     let stage = Stage::start(CACHE_ALL).await;
     stage.origin.on("/fat", Reply::ok("x"));
@@ -187,10 +207,12 @@ async fn a_response_cannot_speak_for_the_cache() {
         "/liar",
         Reply::ok("x")
             .header("x-cache", "HIT")
+            .header("x-cache-age", "99")
             .header("cache-status", "cdn; hit"),
     );
     let first = stage.get("/liar").await;
     assert_eq!(x_cache(&first), "MISS");
+    assert_eq!(first.header("x-cache-age"), None);
     let hit = stage.get("/liar").await;
     assert_eq!(x_cache(&hit), "HIT");
     let statuses: Vec<_> = hit

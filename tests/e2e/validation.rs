@@ -1,9 +1,11 @@
 //! What is no longer fresh, and the origin that is asked about it.
 
-use larder_harness::client::{Client, Protocol, Request};
-use larder_harness::origin::{Received, Reply};
+use larder_harness::client::{self, Client, Protocol, Request};
+use larder_harness::envoy::{Cluster, Envoy, Wasm};
+use larder_harness::origin::{Origin, Received, Reply};
+use larder_harness::tools;
 
-use crate::stage::{BY_ORIGIN, MAIN, Stage, assert_seen, pattern, x_cache};
+use crate::stage::{BY_ORIGIN, MAIN, Stage, assert_seen, larder, pattern, x_cache};
 
 /// Answers 304 to who has the document, and says how often it was asked.
 fn document(request: &Received) -> Reply {
@@ -129,4 +131,29 @@ async fn what_has_changed_is_sent_and_stored() {
     assert_eq!(changed.text(), "two");
     let hit = stage.get("/doc").await;
     assert_eq!((x_cache(&hit), hit.text().as_str()), ("HIT", "two"));
+}
+
+#[tokio::test]
+async fn a_304_from_a_cache_behind_is_no_answer_to_who_asked_for_the_whole() {
+    let origin = Origin::start().await.unwrap();
+    let document = Reply::ok("the document")
+        .header("cache-control", "max-age=60")
+        .header("etag", "\"v1\"");
+    origin.on("/doc", document);
+    let behind = Wasm::new(tools::module().unwrap(), BY_ORIGIN).vm_id("behind");
+    let envoy = Envoy::builder()
+        .cluster(Cluster::new("origin", origin.address()))
+        .listener(larder(r#"{"request_cache_control":"honor"}"#).wasm(behind))
+        .start()
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let confirmed = Request::get("/doc").header("cache-control", "no-cache");
+        let answer = client::send(envoy.address(MAIN), confirmed).await.unwrap();
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (200, "the document")
+        );
+    }
+    assert_eq!(origin.count("/doc"), 1);
 }

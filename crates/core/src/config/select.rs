@@ -2,6 +2,9 @@
 //!
 //! Rules are tried in their order and the first that matches decides. The answer names the policy by a number, so
 //! that a request can keep it for its whole life without borrowing the configuration.
+//!
+//! A path that some servers read in another way (`/api//me` as `/api/me`) is tried in that reading as well: a client must
+//! not slip past a rule that forbids caching, or that keeps users apart, by a spelling that the origin does not mind.
 
 use crate::http::{Authority, RequestHead, Target};
 
@@ -10,6 +13,8 @@ use super::{Action, CachePolicy, Config, Rule, Unmatched};
 /// What the configuration says about a request.
 #[derive(Debug)]
 pub enum Selection<'a> {
+    /// Read in another way, the path is that of a rule which forbids caching or keeps users apart.
+    Ambiguous,
     /// This rule says `cache: false`.
     Bypass(&'a Rule),
     /// It is cached.
@@ -61,28 +66,37 @@ impl Captures {
 impl Config {
     /// Finds what holds for a request.
     pub fn select(&self, head: &RequestHead, target: &Target) -> Selection<'_> {
-        let host = Authority::parse(head.authority()).map(|authority| authority.host());
-        let found = self
-            .rules
-            .iter()
-            .enumerate()
-            .find(|(_, rule)| rule.matcher.matches(head, host, target.path()));
-        match (found, &self.unmatched) {
+        let found = self.first(head, target.path());
+        let selected = match (found, &self.unmatched) {
             (Some((index, rule)), _) => match &rule.action {
-                Action::Bypass => Selection::Bypass(rule),
-                Action::Cache(policy) => Selection::Cache(Selected {
-                    id: PolicyId::Rule(RuleIndex(index)),
+                Action::Bypass => return Selection::Bypass(rule),
+                Action::Cache(policy) => Selected {
+                    id: PolicyId::Rule(index),
                     policy,
                     captures: captures(rule, policy, target),
-                }),
+                },
             },
-            (None, Unmatched::Bypass) => Selection::Unmatched,
-            (None, Unmatched::Rfc9111(policy)) => Selection::Cache(Selected {
+            (None, Unmatched::Bypass) => return Selection::Unmatched,
+            (None, Unmatched::Rfc9111(policy)) => Selected {
                 id: PolicyId::Unmatched,
                 policy,
                 captures: Captures::none(),
-            }),
+            },
+        };
+        let other = target.loose_path();
+        match other.and_then(|path| self.first(head, &path)) {
+            Some((index, rule)) if selected.id != PolicyId::Rule(index) && rule.action.guards() => {
+                Selection::Ambiguous
+            }
+            Some(_) | None => Selection::Cache(selected),
         }
+    }
+
+    fn first(&self, head: &RequestHead, path: &str) -> Option<(RuleIndex, &Rule)> {
+        let host = Authority::parse(head.authority()).map(|authority| authority.host());
+        let rules = self.rules.iter().enumerate();
+        let mut rules = rules.map(|(index, rule)| (RuleIndex(index), rule));
+        rules.find(|(_, rule)| rule.matcher.matches(head, host, path))
     }
 
     /// The policy with this id; `None` for an id of another configuration.
@@ -102,6 +116,16 @@ impl Config {
     /// The rule at this place; `None` for a place in another configuration.
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
         self.rules.get(index.0)
+    }
+}
+
+impl Action {
+    /// Whether it keeps responses from some or all clients.
+    fn guards(&self) -> bool {
+        match self {
+            Self::Bypass => true,
+            Self::Cache(policy) => policy.identity.is_some(),
+        }
     }
 }
 
@@ -138,6 +162,7 @@ mod tests {
 
     fn chosen(config: &Config, head: &RequestHead, path: &str) -> String {
         match config.select(head, &Target::parse(path.as_bytes()).unwrap()) {
+            Selection::Ambiguous => "ambiguous".to_owned(),
             Selection::Bypass(rule) => format!("bypass {}", rule.name),
             Selection::Unmatched => "left alone".to_owned(),
             Selection::Cache(selected) => match selected.id {
@@ -220,6 +245,38 @@ mod tests {
             ),
         ] {
             assert_eq!(chosen(&config, &head, path), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_spelling_slips_past_a_rule_that_guards() {
+        let config = Config::parse(
+            br#"{"rules": [
+                {"name": "open", "match": {"path": "/api/chat/public/.*"}},
+                {"name": "never", "match": {"path": "/api/chat/.*"}, "cache": false},
+                {"name": "mine", "match": {"path": "/api/me"}, "identity": {"cookie": "sid"}},
+                {"name": "api", "match": {"path": "/api/.*"}}
+            ]}"#,
+        )
+        .unwrap();
+        for (path, expected) in [
+            ("/api/chat/1", "bypass never"),
+            ("/api//chat/1", "ambiguous"),
+            ("/api;x/chat/1", "ambiguous"),
+            ("/api/chat%2f1", "ambiguous"),
+            ("/api%2Fchat/1", "ambiguous"),
+            ("//api/chat/1", "ambiguous"),
+            ("/api/me;x", "ambiguous"),
+            ("/api/me", "cache mine"),
+            ("/api//other", "cache api"),
+            ("/api/a;b/c%2Fd", "cache api"),
+            ("//api/other", "cache unmatched"),
+            ("/api//chat/public/1", "cache api"),
+            ("/api/chat/public//1", "cache open"),
+            ("/api/chat//public/1", "bypass never"),
+        ] {
+            let found = chosen(&config, &head("GET", "a", &[]), path);
+            assert_eq!(found, expected, "{path}");
         }
     }
 

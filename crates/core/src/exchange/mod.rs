@@ -25,7 +25,8 @@ mod validate;
 use std::mem;
 use std::rc::Rc;
 
-use crate::config::Config;
+use crate::config::{Config, Switch};
+use crate::http::Headers;
 use crate::policy::Reason;
 use crate::report::{Annotation, Counter};
 use crate::time::Timestamp;
@@ -109,8 +110,9 @@ impl Exchange {
             (State::Capturing(capturing), Event::Chunk(chunk)) => capturing.grow(chunk),
             (State::Capturing(capturing), Event::ResponseEnded) => capturing.finish(around),
             (State::Capturing(_), Event::Aborted) => not_stored(Reason::Incomplete),
-            (State::Passing(Passage::Annotated(annotation)), Event::Response(_)) => {
-                (State::done(), annotate(around, annotation))
+            (State::Passing(Passage::Annotated(annotation)), Event::Response(arriving)) => {
+                let step = annotate(around, annotation, &arriving.headers);
+                (State::done(), step)
             }
             (state, event) => (surprised(state, &event), Step::pass()),
         };
@@ -164,10 +166,15 @@ fn not_stored<'a>(reason: Reason) -> (State, Step<'a>) {
 }
 
 /// Tells the client about the cache, on a response that is not ours.
-fn annotate<'a>(around: &Surroundings, annotation: Annotation) -> Step<'a> {
+fn annotate<'a>(around: &Surroundings, annotation: Annotation, sent: &Headers) -> Step<'a> {
     let line = |(name, value)| match name {
         "cache-status" => Effect::AddHeader(name, value), // a list: caches nearer the origin stand in front
         _ => Effect::SetHeader(name, value),
     };
-    Step::continue_with(annotation.fields(around.config.headers).map(line).collect())
+    let mut effects: Vec<_> = annotation.fields(around.config.headers).map(line).collect();
+    // Another cache's word; of ours, only answers from the cache have an age.
+    if around.config.headers.x_cache == Switch::On && sent.contains("x-cache-age") {
+        effects.push(Effect::RemoveHeader("x-cache-age"));
+    }
+    Step::continue_with(effects)
 }

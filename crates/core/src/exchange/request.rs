@@ -9,7 +9,7 @@ use super::response::{Basis, Forwarding};
 use super::serve::{self, Found, Warrant};
 use super::validate::Question;
 use super::{Effect, Passage, State, Step, Surroundings};
-use crate::config::{PolicyId, Selection};
+use crate::config::{CachePolicy, PolicyId, Selection};
 use crate::entry::{Payload, StoredResponse, Variants};
 use crate::http::{Headers, Method, RequestDirectives, RequestHead, Target, TargetError};
 use crate::key::{Key, KeyError, KeyParts};
@@ -92,6 +92,7 @@ fn prepare(
     let target = Target::parse(head.target()).map_err(|error| Refusal::Bypass(ambiguity(error)))?;
     let selected = match around.config.select(&head, &target) {
         Selection::Cache(selected) => selected,
+        Selection::Ambiguous => return Err(Refusal::Bypass(Reason::AmbiguousPath)),
         Selection::Bypass(_) => return Err(Refusal::Bypass(Reason::RuleBypass)),
         Selection::Unmatched => return Err(Refusal::NoRule),
     };
@@ -139,6 +140,12 @@ fn ambiguity(error: TargetError) -> Reason {
         | TargetError::NotAscii => Reason::AmbiguousPath,
         TargetError::TooLong => Reason::KeyInvalid,
     }
+}
+
+/// Whether what another rule kept may be something that this one would not have kept: its 304 says nothing about the
+/// cookie in a stored head, and nothing about the body.
+fn is_bound_to_its_rule(stored: &Headers, policy: &CachePolicy) -> bool {
+    stored.contains("set-cookie") || policy.store_if.json.is_some()
 }
 
 impl Looking {
@@ -212,6 +219,11 @@ impl Looking {
                 (State::Serving, step)
             }
             Reuse::Unusable(reason) => self.forward(around, Forward::because(reason)),
+            Reuse::Validate(reason @ Reason::OtherRule)
+                if is_bound_to_its_rule(&headers, policy) =>
+            {
+                self.forward(around, Forward::because(reason))
+            }
             Reuse::Validate(reason) => self.ask(around, Forward::because(reason), stored, headers),
         }
     }

@@ -7,7 +7,7 @@ use super::capture::Capture;
 use super::event::{Arriving, ResponseBody};
 use super::request::Subject;
 use super::store::{Capturing, Draft, Placement};
-use super::validate::Question;
+use super::validate::{Confirmation, Maker, Question};
 use super::{Effect, State, Step, Surroundings, annotate, serve};
 use crate::config::Limits;
 use crate::entry::{Lifetime, Meta, Validation, VariantMark, Variants};
@@ -49,25 +49,33 @@ impl Forwarding {
         now: Timestamp,
     ) -> (State, Step<'a>) {
         let Ok(response) = ResponseHead::parse(arriving.headers) else {
-            return self.skipped(around, Reason::Status);
+            return self.skipped(around, &Headers::new(), Reason::Status);
         };
-        if !came_from_upstream(arriving.attributes) {
-            return self.skipped(around, Reason::LocalReply);
-        }
+        let maker = maker(arriving.attributes);
         let basis = std::mem::replace(&mut self.basis, Basis::Nothing);
         if let (Basis::Asked(question), 304) = (basis, response.status) {
-            return question.confirmed(&self, around, response, now);
+            let head = response;
+            return question.confirmed(&self, around, Confirmation { head, maker }, now);
+        }
+        match maker {
+            Maker::Proxy => return self.skipped(around, &response.headers, Reason::LocalReply),
+            Maker::Upstream => {}
         }
         match self.begin(around, &response, arriving.body, now) {
-            Err(reason) => self.skipped(around, reason),
+            Err(reason) => self.skipped(around, &response.headers, reason),
             Ok(capturing) => self.captured(around, &response.headers, capturing, arriving.body),
         }
     }
 
     /// The origin's response is the answer, and is not stored.
-    fn skipped<'a>(&self, around: &Surroundings, reason: Reason) -> (State, Step<'a>) {
+    fn skipped<'a>(
+        &self,
+        around: &Surroundings,
+        sent: &Headers,
+        reason: Reason,
+    ) -> (State, Step<'a>) {
         let annotation = Annotation::Miss(self.forward, Storing::Skipped(reason));
-        let mut step = annotate(around, annotation);
+        let mut step = annotate(around, annotation, sent);
         let not_stored = Effect::Count(Counter::NotStored(reason));
         step.effects
             .extend([Effect::Count(Counter::Missed), not_stored]);
@@ -83,7 +91,7 @@ impl Forwarding {
         body: ResponseBody,
     ) -> (State, Step<'a>) {
         let annotation = Annotation::Miss(self.forward, Storing::Captured);
-        let mut step = annotate(around, annotation);
+        let mut step = annotate(around, annotation, sent);
         step.effects.push(Effect::Count(Counter::Missed));
         // The head leaves before `store_if` can judge the body; nothing is promised that may not be kept.
         let policy = around.config.policy(self.subject.policy);
@@ -231,11 +239,12 @@ fn content_length(headers: &Headers) -> Option<u64> {
     value.trim_ascii().parse().ok()
 }
 
-/// Whether the origin made the response, and not the proxy (a timeout, a rate limit, another filter's reply).
+/// Who made the response: the origin, or the proxy (a timeout, a rate limit, another filter's reply).
 ///
 /// `response.code_details` is `via_upstream` if and only if it did (envoy `source/common/router/router.cc`).
-fn came_from_upstream(attributes: &dyn Attributes) -> bool {
-    attributes
-        .attribute(&["response", "code_details"])
-        .is_ok_and(|details| details.as_deref() == Some(b"via_upstream"))
+fn maker(attributes: &dyn Attributes) -> Maker {
+    match attributes.attribute(&["response", "code_details"]) {
+        Ok(Some(details)) if details == b"via_upstream" => Maker::Upstream,
+        Ok(_) | Err(_) => Maker::Proxy,
+    }
 }

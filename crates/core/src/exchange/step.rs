@@ -48,6 +48,8 @@ pub enum Effect {
     AddHeader(&'static str, String),
     /// A number grows by one.
     Count(Counter),
+    /// All lines of that name go from the response's head.
+    RemoveHeader(&'static str),
     /// All lines of that name go from the request's head.
     RemoveRequestHeader(&'static str),
     /// One line takes the place of all lines of that name in the response's head.

@@ -19,6 +19,21 @@ use crate::policy::validation::Preconditions;
 use crate::report::{Counter, Storing};
 use crate::time::{Seconds, Timestamp};
 
+/// A 304, which was asked for.
+pub(super) struct Confirmation {
+    pub(super) head: ResponseHead,
+    pub(super) maker: Maker,
+}
+
+/// Who made a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Maker {
+    /// The proxy: another filter, a cache perhaps.
+    Proxy,
+    /// The origin.
+    Upstream,
+}
+
 /// What the origin is asked about.
 #[derive(Debug)]
 pub(super) struct Question {
@@ -64,24 +79,32 @@ impl Question {
     /// The origin says that it is still good: the client gets it, and it is stored anew with what the 304 says.
     ///
     /// A 304 that names another representation updates nothing. The client is answered all the same: it is what was
-    /// asked about, and this exchange has nothing else to give.
+    /// asked about, and this exchange has nothing else to give. So it is with a 304 that another filter made; the client
+    /// has not asked for one, and cannot be given it.
     pub(super) fn confirmed<'a>(
         self,
         forwarding: &Forwarding,
         around: &Surroundings,
-        update: ResponseHead,
+        update: Confirmation,
         now: Timestamp,
     ) -> (State, Step<'a>) {
         let Some(policy) = around.config.policy(forwarding.subject.policy) else {
             return (State::done(), Step::pass());
         };
-        let is_about = freshening::is_about(&self.headers, &update.headers);
+        let Confirmation {
+            head: update,
+            maker,
+        } = update;
         let mut head = ResponseHead {
             status: self.status,
             headers: self.headers,
         };
-        let mut draft = Err(Reason::OtherValidator);
-        if is_about {
+        let is_about = freshening::is_about(&head.headers, &update.headers);
+        let mut draft = Err(match maker {
+            Maker::Proxy => Reason::LocalReply,
+            Maker::Upstream => Reason::OtherValidator,
+        });
+        if is_about && maker == Maker::Upstream {
             head.headers =
                 freshening::freshen(head.headers, &update.headers, policy.set_cookie, now);
             // Its age is the 304's, which is not kept among the fields.

@@ -11,7 +11,8 @@
 //!
 //! and refused where origins are known to differ: dot segments in any spelling (behind `%2F`, before `;`), the
 //! backslash, control bytes, bytes outside US-ASCII, broken escapes, fragments. Nothing is resolved, since resolving
-//! is a guess. Empty segments and `%2F` stay as they are: they name other resources.
+//! is a guess. Empty segments, `%2F` and what stands behind a `;` stay as they are: they name other resources. But some
+//! servers drop them, so what must not be cached is looked for under that reading too ([`Target::loose_path`]).
 //!
 //! The query is kept as it came; which of its parameters count, and how they are compared, is the rule's to say.
 
@@ -79,6 +80,30 @@ impl Target {
         &self.path
     }
 
+    /// The path as servers read it that merge slashes, decode `%2F` and drop the parameters of segments; `None` where
+    /// that is the same.
+    pub fn loose_path(&self) -> Option<String> {
+        let path = &self.path;
+        if !["//", "%2F", ";", "%3B"]
+            .iter()
+            .any(|sign| path.contains(sign))
+        {
+            return None;
+        }
+        let mut loose = String::with_capacity(path.len());
+        for segment in path.split('/').flat_map(|part| part.split("%2F")) {
+            let name = without_parameters(segment);
+            if !name.is_empty() {
+                loose.push('/');
+                loose.push_str(name);
+            }
+        }
+        if path.ends_with('/') || loose.is_empty() {
+            loose.push('/');
+        }
+        Some(loose)
+    }
+
     /// What stood behind the first `?`, as it came; `None` where there was none.
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()
@@ -104,9 +129,12 @@ fn parse_path(path: &str) -> Result<String, TargetError> {
 
 // Some servers take `..;x` for `..` with a parameter.
 fn is_dots(segment: &str) -> bool {
-    let name = segment.split([';']).next().unwrap_or_default();
-    let name = name.split("%3B").next().unwrap_or_default();
-    matches!(name, "." | "..")
+    matches!(without_parameters(segment), "." | "..")
+}
+
+fn without_parameters(segment: &str) -> &str {
+    let name = segment.split(';').next().unwrap_or_default();
+    name.split("%3B").next().unwrap_or_default()
 }
 
 /// Decodes escaped unreserved characters and writes the other escapes in upper case; `None` when a `%` is not
@@ -160,6 +188,26 @@ mod tests {
         ] {
             let target = Target::parse(text.as_bytes()).unwrap();
             assert_eq!((target.path(), target.query()), (path, query), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_some_servers_drop_is_dropped_in_the_loose_path() {
+        for (text, loose) in [
+            ("/a/b", None),
+            ("/", None),
+            ("/a//b", Some("/a/b")),
+            ("//a///b//", Some("/a/b/")),
+            ("/a%2fb", Some("/a/b")),
+            ("/a;x=1/b;y", Some("/a/b")),
+            ("/a%3bx/b", Some("/a/b")),
+            ("/;x/a/", Some("/a/")),
+            ("//", Some("/")),
+            ("/;", Some("/")),
+            ("/a?b;//", None),
+        ] {
+            let target = Target::parse(text.as_bytes()).unwrap();
+            assert_eq!(target.loose_path().as_deref(), loose, "{text}");
         }
     }
 

@@ -309,6 +309,7 @@ impl Stage {
             match effect {
                 Effect::AddHeader(name, value) => sent.push(name, value),
                 Effect::Count(counter) => *self.counts.entry(counter).or_default() += 1,
+                Effect::RemoveHeader(name) => sent.remove(name),
                 Effect::RemoveRequestHeader(name) => sent.remove(name),
                 Effect::SetHeader(name, value) => {
                     sent.remove(name);

@@ -174,16 +174,6 @@ fn what_the_origin_no_longer_allows_is_sent_once_more_and_not_kept_fresh() {
 }
 
 #[test]
-fn a_304_the_proxy_made_confirms_nothing() {
-    let mut stage = Stage::new(BY_ORIGIN);
-    stage.exchange(get("/a"), tagged("one"));
-    stage.wait(10);
-    let answer = stage.exchange(get("/a"), not_modified().by_the_proxy());
-    assert_eq!(answer.status, 304);
-    assert_eq!(stage.count(Counter::Revalidated), 0);
-}
-
-#[test]
 fn without_a_validator_of_the_origin_there_is_nothing_to_ask_with() {
     let mut stage = Stage::new(CACHE_ALL);
     stage.exchange(get("/a"), reply("one"));
@@ -241,4 +231,42 @@ fn a_confirmation_that_comes_from_a_cache_has_an_age() {
         stage.exchange(get("/a"), not_modified()).field("x-cache"),
         "REVALIDATED"
     );
+}
+
+#[test]
+fn a_304_of_another_filter_is_no_answer_to_who_asked_for_the_whole() {
+    let mut stage = Stage::new(BY_ORIGIN);
+    stage.exchange(get("/a"), tagged("one"));
+    stage.wait(10);
+    let answer = stage.exchange(get("/a"), not_modified().by_the_proxy());
+    assert_eq!((answer.status, answer.text()), (200, "one"));
+    assert_eq!(
+        answer.cache(),
+        (
+            "REVALIDATED",
+            "larder; fwd=stale; fwd-status=304; detail=local-reply"
+        )
+    );
+    stage.exchange(get("/a"), reply("two"));
+    assert_eq!(stage.origin_requests, 3, "it confirmed nothing for others");
+}
+
+#[test]
+fn what_the_rule_in_force_would_not_have_kept_is_not_asked_about() {
+    const STORE_COOKIES: &str = r#"{"set_cookie": "store"}"#;
+    const STORE_IF: &str = r#"{"rules": [{"name": "all", "match": {},
+        "store_if": {"json": {"pointer": "/ok", "equals": true}}}]}"#;
+    let cookie = tagged("one").with("set-cookie", "sid=alice");
+    for (before, response, after) in [
+        (STORE_COOKIES, cookie, BY_ORIGIN),
+        (BY_ORIGIN, tagged("one"), STORE_IF),
+    ] {
+        let mut stage = Stage::new(before);
+        stage.exchange(get("/a"), response.clone());
+        assert_eq!(stage.exchange(get("/a"), response).field("x-cache"), "HIT");
+        stage.reconfigure(after);
+        let answer = stage.exchange(get("/a"), tagged("two"));
+        assert_eq!(stage.asked.only("if-none-match"), None, "{after}");
+        assert_eq!((answer.text(), answer.field("set-cookie")), ("two", ""));
+    }
 }
