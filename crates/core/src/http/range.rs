@@ -13,6 +13,8 @@
 //! representation, so it is clamped: "recipients MUST anticipate potentially large decimal numerals and prevent
 //! parsing errors due to integer conversion overflows" (section 14.1.2).
 
+use std::borrow::Cow;
+
 use super::{decimal, list};
 
 /// The most ranges that are read of one field. It bounds the memory and the sorting that a field costs; readers of
@@ -154,6 +156,18 @@ impl Span {
     /// Its bytes; none where it was made for a longer representation.
     pub fn of(self, body: &[u8]) -> &[u8] {
         body.get(self.first..=self.last).unwrap_or_default()
+    }
+
+    /// The body without what is not of it; nothing is copied but to close the gap before it.
+    pub fn cut(self, body: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+        match body {
+            Cow::Borrowed(body) => Cow::Borrowed(self.of(body)),
+            Cow::Owned(mut body) => {
+                body.truncate(self.last.saturating_add(1));
+                body.drain(..self.first.min(body.len()));
+                Cow::Owned(body)
+            }
+        }
     }
 
     /// Whether the two share a byte.
@@ -315,11 +329,13 @@ mod tests {
 
         #[test]
         fn every_span_lies_within_the_body(spec in spec(), length in 0..50_usize) {
-            let body = vec![0; length];
+            let body: Vec<u8> = (0..length).map(|at| at as u8).collect();
             match spec.within(length) {
                 Some(span) => {
                     prop_assert!(span.first() <= span.last() && span.last() < length);
                     prop_assert_eq!(span.of(&body).len(), span.last() - span.first() + 1);
+                    prop_assert_eq!(&*span.cut(Cow::Borrowed(&body)), span.of(&body));
+                    prop_assert_eq!(&*span.cut(Cow::Owned(body.clone())), span.of(&body));
                 }
                 None => {
                     let is_unsatisfiable = match spec {
