@@ -265,3 +265,39 @@ async fn an_error_about_a_range_is_for_nobody_else() {
     assert_seen(&refused, "MISS", "larder; fwd=uri-miss; detail=range");
     assert_eq!(stage.get("/doc").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_part_of_what_the_origin_has_just_confirmed() {
+    let stage = Stage::start(BY_ORIGIN).await;
+    stage.origin.on_call("/doc", |request| {
+        let reply = match request.header("if-none-match") {
+            Some(_) => Reply::new(304, ""),
+            None => Reply::ok("abcdefghijklmnopqrstuvwxyz"),
+        };
+        reply
+            .header("etag", "\"v1\"")
+            .header("cache-control", "no-cache")
+    });
+    stage.get("/doc").await;
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let mut client = stage
+            .envoy
+            .connect_to_worker(MAIN, 0, protocol)
+            .await
+            .unwrap();
+        for (range, status, content_range, text) in [
+            ("bytes=2-4", 206, Some("bytes 2-4/26"), "cde"),
+            ("bytes=-1", 206, Some("bytes 25-25/26"), "z"),
+            ("bytes=26-", 416, Some("bytes */26"), ""),
+            ("bytes=0-0,25-25", 200, None, "abcdefghijklmnopqrstuvwxyz"),
+        ] {
+            let request = Request::get("/doc")
+                .authority("api.example.com")
+                .header("range", range);
+            let answer = client.send(request).await.unwrap();
+            assert_eq!((answer.status, x_cache(&answer)), (status, "REVALIDATED"));
+            assert_eq!(answer.header("content-range"), content_range);
+            assert_eq!(answer.text(), text, "{protocol:?} {range}");
+        }
+    }
+}
