@@ -17,6 +17,7 @@ mod configuration;
 mod hostile;
 mod isolation;
 mod keys;
+mod ranges;
 mod seed;
 mod stage;
 mod streaming;

@@ -15,6 +15,7 @@
 mod budget;
 mod capture;
 mod event;
+mod partial;
 mod request;
 mod response;
 mod serve;

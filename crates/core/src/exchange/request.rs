@@ -16,7 +16,6 @@ use crate::key::{Key, KeyError, KeyParts};
 use crate::policy::Reason;
 use crate::policy::request::{self, Lookup, OnMiss, RequestFacts, RequestVerdict};
 use crate::policy::reuse::{self, Reuse};
-use crate::policy::validation::Preconditions;
 use crate::report::{Annotation, Counter, Forward, Storing};
 use crate::time::Timestamp;
 
@@ -214,8 +213,7 @@ impl Looking {
                     age,
                     warrant: Warrant::Fresh(ttl_left),
                 };
-                let preconditions = Preconditions::of(&self.subject.head);
-                let step = serve::answer(found, preconditions.as_ref(), around.config.headers);
+                let step = serve::answer(found, &self.subject.head, around.config.headers);
                 (State::Serving, step)
             }
             Reuse::Unusable(reason) => self.forward(around, Forward::because(reason)),

@@ -13,9 +13,9 @@ use crate::config::Limits;
 use crate::entry::{Lifetime, Meta, Validation, VariantMark, Variants};
 use crate::http::{Headers, ResponseHead, list};
 use crate::key::Attributes;
-use crate::policy::Reason;
 use crate::policy::freshness::Times;
 use crate::policy::storable::{self, Storability};
+use crate::policy::{Reason, range};
 use crate::report::{Annotation, Counter, Forward, Storing};
 use crate::time::{Seconds, Timestamp};
 
@@ -118,6 +118,7 @@ impl Forwarding {
         body: ResponseBody,
         now: Timestamp,
     ) -> Result<Capturing, Reason> {
+        range::judge_answer(&self.subject.head, response.status)?;
         let draft = self.draft(around, response, now)?;
         let promised = match body {
             // "A 204 response is terminated by the end of the header section; it cannot contain content or trailers." RFC 9110

@@ -5,10 +5,11 @@
 
 use std::borrow::Cow;
 
-use super::{Effect, Reply, Step, Surroundings, Verdict};
+use super::{Effect, Reply, Step, Surroundings, Verdict, partial};
 use crate::config::{AddedHeaders, CachePolicy, Switch};
 use crate::entry::{FreshnessSource, Meta};
-use crate::http::{Headers, list};
+use crate::http::{Headers, RequestHead, list};
+use crate::policy::range::{Coverage, RangeRequest};
 use crate::policy::validation::{self, Condition, Preconditions};
 use crate::report::{Annotation, Counter, Forward, Storing};
 use crate::time::Seconds;
@@ -59,12 +60,39 @@ pub(super) enum Warrant {
     Fresh(Seconds),
 }
 
-/// Answers with the stored response: all of it, or 304 where the client has it already.
-pub(super) fn answer<'a>(
-    found: Found<'a>,
-    preconditions: Option<&Preconditions>,
-    added: AddedHeaders,
-) -> Step<'a> {
+/// What the client is sent, before the cache has had its word.
+pub(super) struct Content<'a> {
+    pub(super) status: u16,
+    pub(super) headers: Headers,
+    pub(super) body: Cow<'a, [u8]>,
+    /// A word for the proxy's access log.
+    pub(super) details: &'static str,
+}
+
+impl<'a> Content<'a> {
+    /// The stored response as it is.
+    pub(super) fn whole(found: Found<'a>) -> Self {
+        Self {
+            status: found.status,
+            headers: found.headers,
+            body: found.body,
+            details: "larder_hit",
+        }
+    }
+
+    /// 304 in its place.
+    fn not_modified(found: &Found<'_>) -> Self {
+        Self {
+            status: 304,
+            headers: validation::not_modified_fields(&found.headers),
+            body: Cow::Borrowed(&[]),
+            details: "larder_not_modified",
+        }
+    }
+}
+
+/// Answers `request` with the stored response: all of it, the parts it asks for, or 304 where the client has it already.
+pub(super) fn answer<'a>(found: Found<'a>, request: &RequestHead, added: AddedHeaders) -> Step<'a> {
     let (annotation, outcome) = match found.warrant {
         Warrant::Confirmed(forward, storing) => (
             Annotation::Revalidated(forward, storing),
@@ -78,33 +106,46 @@ pub(super) fn answer<'a>(
             Counter::Hit,
         ),
     };
-    let mut effects = vec![Effect::Count(outcome)];
-    let condition = preconditions.map_or(Condition::Full, |asked| {
-        asked.evaluate(found.status, &found.headers)
-    });
-    let (status, mut headers, body, details) = match condition {
-        Condition::Full => (found.status, found.headers, found.body, "larder_hit"),
-        Condition::NotModified => {
-            effects.push(Effect::Count(Counter::NotModified));
-            let headers = validation::not_modified_fields(&found.headers);
-            (304, headers, Cow::Borrowed(&[][..]), "larder_not_modified")
-        }
-    };
     // "The presence of an Age header field implies that the response was not generated or validated by the origin server
     // for this request." RFC 9111 section 5.1. A confirmation may itself come from a cache, and then has an age.
-    if matches!(found.warrant, Warrant::Fresh(_)) || found.age > Seconds::ZERO {
-        headers.push("age", found.age.get().to_string());
+    let has_age = matches!(found.warrant, Warrant::Fresh(_)) || found.age > Seconds::ZERO;
+    let age = has_age.then_some(found.age);
+    let mut effects = vec![Effect::Count(outcome)];
+    let condition = Preconditions::of(request).map_or(Condition::Full, |asked| {
+        asked.evaluate(found.status, &found.headers)
+    });
+    let mut content = match condition {
+        Condition::Full => selected(found, request),
+        Condition::NotModified => {
+            effects.push(Effect::Count(Counter::NotModified));
+            Content::not_modified(&found)
+        }
+    };
+    if let Some(age) = age {
+        content.headers.push("age", age.get().to_string());
     }
-    annotation.write(added, &mut headers);
+    annotation.write(added, &mut content.headers);
     let reply = Reply {
-        status,
-        pairs: headers.to_pairs(),
-        body,
-        details,
+        status: content.status,
+        pairs: content.headers.to_pairs(),
+        body: content.body,
+        details: content.details,
     };
     Step {
         verdict: Verdict::Reply(reply),
         effects,
+    }
+}
+
+/// What of the response the client asks for.
+fn selected<'a>(found: Found<'a>, request: &RequestHead) -> Content<'a> {
+    let coverage = RangeRequest::of(request).map_or(Coverage::Full, |asked| {
+        asked.evaluate(found.status, &found.headers, found.body.len())
+    });
+    match coverage {
+        Coverage::Full => Content::whole(found),
+        Coverage::Partial(spans, metadata) => partial::content(found, &spans, metadata),
+        Coverage::Unsatisfiable => partial::unsatisfiable(&found),
     }
 }
 

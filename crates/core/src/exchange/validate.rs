@@ -15,7 +15,6 @@ use crate::entry::StoredResponse;
 use crate::http::{Headers, ResponseHead};
 use crate::policy::Reason;
 use crate::policy::freshening;
-use crate::policy::validation::Preconditions;
 use crate::report::{Counter, Storing};
 use crate::time::{Seconds, Timestamp};
 
@@ -138,8 +137,7 @@ impl Question {
             age,
             warrant: Warrant::Confirmed(forwarding.forward, storing),
         };
-        let preconditions = Preconditions::of(&forwarding.subject.head);
-        let mut step = serve::answer(found, preconditions.as_ref(), around.config.headers);
+        let mut step = serve::answer(found, &forwarding.subject.head, around.config.headers);
         step.effects.extend::<Vec<_>>(effects);
         (State::Serving, step)
     }

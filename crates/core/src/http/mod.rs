@@ -7,6 +7,7 @@ mod etag;
 mod headers;
 pub mod list;
 mod message;
+mod range;
 mod target;
 
 pub use authority::Authority;
@@ -16,4 +17,5 @@ pub(crate) use directives::{decimal, delta_seconds};
 pub use etag::{EntityTag, Strength};
 pub use headers::{Headers, PairsError};
 pub use message::{Malformed, Method, RequestHead, ResponseHead};
+pub use range::{MAX_RANGES, RangeError, RangeSet, RangeSpec, Span};
 pub use target::{MAX_TARGET_BYTES, Target, TargetError, normalize_percent};

@@ -1,12 +1,15 @@
 //! What is allowed: pure decisions, each with its reason.
 //!
 //! A request is judged before its lookup ([`request`]), a stored response before its use ([`reuse`], then
-//! [`validation`] for what the client already has), the origin's response before it is stored ([`storable`], with
-//! [`freshness`] for how long, [`fields`] for what of it, and [`store_if`] for what the operator asks of it).
+//! [`validation`] for what the client already has, then [`range`] for the parts it asks for, with [`partial`] for what
+//! goes with them), the origin's response before it is stored ([`storable`], with [`freshness`] for how long, [`fields`]
+//! for what of it, and [`store_if`] for what the operator asks of it).
 
 pub mod fields;
 pub mod freshening;
 pub mod freshness;
+pub mod partial;
+pub mod range;
 mod reason;
 pub mod request;
 pub mod reuse;

@@ -77,7 +77,7 @@ reasons! {
     Precondition = "precondition",
     /// The response is for one user alone.
     Private = "private",
-    /// The request asks for a range.
+    /// The response is an error to a request for a range, and may be about the range.
     Range = "range",
     /// The request has a body that is no part of the key.
     RequestBody = "request-body",

@@ -10,7 +10,9 @@
 //! that names its user ([`super::storable`]).
 //!
 //! `only-if-cached` wins over everything that would send a GET or HEAD on: the client wants what is stored, or a 504.
-//! Range, If-Match and If-Unmodified-Since are then ignored, as a cache may.
+//! If-Match and If-Unmodified-Since are then ignored, as a cache may.
+//!
+//! A range is no part of the key: what is stored is whole, and parts are cut from it ([`super::range`]).
 
 use crate::config::{CachePolicy, RequestCacheControl};
 use crate::http::{Method, RequestDirectives, RequestHead};
@@ -136,9 +138,6 @@ fn obstacles(head: &RequestHead) -> (Option<Reason>, Option<Reason>) {
             outright = Some(Reason::Upgrade);
         } else if is(b"content-type") && is_grpc(value) {
             outright = outright.or(Some(Reason::Grpc));
-        } else if is(b"range") && head.method() == Method::Get {
-            // "GET is the only method for which range handling is defined" RFC 9110 section 14.2.
-            unless_cached = Some(Reason::Range);
         } else if is(b"if-match") || is(b"if-unmodified-since") {
             // "the If-Match and If-Unmodified-Since conditional header fields are not applicable to a cache" RFC 9111
             // section 4.3.2: the origin may have something to say about them.
@@ -225,7 +224,7 @@ mod tests {
         let only = ("cache-control", "only-if-cached");
         use RequestVerdict::Bypass;
         #[rustfmt::skip]
-        let rows: [(&str, &str, Fields<'_>, RequestVerdict); 24] = [
+        let rows: [(&str, &str, Fields<'_>, RequestVerdict); 23] = [
             ("plain", "GET", &[], cached),
             ("HEAD", "HEAD", &[], cached),
             ("credentials", "GET", &[("authorization", "Bearer x"), ("cookie", "a=1")], cached),
@@ -239,8 +238,7 @@ mod tests {
             ("CONNECT", "CONNECT", &[], Bypass(Reason::Upgrade)),
             ("extended CONNECT", "CONNECT", &[(":protocol", "websocket")], Bypass(Reason::Upgrade)),
             ("an upgrade", "GET", &[("Upgrade", "websocket"), only], Bypass(Reason::Upgrade)),
-            ("a range", "GET", &[("Range", "bytes=0-1")], Bypass(Reason::Range)),
-            ("a range of no meaning", "HEAD", &[("range", "bytes=0-1")], cached),
+            ("a range", "GET", &[("Range", "bytes=0-1"), ("if-range", "\"a\"")], cached),
             ("a range, only if cached", "GET", &[("range", "bytes=0-1"), only], or_504),
             ("If-Match", "GET", &[("If-Match", "\"a\"")], Bypass(Reason::Precondition)),
             ("If-Unmodified-Since", "GET", &[("if-unmodified-since", "x")], Bypass(Reason::Precondition)),

@@ -55,6 +55,7 @@ fn fields(pseudo: &'static [&'static str]) -> impl Strategy<Value = Vec<(String,
         Just(b"accept, x-b".to_vec()),
         Just(b"18446744073709551616".to_vec()),
         Just(b"3".to_vec()),
+        Just(b"bytes=0-0,2-".to_vec()),
         proptest::collection::vec(any::<u8>(), 0..20),
     ];
     let plain = proptest::collection::vec((proptest::sample::select(names.to_vec()), values), 0..5);
