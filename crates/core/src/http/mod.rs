@@ -7,6 +7,7 @@ mod etag;
 mod headers;
 pub mod list;
 mod message;
+pub mod structured;
 mod target;
 
 pub use authority::Authority;
