@@ -20,5 +20,6 @@ mod keys;
 mod seed;
 mod stage;
 mod streaming;
+mod targeted;
 mod validation;
 mod workers;

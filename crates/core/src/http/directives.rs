@@ -1,4 +1,4 @@
-//! Cache-Control, read once into what it decides (RFC 9111 section 5.2).
+//! Cache directives, read once into what they decide (RFC 9111 section 5.2).
 //!
 //! What is unclear counts against caching: a restriction holds in whatever form it comes, a permission only in the
 //! form the grammar gives it, and a number that is none is zero. Directives that decide nothing here are not kept:
@@ -69,9 +69,36 @@ impl RequestDirectives {
     }
 }
 
-/// What a response's Cache-Control says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A field of a response that holds cache directives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Cache-Control, for every cache.
+    CacheControl,
+    /// CDN-Cache-Control (RFC 9213 section 3).
+    CdnCacheControl,
+    /// Larder-Cache-Control, for this cache alone.
+    LarderCacheControl,
+    /// Surrogate-Control (Edge Architecture Specification, W3C note of 2001).
+    SurrogateControl,
+}
+
+impl Source {
+    /// The name of the field, in lower case.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::CacheControl => "cache-control",
+            Self::CdnCacheControl => "cdn-cache-control",
+            Self::LarderCacheControl => "larder-cache-control",
+            Self::SurrogateControl => "surrogate-control",
+        }
+    }
+}
+
+/// What a response's Cache-Control says, or the field that stands in its place (see [`Source`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseDirectives {
+    /// Which field says so.
+    pub source: Source,
     /// How long it is fresh; zero where the value is no number.
     pub max_age: Option<Seconds>,
     /// Not to be used stale, and therefore storable in spite of Authorization.
@@ -91,24 +118,50 @@ pub struct ResponseDirectives {
 }
 
 impl ResponseDirectives {
+    /// A field that says nothing.
+    pub(super) const fn none(source: Source) -> Self {
+        Self {
+            source,
+            max_age: None,
+            must_revalidate: false,
+            must_understand: false,
+            no_cache: false,
+            no_store: false,
+            private: false,
+            public: false,
+            s_maxage: None,
+        }
+    }
+
     /// Reads the Cache-Control lines of a response. Allocates nothing.
-    pub fn parse(headers: &Headers) -> Self {
-        let mut directives = Self::default();
-        let mut hides = false;
-        for element in elements(headers.all("cache-control")) {
+    pub(super) fn from_cache_control(headers: &Headers) -> Self {
+        let source = Source::CacheControl;
+        let elements = elements(headers.all(source.field()));
+        Self::from_list(source, elements).unwrap_or(Self::none(source))
+    }
+
+    /// Reads directives in the form of Cache-Control; `None` where none of them decides anything.
+    pub(super) fn from_list<'a>(
+        source: Source,
+        elements: impl Iterator<Item = Element<'a>>,
+    ) -> Option<Self> {
+        let mut directives = Self::none(source);
+        let (mut decides, mut hides) = (false, false);
+        for element in elements {
             hides |= matches!(element, Element::Unterminated(_));
-            directives.read(Parameter::parse(element));
+            decides |= directives.read(Parameter::parse(element));
         }
         // What an endless string hides is unknown, and could be anything.
         directives.no_store |= hides;
         directives.must_understand &= !hides;
-        directives
+        (decides || hides).then_some(directives)
     }
 
-    fn read(&mut self, parameter: Parameter<'_>) {
+    /// Takes in a directive; says whether it is known.
+    fn read(&mut self, parameter: Parameter<'_>) -> bool {
         // "Caches are encouraged to consider responses that have invalid freshness information (e.g., a max-age
         // directive with non-integer content) to be stale." RFC 9111 section 4.2.1.
-        let number = || Some(seconds(parameter.argument).unwrap_or(Seconds::ZERO));
+        let number = || Some(self.seconds(parameter.argument).unwrap_or(Seconds::ZERO));
         // "no argument is defined (nor allowed) unless stated otherwise" RFC 9111 section 5.2.
         let is_permission = parameter.argument == Argument::Absent;
         if parameter.is("max-age") {
@@ -127,6 +180,20 @@ impl ResponseDirectives {
             self.must_revalidate |= is_permission;
         } else if parameter.is("must-understand") {
             self.must_understand |= is_permission;
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn seconds(&self, argument: Argument<'_>) -> Option<Seconds> {
+        match (self.source, argument) {
+            // `max-age=3600+600`: the second number says how much longer the response may be used while it is stale.
+            (Source::SurrogateControl, Argument::Token(token)) => {
+                let fresh = token.split(|byte| *byte == b'+').next()?;
+                delta_seconds(fresh.iter().copied())
+            }
+            (_, argument) => seconds(argument),
         }
     }
 }
@@ -183,7 +250,7 @@ mod tests {
 
     #[test]
     fn response_directives() {
-        let none = ResponseDirectives::default();
+        let none = ResponseDirectives::none(Source::CacheControl);
         #[rustfmt::skip]
         let rows: [(&str, &[&str], ResponseDirectives); 22] = [
             ("no line", &[], none),

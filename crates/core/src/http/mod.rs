@@ -9,10 +9,11 @@ pub mod list;
 mod message;
 pub mod structured;
 mod target;
+mod targeted;
 
 pub use authority::Authority;
 pub use cookie::cookies;
-pub use directives::{RequestDirectives, ResponseDirectives};
+pub use directives::{RequestDirectives, ResponseDirectives, Source};
 pub(crate) use directives::{decimal, delta_seconds};
 pub use etag::{EntityTag, Strength};
 pub use headers::{Headers, PairsError};

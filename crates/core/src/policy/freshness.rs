@@ -13,7 +13,7 @@
 
 use crate::config::{CachePolicy, Heuristic, Ttl};
 use crate::entry::{FreshnessSource, Lifetime, Meta};
-use crate::http::{Headers, ResponseDirectives, ResponseHead, delta_seconds, list};
+use crate::http::{Headers, ResponseDirectives, ResponseHead, Source, delta_seconds, list};
 use crate::policy::Reason;
 use crate::time::{Seconds, Timestamp, parse_http_date};
 
@@ -86,7 +86,9 @@ fn explicit(
     if let Some(seconds) = directives.s_maxage.or(directives.max_age) {
         return Some(seconds);
     }
-    if !headers.contains("expires") {
+    // "it MUST ignore the Cache-Control and Expires header fields in that response" RFC 9213 section 2.2, where a targeted
+    // field decides.
+    if directives.source != Source::CacheControl || !headers.contains("expires") {
         return None;
     }
     // "A cache recipient MUST interpret invalid date formats, especially the value "0", as representing a time in the
@@ -189,7 +191,7 @@ mod tests {
     fn explicit_freshness_is_the_first_of_three() {
         let (soon, now, past) = (date_at(60), date_at(0), date_at(-60));
         #[rustfmt::skip]
-        let rows: [(&str, Fields<'_>, Option<u32>); 12] = [
+        let rows: [(&str, Fields<'_>, Option<u32>); 14] = [
             ("nothing", &[("date", &now)], None),
             ("s-maxage before max-age", &[("cache-control", "max-age=9, s-maxage=5"), ("expires", &soon)], Some(5)),
             ("max-age before Expires", &[("cache-control", "max-age=9"), ("expires", &soon)], Some(9)),
@@ -202,6 +204,8 @@ mod tests {
             ("Expires: 0", &[("expires", "0")], Some(0)),
             ("Expires in words", &[("expires", "never")], Some(0)),
             ("Expires twice", &[("expires", &soon), ("expires", &soon)], Some(0)),
+            ("a targeted field before all", &[("cdn-cache-control", "max-age=7"), ("cache-control", "s-maxage=9"), ("expires", "0")], Some(7)),
+            ("a targeted field without freshness", &[("cdn-cache-control", "public"), ("cache-control", "max-age=9"), ("expires", &soon)], None),
         ];
         for (name, fields, expected) in rows {
             let expected = expected

@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn what_the_response_says() {
         #[rustfmt::skip]
-        let rows: [(&str, u16, Fields<'_>, Option<Reason>); 32] = [
+        let rows: [(&str, u16, Fields<'_>, Option<Reason>); 35] = [
             ("fresh", 200, &[FRESH], None),
             ("a temporary redirect", 302, &[FRESH], None),
             ("an unknown status", 299, &[FRESH], None),
@@ -253,6 +253,9 @@ mod tests {
             ("no-cache", 200, &[FRESH, ("cache-control", "no-cache")], Some(Reason::NoCache)),
             ("no-cache with a validator", 200, &[("etag", "\"1\""), ("cache-control", "no-cache")], None),
             ("no-cache in part", 200, &[FRESH, ("cache-control", "no-cache=\"x-a\"")], Some(Reason::NoCache)),
+            ("a targeted field beats no-store", 200, &[("cache-control", "no-store"), ("cdn-cache-control", "max-age=60")], None),
+            ("a targeted field forbids", 200, &[FRESH, ("cdn-cache-control", "private, max-age=60")], Some(Reason::Private)),
+            ("an invalid targeted field", 200, &[FRESH, ("cdn-cache-control", "no-store,")], None),
             ("nothing said", 200, &[], Some(Reason::NoFreshness)),
             ("public alone", 200, &[("cache-control", "public")], Some(Reason::NoFreshness)),
             ("stale by its own word", 200, &[("cache-control", "max-age=0")], Some(Reason::Expired)),
