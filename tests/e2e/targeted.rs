@@ -1,5 +1,6 @@
 //! Cache directives that are targeted at caches like this one (RFC 9213).
 
+use larder_harness::client::Answer;
 use larder_harness::origin::Reply;
 
 use crate::stage::{BY_ORIGIN, Stage, assert_seen, x_cache};
@@ -82,4 +83,33 @@ async fn surrogate_control_in_its_own_form_decides() {
         (x_cache(&answer), answer.header("cache-control")),
         ("HIT", Some("no-cache"))
     );
+}
+
+#[tokio::test]
+async fn fields_that_are_for_one_user_are_not_stored_and_the_rest_is() {
+    let stage = Stage::start(BY_ORIGIN).await;
+    let directives = "max-age=600, no-cache=\"Set-Cookie\", private=\"x-user\"";
+    let reply = Reply::ok("text")
+        .header("cache-control", directives)
+        .header("set-cookie", "session=1")
+        .header("x-user", "alice")
+        .header("x-kept", "1");
+    stage.origin.on("/mixed", reply);
+    let seen = |answer: &Answer| {
+        ["set-cookie", "x-user", "x-kept", "cache-control"]
+            .map(|name| answer.header(name).map(str::to_owned))
+    };
+    let some = |value: &str| Some(value.to_owned());
+    assert_eq!(
+        seen(&stage.get("/mixed").await),
+        [
+            some("session=1"),
+            some("alice"),
+            some("1"),
+            some(directives)
+        ]
+    );
+    let second = stage.get("/mixed").await;
+    assert_eq!(x_cache(&second), "HIT");
+    assert_eq!(seen(&second), [None, None, some("1"), some(directives)]);
 }

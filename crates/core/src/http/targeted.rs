@@ -17,10 +17,10 @@
 //! origin, which Larder is not. And where none of its directives is about caching (`content="ESI/1.0"` alone), the field
 //! decides nothing.
 
-use super::Headers;
 use super::directives::{ResponseDirectives, Source};
-use super::list::{Element, elements};
+use super::list::{Argument, Element, elements};
 use super::structured::{self, Value};
+use super::{Headers, Restriction};
 use crate::time::Seconds;
 
 impl ResponseDirectives {
@@ -60,15 +60,29 @@ fn set(directives: &mut ResponseDirectives, key: &[u8], value: Value<'_>) {
     };
     let permits = value == Value::Boolean(true);
     let restricts = value != Value::Boolean(false);
+    let restriction = || match value {
+        Value::Boolean(false) => Restriction::Nothing,
+        Value::Boolean(true) | Value::InnerList | Value::Integer(_) | Value::Other => {
+            Restriction::Response
+        }
+        Value::String(raw) => Restriction::parse(Argument::Quoted(raw)),
+        Value::Token(token) => Restriction::parse(Argument::Token(token)),
+    };
     match key {
         b"max-age" => directives.max_age = number,
-        b"must-revalidate" => directives.must_revalidate = permits,
+        b"must-revalidate" => {
+            directives.must_revalidate = permits;
+            directives.revalidate |= restricts;
+        }
         b"must-understand" => directives.must_understand = permits,
-        b"no-cache" => directives.no_cache = restricts,
+        b"no-cache" => directives.no_cache = restriction(),
         b"no-store" => directives.no_store = restricts,
-        b"private" => directives.private = restricts,
+        b"private" => directives.private = restriction(),
+        b"proxy-revalidate" => directives.revalidate |= restricts,
         b"public" => directives.public = permits,
         b"s-maxage" => directives.s_maxage = number,
+        b"stale-if-error" => directives.stale_if_error = number,
+        b"stale-while-revalidate" => directives.stale_while_revalidate = number,
         _ => {} // "unrecognized extension directives are ignored" RFC 9213 section 2.2
     }
 }
@@ -88,11 +102,12 @@ fn has_parameter(element: Element<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Restriction::{Fields, Response};
     use proptest::prelude::*;
 
-    type Fields<'a> = &'a [(&'a str, &'a str)];
+    type Lines<'a> = &'a [(&'a str, &'a str)];
 
-    fn parse(fields: Fields<'_>) -> ResponseDirectives {
+    fn parse(fields: Lines<'_>) -> ResponseDirectives {
         ResponseDirectives::parse(&fields.iter().copied().collect())
     }
 
@@ -113,11 +128,11 @@ mod tests {
         let surrogate = ("Surrogate-Control", "max-age=3");
         let plain = ("Cache-Control", "max-age=4, private, no-store");
         #[rustfmt::skip]
-        let rows: [(&str, Fields<'_>, ResponseDirectives); 12] = [
+        let rows: [(&str, Lines<'_>, ResponseDirectives); 12] = [
             ("all four", &[plain, surrogate, cdn, own], aged(LarderCacheControl, 1)),
             ("three", &[plain, surrogate, cdn], aged(CdnCacheControl, 2)),
             ("two", &[plain, surrogate], aged(SurrogateControl, 3)),
-            ("one", &[plain], ResponseDirectives { private: true, no_store: true, ..aged(CacheControl, 4) }),
+            ("one", &[plain], ResponseDirectives { private: Response, no_store: true, ..aged(CacheControl, 4) }),
             ("an empty one is none", &[("larder-cache-control", " "), cdn], aged(CdnCacheControl, 2)),
             ("an invalid one is none", &[("larder-cache-control", "max-age=1,"), cdn], aged(CdnCacheControl, 2)),
             ("capitals are invalid", &[("larder-cache-control", "max-age=1, Private"), cdn], aged(CdnCacheControl, 2)),
@@ -137,25 +152,27 @@ mod tests {
         let none = ResponseDirectives::none(Source::CdnCacheControl);
         let age = |seconds| aged(Source::CdnCacheControl, seconds);
         #[rustfmt::skip]
-        let rows: [(&str, &[&str], ResponseDirectives); 17] = [
+        let rows: [(&str, &[&str], ResponseDirectives); 18] = [
             ("a number", &["max-age=60"], age(60)),
             ("leading zeros", &["max-age=0060"], age(60)),
-            ("a large number", &["max-age=999999999999999"], ResponseDirectives { max_age: Some(Seconds::MAX), ..none }),
+            ("a large number", &["max-age=999999999999999"], ResponseDirectives { max_age: Some(Seconds::MAX), ..none.clone() }),
             ("a negative number", &["max-age=-1"], age(0)),
-            ("a decimal", &["max-age=60.0"], none),
-            ("a string", &["max-age=\"60\""], none),
-            ("a token", &["max-age=a"], none),
-            ("no value", &["max-age"], none),
+            ("a decimal", &["max-age=60.0"], none.clone()),
+            ("a string", &["max-age=\"60\""], none.clone()),
+            ("a token", &["max-age=a"], none.clone()),
+            ("no value", &["max-age"], none.clone()),
             ("parameters", &["max-age=60;a=1"], age(60)),
             ("the last of a kind", &["max-age=60, max-age=5", "max-age=9"], age(9)),
-            ("the last is of no use", &["max-age=60, max-age=a"], none),
-            ("several lines", &["max-age=60", "private"], ResponseDirectives { private: true, ..age(60) }),
+            ("the last is of no use", &["max-age=60, max-age=a"], none.clone()),
+            ("several lines", &["max-age=60", "private"], ResponseDirectives { private: Response, ..age(60) }),
             ("restrictions", &["no-store, no-cache=\"a\", private=1"],
-                ResponseDirectives { no_store: true, no_cache: true, private: true, ..none }),
-            ("restrictions lifted", &["no-store, no-cache=?0, private=?0, no-store=?0"], none),
+                ResponseDirectives { no_store: true, no_cache: Fields(b"a".to_vec()), private: Response, ..none.clone() }),
+            ("restrictions lifted", &["no-store, no-cache=?0, private=?0, no-store=?0"], none.clone()),
             ("permissions", &["public, must-revalidate=?1, must-understand"],
-                ResponseDirectives { public: true, must_revalidate: true, must_understand: true, ..none }),
-            ("no permissions", &["public=1, must-revalidate=a, must-understand=\"\", public=?0"], none),
+                ResponseDirectives { public: true, must_revalidate: true, revalidate: true, must_understand: true, ..none.clone() }),
+            ("no permissions", &["public=1, must-revalidate=a, must-understand=\"\", public=?0"], ResponseDirectives { revalidate: true, ..none.clone() }),
+            ("stale use", &["proxy-revalidate, stale-while-revalidate=5, stale-if-error=1.5"],
+                ResponseDirectives { revalidate: true, stale_while_revalidate: Some(Seconds::clamped(5)), ..none.clone() }),
             ("for shared caches", &["s-maxage=5, max-age=60"], ResponseDirectives { s_maxage: Some(Seconds::clamped(5)), ..age(60) }),
         ];
         for (name, lines, expected) in rows {
@@ -172,18 +189,18 @@ mod tests {
         #[rustfmt::skip]
         let rows: [(&str, &str, ResponseDirectives); 13] = [
             ("beside other things", "content=\"ESI/1.0\", max-age=3600", age(3600)),
-            ("with an extension", "max-age=3600+600", age(3600)),
+            ("with an extension", "max-age=3600+600", ResponseDirectives { stale_while_revalidate: Some(Seconds::clamped(600)), ..age(3600) }),
             ("with a broken extension", "max-age=3600+a", age(3600)),
-            ("with nothing before it", "max-age=+600", age(0)),
+            ("with nothing before it", "max-age=+600", ResponseDirectives { stale_while_revalidate: Some(Seconds::clamped(600)), ..age(0) }),
             ("no number", "max-age=a", age(0)),
             ("capitals", "Max-Age=60, No-Store", ResponseDirectives { no_store: true, ..age(60) }),
             ("for another surrogate", "no-store;other, max-age=60", age(60)),
-            ("all for another surrogate", "max-age=60;other", other),
-            ("with semicolons for commas", "max-age=60; no-store", other),
+            ("all for another surrogate", "max-age=60;other", other.clone()),
+            ("with semicolons for commas", "max-age=60; no-store", other.clone()),
             ("a semicolon in a string", "content=\"a;b\", max-age=60", age(60)),
             ("for remote surrogates", "no-store-remote, max-age=60", age(60)),
             ("nothing about caching", "no-store-remote, content=\"ESI/1.0\"", other),
-            ("an endless string", "content=\"ESI/1.0, max-age=60", ResponseDirectives { no_store: true, ..none }),
+            ("an endless string", "content=\"ESI/1.0, max-age=60", ResponseDirectives { no_store: true, ..none.clone() }),
         ];
         for (name, value, expected) in rows {
             let fields = [("surrogate-control", value), ("cache-control", "max-age=4")];

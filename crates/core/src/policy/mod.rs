@@ -2,7 +2,7 @@
 //!
 //! A request is judged before its lookup ([`request`]), a stored response before its use ([`reuse`], then
 //! [`validation`] for what the client already has), the origin's response before it is stored ([`storable`], with
-//! [`freshness`] for how long, [`fields`] for what of it, and [`store_if`] for what the operator asks of it).
+//! [`freshness`] for how long, [`staleness`] for what may come after it, [`fields`] for what of it, and [`store_if`] for what the operator asks of it).
 
 pub mod fields;
 pub mod freshening;
@@ -13,6 +13,7 @@ pub mod reuse;
 #[cfg(test)]
 mod sample;
 mod sharing;
+pub mod staleness;
 pub mod storable;
 pub mod store_if;
 pub mod validation;
