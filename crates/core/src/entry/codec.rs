@@ -225,23 +225,17 @@ fn read_staleness(reader: &mut Reader<'_>) -> Result<Staleness, DecodeError> {
     })
 }
 
-fn read_perhaps(reader: &mut Reader<'_>) -> Result<Option<Seconds>, DecodeError> {
-    match reader.u32()? {
-        NOTHING_SAID => Ok(None),
-        value => exact_seconds(value).map(Some),
-    }
-}
-
 fn read_seconds(reader: &mut Reader<'_>) -> Result<Seconds, DecodeError> {
-    exact_seconds(reader.u32()?)
+    read_perhaps(reader)?.ok_or(DecodeError::Invalid)
 }
 
-fn exact_seconds(value: u32) -> Result<Seconds, DecodeError> {
+fn read_perhaps(reader: &mut Reader<'_>) -> Result<Option<Seconds>, DecodeError> {
+    let value = reader.u32()?;
     let seconds = Seconds::clamped(value.into());
-    if seconds.get() == value {
-        Ok(seconds)
-    } else {
-        Err(DecodeError::Invalid)
+    match value {
+        NOTHING_SAID => Ok(None),
+        _ if seconds.get() == value => Ok(Some(seconds)),
+        _ => Err(DecodeError::Invalid),
     }
 }
 
