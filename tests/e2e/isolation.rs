@@ -16,7 +16,7 @@ async fn what_is_not_for_everybody_is_not_stored() {
         (
             "/private-field",
             "cache-control",
-            "private=\"x-user\"",
+            "private=\"content-type\"",
             "private",
         ),
         ("/no-store", "cache-control", "no-store", "no-store"),

@@ -210,3 +210,35 @@ async fn a_client_cannot_fetch_for_another_scheme_than_the_origin_is_told() {
         ("MISS", "https")
     );
 }
+
+#[tokio::test]
+async fn spellings_of_one_wish_share_a_variant() {
+    let stage = Stage::start(CACHE_ALL).await;
+    stage.origin.on_call("/coded", |request| {
+        let wish = request.header("accept-encoding").unwrap_or("none");
+        Reply::ok(format!("for {wish}")).header("vary", "Accept-Encoding")
+    });
+    let ask = |wish: &'static str| Request::get("/coded").header("accept-encoding", wish);
+    stage.send(ask("gzip, br")).await;
+    for wish in ["br,gzip", "GZIP;q=1.0, br", "x-gzip, br, deflate;q=0"] {
+        let answer = stage.send(ask(wish)).await;
+        assert_eq!(
+            (x_cache(&answer), answer.text().as_str()),
+            ("HIT", "for gzip, br"),
+            "{wish}"
+        );
+    }
+    for wish in [
+        "gzip",
+        "gzip, br, zstd",
+        "gzip, br;q=0.5",
+        "gzip, br, identity;q=0",
+    ] {
+        let answer = stage.send(ask(wish)).await;
+        assert_eq!(
+            (x_cache(&answer), answer.text()),
+            ("MISS", format!("for {wish}"))
+        );
+    }
+    assert_eq!(stage.origin.count("/coded"), 5);
+}

@@ -21,5 +21,6 @@ mod ranges;
 mod seed;
 mod stage;
 mod streaming;
+mod targeted;
 mod validation;
 mod workers;

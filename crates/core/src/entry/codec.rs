@@ -13,7 +13,10 @@
 //! 21 u64 response time, nanoseconds
 //! 29 u64 rule hash
 //! 37 u8  validation: 1 always 2 never 3 when stale
-//! 38 u32 length, header pairs in the host's form
+//! 38 u8  stale: 1 forbidden 2 forbidden by s-maxage 3 granted
+//! 39 u32 stale while revalidate, seconds, or 2³²-1 for nothing said
+//! 43 u32 stale if error, likewise
+//! 47 u32 length, header pairs in the host's form
 //! .. u32 length, body
 //! ```
 //!
@@ -22,13 +25,18 @@
 
 use super::checksum::checksum;
 use super::variants::{MAX_FIELDS, MAX_MARKS};
-use super::{FreshnessSource, Lifetime, Meta, Reader, Validation, VariantMark, Variants};
+use super::{
+    FreshnessSource, Lifetime, Meta, Reader, StalePermission, Staleness, Validation, VariantMark,
+    Variants,
+};
 use crate::config::RuleHash;
 use crate::time::{Seconds, Timestamp};
 
 const VERSION: u8 = 1;
 const RESPONSE: u8 = 1;
 const VARIANTS: u8 = 2;
+/// Longer than any [`Seconds`].
+const NOTHING_SAID: u32 = u32::MAX;
 
 /// Why bytes are no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +82,7 @@ pub fn encode_response(response: &StoredResponse<'_>) -> Option<Vec<u8>> {
         .pairs
         .len()
         .saturating_add(response.body.len())
-        .saturating_add(54);
+        .saturating_add(63);
     let mut out = Vec::new();
     out.try_reserve_exact(size).ok()?;
     out.extend_from_slice(&[VERSION, RESPONSE]);
@@ -94,9 +102,22 @@ pub fn encode_response(response: &StoredResponse<'_>) -> Option<Vec<u8>> {
         Validation::Never => 2,
         Validation::WhenStale => 3,
     });
+    push_staleness(&mut out, meta.staleness);
     push_counted(&mut out, response.pairs);
     push_counted(&mut out, response.body);
     Some(sealed(out))
+}
+
+fn push_staleness(out: &mut Vec<u8>, staleness: Staleness) {
+    out.push(match staleness.permission {
+        StalePermission::Forbidden => 1,
+        StalePermission::ForbiddenBySMaxage => 2,
+        StalePermission::Granted => 3,
+    });
+    for window in [staleness.while_revalidate, staleness.if_error] {
+        let seconds = window.map_or(NOTHING_SAID, Seconds::get);
+        out.extend_from_slice(&seconds.to_le_bytes());
+    }
 }
 
 /// Writes the list of variants.
@@ -177,6 +198,7 @@ fn read_response<'a>(reader: &mut Reader<'a>) -> Result<StoredResponse<'a>, Deco
                 3 => Validation::WhenStale,
                 _ => return Err(DecodeError::Invalid),
             },
+            staleness: read_staleness(reader)?,
         },
         pairs: reader.counted()?,
         body: reader.counted()?,
@@ -189,13 +211,31 @@ fn read_response<'a>(reader: &mut Reader<'a>) -> Result<StoredResponse<'a>, Deco
     }
 }
 
+fn read_staleness(reader: &mut Reader<'_>) -> Result<Staleness, DecodeError> {
+    let permission = match reader.u8()? {
+        1 => StalePermission::Forbidden,
+        2 => StalePermission::ForbiddenBySMaxage,
+        3 => StalePermission::Granted,
+        _ => return Err(DecodeError::Invalid),
+    };
+    Ok(Staleness {
+        permission,
+        while_revalidate: read_perhaps(reader)?,
+        if_error: read_perhaps(reader)?,
+    })
+}
+
 fn read_seconds(reader: &mut Reader<'_>) -> Result<Seconds, DecodeError> {
+    read_perhaps(reader)?.ok_or(DecodeError::Invalid)
+}
+
+fn read_perhaps(reader: &mut Reader<'_>) -> Result<Option<Seconds>, DecodeError> {
     let value = reader.u32()?;
     let seconds = Seconds::clamped(value.into());
-    if seconds.get() == value {
-        Ok(seconds)
-    } else {
-        Err(DecodeError::Invalid)
+    match value {
+        NOTHING_SAID => Ok(None),
+        _ if seconds.get() == value => Ok(Some(seconds)),
+        _ => Err(DecodeError::Invalid),
     }
 }
 
@@ -241,6 +281,11 @@ mod tests {
                 },
                 rule: RuleHash(0x0102_0304_0506_0708),
                 validation: Validation::WhenStale,
+                staleness: Staleness {
+                    permission: StalePermission::Granted,
+                    while_revalidate: Some(Seconds::clamped(30)),
+                    if_error: None,
+                },
             },
             status: 200,
             pairs: b"pairs",
@@ -255,8 +300,8 @@ mod tests {
     #[test]
     fn golden_response_version_1() {
         let golden = "0101c800022c010000020000000010a5d4e8000000\
-                      00da3f10e900000008070605040302010305000000706169727304000000626f6479\
-                      5f4cffb659595d0a";
+                      00da3f10e9000000080706050403020103031e000000ffffffff05000000706169727304000000\
+                      626f6479c9ed70a5515a5833";
         assert_eq!(hex(&encode_response(&sample()).unwrap()), golden);
     }
 

@@ -42,6 +42,28 @@ pub enum Validation {
     WhenStale,
 }
 
+/// Whether a response may be used when it is stale (RFC 9111 section 4.2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StalePermission {
+    /// Not at all: `must-revalidate`, `proxy-revalidate` or `no-cache`.
+    Forbidden,
+    /// Not at all, as `s-maxage` implies.
+    ForbiddenBySMaxage,
+    /// The origin does not mind.
+    Granted,
+}
+
+/// What the origin says about using its response when it is stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Staleness {
+    /// Whether at all.
+    pub permission: StalePermission,
+    /// For how long while it is being validated (RFC 5861 section 3); `None` where the origin says nothing.
+    pub while_revalidate: Option<Seconds>,
+    /// For how long when the origin fails (RFC 5861 section 4); `None` where the origin says nothing.
+    pub if_error: Option<Seconds>,
+}
+
 /// The facts about a stored response that decide whether it may be used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
@@ -55,6 +77,8 @@ pub struct Meta {
     pub lifetime: Lifetime,
     /// When the origin has to be asked first.
     pub validation: Validation,
+    /// What the origin says about using it stale.
+    pub staleness: Staleness,
     /// The rule it was stored under.
     pub rule: RuleHash,
 }

@@ -11,6 +11,6 @@ mod reader;
 mod variants;
 
 pub use codec::{DecodeError, Payload, StoredResponse, encode_response, encode_variants};
-pub use meta::{FreshnessSource, Lifetime, Meta, Validation};
+pub use meta::{FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation};
 pub use reader::Reader;
 pub use variants::{VariantMark, Variants};

@@ -162,6 +162,7 @@ impl Forwarding {
             initial_age: plan.initial_age,
             lifetime: plan.lifetime,
             validation: plan.validation,
+            staleness: plan.staleness,
             rule: policy.hash,
         };
         let expires = now.plus(usefulness(&meta));

@@ -1,18 +1,18 @@
-//! Cache-Control, read once into what it decides (RFC 9111 section 5.2).
+//! Cache directives, read once into what they decide (RFC 9111 section 5.2).
 //!
 //! What is unclear counts against caching: a restriction holds in whatever form it comes, a permission only in the
 //! form the grammar gives it, and a number that is none is zero. Directives that decide nothing here are not kept:
 //! "A cache MUST ignore unrecognized cache directives" (section 5.2.3).
 //!
-//! The qualified forms `private="f"` and `no-cache="f"` count like the unqualified ones, which is the stricter reading
-//! that sections 5.2.2.4 and 5.2.2.7 mention as common.
+//! `immutable` (RFC 8246) is not kept, because it asks for what is done anyway: fresh responses are not validated unless the
+//! client demands it. Nor is `no-transform` (section 5.2.2.6), because no content is transformed.
 //!
 //! Of a directive that is repeated, the smallest value counts. "When there is more than one value present for a given
 //! directive [...] either the first occurrence should be used or the response should be considered stale" (section
 //! 4.2.1): with the smallest, the response is at any moment either fresh by its first occurrence or considered stale.
 
-use super::Headers;
 use super::list::{Argument, Element, Parameter, elements};
+use super::{Headers, Restriction};
 use crate::time::Seconds;
 
 /// What a request's Cache-Control, or Pragma, asks for.
@@ -69,65 +69,183 @@ impl RequestDirectives {
     }
 }
 
-/// What a response's Cache-Control says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A field of a response that holds cache directives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Cache-Control, for every cache.
+    CacheControl,
+    /// CDN-Cache-Control (RFC 9213 section 3).
+    CdnCacheControl,
+    /// Larder-Cache-Control, for this cache alone.
+    LarderCacheControl,
+    /// Surrogate-Control (Edge Architecture Specification, W3C note of 2001).
+    SurrogateControl,
+}
+
+impl Source {
+    /// The name of the field, in lower case.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::CacheControl => "cache-control",
+            Self::CdnCacheControl => "cdn-cache-control",
+            Self::LarderCacheControl => "larder-cache-control",
+            Self::SurrogateControl => "surrogate-control",
+        }
+    }
+}
+
+/// What a response's Cache-Control says, or the field that stands in its place (see [`Source`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseDirectives {
+    /// Which field says so.
+    pub source: Source,
     /// How long it is fresh; zero where the value is no number.
     pub max_age: Option<Seconds>,
-    /// Not to be used stale, and therefore storable in spite of Authorization.
+    /// `must-revalidate` in its proper form, which makes it storable in spite of Authorization.
     pub must_revalidate: bool,
     /// Only for caches that know its status, and for those `no-store` does not count.
     pub must_understand: bool,
     /// Not to be used without asking the origin.
-    pub no_cache: bool,
+    pub no_cache: Restriction,
     /// Not to be stored.
     pub no_store: bool,
     /// For one user alone.
-    pub private: bool,
+    pub private: Restriction,
     /// For everyone, in spite of Authorization.
     pub public: bool,
+    /// Not to be used stale: `must-revalidate` or `proxy-revalidate`, in whatever form.
+    pub revalidate: bool,
     /// How long it is fresh in a shared cache; zero where the value is no number.
     pub s_maxage: Option<Seconds>,
+    /// For how long it may be used stale when the origin fails (RFC 5861 section 4).
+    pub stale_if_error: Option<Seconds>,
+    /// For how long it may be used stale while the origin is asked (RFC 5861 section 3).
+    pub stale_while_revalidate: Option<Seconds>,
 }
 
 impl ResponseDirectives {
-    /// Reads the Cache-Control lines of a response. Allocates nothing.
-    pub fn parse(headers: &Headers) -> Self {
-        let mut directives = Self::default();
-        let mut hides = false;
-        for element in elements(headers.all("cache-control")) {
+    /// A field that says nothing.
+    pub(super) const fn none(source: Source) -> Self {
+        Self {
+            source,
+            max_age: None,
+            must_revalidate: false,
+            must_understand: false,
+            no_cache: Restriction::Nothing,
+            no_store: false,
+            private: Restriction::Nothing,
+            public: false,
+            revalidate: false,
+            s_maxage: None,
+            stale_if_error: None,
+            stale_while_revalidate: None,
+        }
+    }
+
+    /// Whether the field is one that a qualified `private` or `no-cache` names.
+    pub fn withholds(&self, field: &[u8]) -> bool {
+        self.private.names(field) || self.no_cache.names(field)
+    }
+
+    /// Reads the Cache-Control lines of a response. Allocates nothing but the names in qualified directives.
+    pub(super) fn from_cache_control(headers: &Headers) -> Self {
+        let source = Source::CacheControl;
+        let elements = elements(headers.all(source.field()));
+        Self::from_list(source, elements).unwrap_or(Self::none(source))
+    }
+
+    /// Reads directives in the form of Cache-Control; `None` where none of them decides anything.
+    pub(super) fn from_list<'a>(
+        source: Source,
+        elements: impl Iterator<Item = Element<'a>>,
+    ) -> Option<Self> {
+        let mut directives = Self::none(source);
+        let (mut decides, mut hides) = (false, false);
+        for element in elements {
             hides |= matches!(element, Element::Unterminated(_));
-            directives.read(Parameter::parse(element));
+            decides |= directives.read(Parameter::parse(element));
         }
         // What an endless string hides is unknown, and could be anything.
         directives.no_store |= hides;
         directives.must_understand &= !hides;
-        directives
+        (decides || hides).then_some(directives)
     }
 
-    fn read(&mut self, parameter: Parameter<'_>) {
-        // "Caches are encouraged to consider responses that have invalid freshness information (e.g., a max-age
-        // directive with non-integer content) to be stale." RFC 9111 section 4.2.1.
-        let number = || Some(seconds(parameter.argument).unwrap_or(Seconds::ZERO));
+    /// Takes in a directive; says whether it is known.
+    fn read(&mut self, parameter: Parameter<'_>) -> bool {
         // "no argument is defined (nor allowed) unless stated otherwise" RFC 9111 section 5.2.
         let is_permission = parameter.argument == Argument::Absent;
-        if parameter.is("max-age") {
-            self.max_age = stricter(self.max_age, number(), Seconds::min);
-        } else if parameter.is("s-maxage") {
-            self.s_maxage = stricter(self.s_maxage, number(), Seconds::min);
-        } else if parameter.is("no-cache") {
-            self.no_cache = true;
-        } else if parameter.is("no-store") {
+        let must_revalidate = parameter.is("must-revalidate");
+        if parameter.is("no-store") {
             self.no_store = true;
-        } else if parameter.is("private") {
-            self.private = true;
         } else if parameter.is("public") {
             self.public |= is_permission;
-        } else if parameter.is("must-revalidate") {
-            self.must_revalidate |= is_permission;
+        } else if must_revalidate || parameter.is("proxy-revalidate") {
+            self.must_revalidate |= must_revalidate && is_permission;
+            self.revalidate = true;
         } else if parameter.is("must-understand") {
             self.must_understand |= is_permission;
+        } else {
+            return self.read_number(parameter) || self.read_restriction(parameter);
         }
+        true
+    }
+
+    fn read_number(&mut self, parameter: Parameter<'_>) -> bool {
+        let (mut argument, mut extension) = (parameter.argument, None);
+        let place = if parameter.is("max-age") {
+            (argument, extension) = split_extension(self.source, argument);
+            &mut self.max_age
+        } else if parameter.is("s-maxage") {
+            &mut self.s_maxage
+        } else if parameter.is("stale-if-error") {
+            &mut self.stale_if_error
+        } else if parameter.is("stale-while-revalidate") {
+            &mut self.stale_while_revalidate
+        } else {
+            return false;
+        };
+        // "Caches are encouraged to consider responses that have invalid freshness information (e.g., a max-age
+        // directive with non-integer content) to be stale." RFC 9111 section 4.2.1.
+        let number = seconds(argument).unwrap_or(Seconds::ZERO);
+        *place = stricter(*place, Some(number), Seconds::min);
+        let window = &mut self.stale_while_revalidate;
+        *window = stricter(*window, extension, Seconds::min);
+        true
+    }
+
+    fn read_restriction(&mut self, parameter: Parameter<'_>) -> bool {
+        let place = if parameter.is("no-cache") {
+            &mut self.no_cache
+        } else if parameter.is("private") {
+            &mut self.private
+        } else {
+            return false;
+        };
+        let earlier = std::mem::replace(place, Restriction::Response);
+        *place = earlier.and(Restriction::parse(parameter.argument));
+        true
+    }
+}
+
+/// `max-age=3600+600` of Surrogate-Control: the second number says how much longer the response may be used stale.
+fn split_extension(source: Source, argument: Argument<'_>) -> (Argument<'_>, Option<Seconds>) {
+    match (source, argument) {
+        (Source::SurrogateControl, Argument::Token(token)) => {
+            let mut halves = token.splitn(2, |byte| *byte == b'+');
+            let fresh = halves.next().unwrap_or_default();
+            let extension = halves
+                .next()
+                .and_then(|half| delta_seconds(half.iter().copied()));
+            (Argument::Token(fresh), extension)
+        }
+        (
+            Source::CacheControl
+            | Source::CdnCacheControl
+            | Source::LarderCacheControl
+            | Source::SurrogateControl,
+            argument,
+        ) => (argument, None),
     }
 }
 
@@ -183,31 +301,37 @@ mod tests {
 
     #[test]
     fn response_directives() {
-        let none = ResponseDirectives::default();
+        use Restriction::{Fields, Response};
+        let none = ResponseDirectives::none(Source::CacheControl);
         #[rustfmt::skip]
-        let rows: [(&str, &[&str], ResponseDirectives); 22] = [
-            ("no line", &[], none),
-            ("unknown ones", &["foo, bar=1, stale-if-error=\"x\", ="], none),
-            ("case", &["No-Store"], ResponseDirectives { no_store: true, ..none }),
-            ("max-age", &["max-age=60"], ResponseDirectives { max_age: some(60), ..none }),
-            ("quoted number", &["max-age=\"60\""], ResponseDirectives { max_age: some(60), ..none }),
-            ("leading zeros", &["max-age=0060"], ResponseDirectives { max_age: some(60), ..none }),
-            ("overflow", &["max-age=99999999999999999999999"], ResponseDirectives { max_age: Some(Seconds::MAX), ..none }),
-            ("no value", &["max-age"], ResponseDirectives { max_age: some(0), ..none }),
-            ("negative", &["max-age=-1"], ResponseDirectives { max_age: some(0), ..none }),
-            ("signed", &["max-age=+1"], ResponseDirectives { max_age: some(0), ..none }),
-            ("fraction", &["max-age=1.5"], ResponseDirectives { max_age: some(0), ..none }),
-            ("white space", &["max-age = 60"], ResponseDirectives { max_age: some(0), ..none }),
-            ("text", &["max-age=a"], ResponseDirectives { max_age: some(0), ..none }),
-            ("repeated: the smallest", &["max-age=60, max-age=5", "max-age=9"], ResponseDirectives { max_age: some(5), ..none }),
-            ("repeated: one invalid", &["max-age=60, max-age=x"], ResponseDirectives { max_age: some(0), ..none }),
-            ("s-maxage beside", &["s-maxage=1,max-age=2"], ResponseDirectives { max_age: some(2), s_maxage: some(1), ..none }),
-            ("qualified", &["private=\"x\", no-cache=\"a, b\""], ResponseDirectives { private: true, no_cache: true, ..none }),
-            ("a restriction with an argument", &["no-store=1"], ResponseDirectives { no_store: true, ..none }),
-            ("a permission with an argument", &["public=1, must-revalidate=\"\", must-understand=a"], none),
-            ("permissions", &["public, must-revalidate", "must-understand"], ResponseDirectives { public: true, must_revalidate: true, must_understand: true, ..none }),
-            ("hidden in a quoted value", &["foo=\"no-store, private\", public"], ResponseDirectives { public: true, ..none }),
-            ("an endless string", &["max-age=60, must-understand, foo=\"private"], ResponseDirectives { max_age: some(60), no_store: true, ..none }),
+        let rows: [(&str, &[&str], ResponseDirectives); 26] = [
+            ("no line", &[], none.clone()),
+            ("unknown ones", &["foo, bar=1, immutable, no-transform=\"x\", ="], none.clone()),
+            ("case", &["No-Store"], ResponseDirectives { no_store: true, ..none.clone() }),
+            ("max-age", &["max-age=60"], ResponseDirectives { max_age: some(60), ..none.clone() }),
+            ("quoted number", &["max-age=\"60\""], ResponseDirectives { max_age: some(60), ..none.clone() }),
+            ("leading zeros", &["max-age=0060"], ResponseDirectives { max_age: some(60), ..none.clone() }),
+            ("overflow", &["max-age=99999999999999999999999"], ResponseDirectives { max_age: Some(Seconds::MAX), ..none.clone() }),
+            ("no value", &["max-age"], ResponseDirectives { max_age: some(0), ..none.clone() }),
+            ("negative", &["max-age=-1"], ResponseDirectives { max_age: some(0), ..none.clone() }),
+            ("signed", &["max-age=+1"], ResponseDirectives { max_age: some(0), ..none.clone() }),
+            ("fraction", &["max-age=1.5"], ResponseDirectives { max_age: some(0), ..none.clone() }),
+            ("white space", &["max-age = 60"], ResponseDirectives { max_age: some(0), ..none.clone() }),
+            ("text", &["max-age=a"], ResponseDirectives { max_age: some(0), ..none.clone() }),
+            ("repeated: the smallest", &["max-age=60, max-age=5", "max-age=9"], ResponseDirectives { max_age: some(5), ..none.clone() }),
+            ("repeated: one invalid", &["max-age=60, max-age=x"], ResponseDirectives { max_age: some(0), ..none.clone() }),
+            ("s-maxage beside", &["s-maxage=1,max-age=2"], ResponseDirectives { max_age: some(2), s_maxage: some(1), ..none.clone() }),
+            ("restricted", &["private, no-cache"], ResponseDirectives { private: Response, no_cache: Response, ..none.clone() }),
+            ("qualified", &["private=\"x\", no-cache=\"a, b\"", "private=y"], ResponseDirectives { private: Fields(b"x,y".to_vec()), no_cache: Fields(b"a, b".to_vec()), ..none.clone() }),
+            ("qualified and not", &["private=\"x\", no-cache=\"\"", "private"], ResponseDirectives { private: Response, no_cache: Response, ..none.clone() }),
+            ("a restriction with an argument", &["no-store=1"], ResponseDirectives { no_store: true, ..none.clone() }),
+            ("a permission with an argument", &["public=1, must-revalidate=\"\", must-understand=a"], ResponseDirectives { revalidate: true, ..none.clone() }),
+            ("permissions", &["public, must-revalidate", "must-understand"], ResponseDirectives { public: true, must_revalidate: true, revalidate: true, must_understand: true, ..none.clone() }),
+            ("hidden in a quoted value", &["foo=\"no-store, private\", public"], ResponseDirectives { public: true, ..none.clone() }),
+            ("stale use", &["proxy-revalidate, stale-while-revalidate=5, stale-if-error=x"],
+                ResponseDirectives { revalidate: true, stale_while_revalidate: some(5), stale_if_error: some(0), ..none.clone() }),
+            ("an endless name", &["private=\"x"], ResponseDirectives { private: Response, no_store: true, ..none.clone() }),
+            ("an endless string", &["max-age=60, must-understand, foo=\"private"], ResponseDirectives { max_age: some(60), no_store: true, ..none.clone() }),
         ];
         for (name, values, expected) in rows {
             assert_eq!(

@@ -6,6 +6,7 @@
 //!
 //! The method is no part: GET and HEAD ask for one representation, and no other method is looked up.
 
+mod accept;
 mod build;
 mod canonical;
 mod identity;

@@ -9,8 +9,14 @@
 //! > normalizing both header field values in a way that is known to have identical semantics
 //!
 //! So a variant's key is that of the URL and, for each field the response names, the elements of its value without
-//! the white space around them, whatever lines they came in. Order and case of elements stay: that they do not
-//! matter is known for some fields only. In fields whose comma is no separator, lines stay whole.
+//! the white space around them, whatever lines they came in. Order and case of elements stay, except in
+//! Accept-Encoding and Accept-Language, which are brought to one spelling ([`super::accept`]). In fields whose comma is no
+//! separator, lines stay whole.
+//!
+//! A request has one variant's key, because all responses of a URL are kept by the same fields: those that any of them
+//! has named. So there is never a choice between several stored responses that match; under the one key stands what was
+//! stored last, which is what RFC 9111 section 4 would have a cache choose: "When more than one suitable response is
+//! stored, a cache MUST use the most recent one (as determined by the Date header field)".
 //!
 //! Names and elements are sorted and counted like every part of a key: a field that is absent is not one that is
 //! empty. `Vary: *` matches nothing; it has no key, and whoever asks for one has already been refused.
@@ -18,7 +24,7 @@
 use std::collections::BTreeSet;
 
 use super::canonical::{Canonical, List, Tag};
-use super::{Key, KeyError};
+use super::{Key, KeyError, accept};
 use crate::http::Headers;
 
 /// A response that varies on more fields than this has no key.
@@ -61,15 +67,22 @@ impl Key {
         for name in &names {
             canonical.list(Tag::Vary, |list| {
                 list.element(&[name.as_bytes()]);
-                for line in request.all(name) {
-                    match WHOLE.contains(&name.as_str()) || !is_balanced(line) {
-                        true => list.element(&[trim(line)]),
-                        false => write_elements(list, line),
-                    }
+                match accept::normalized(name, request.all(name)) {
+                    Some(choices) => accept::write(list, &choices),
+                    None => write_lines(list, name, request),
                 }
             });
         }
         canonical.finish()
+    }
+}
+
+fn write_lines(list: &mut List<'_>, name: &str, request: &Headers) {
+    for line in request.all(name) {
+        match WHOLE.contains(&name) || !is_balanced(line) {
+            true => list.element(&[trim(line)]),
+            false => write_elements(list, line),
+        }
     }
 }
 

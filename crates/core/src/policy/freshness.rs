@@ -13,9 +13,9 @@
 
 use crate::config::{CachePolicy, Heuristic, Ttl};
 use crate::entry::{FreshnessSource, Lifetime, Meta};
-use crate::http::{Headers, ResponseDirectives, ResponseHead, delta_seconds, list};
+use crate::http::{Headers, ResponseDirectives, ResponseHead, Source, delta_seconds, list};
 use crate::policy::Reason;
-use crate::time::{Seconds, Timestamp, parse_http_date};
+use crate::time::{Seconds, Timestamp, parse_http_date_at};
 
 /// The longest lifetime that is guessed; a file untouched for ten years is no promise for the next one.
 const MAX_HEURISTIC: Seconds = Seconds::clamped(24 * 60 * 60);
@@ -86,14 +86,17 @@ fn explicit(
     if let Some(seconds) = directives.s_maxage.or(directives.max_age) {
         return Some(seconds);
     }
-    if !headers.contains("expires") {
+    // "it MUST ignore the Cache-Control and Expires header fields in that response" RFC 9213 section 2.2, where a targeted
+    // field decides.
+    if directives.source != Source::CacheControl || !headers.contains("expires") {
         return None;
     }
     // "A cache recipient MUST interpret invalid date formats, especially the value "0", as representing a time in the
     // past (i.e., "already expired")." RFC 9111 section 5.3. Two lines are no date either: "either the first occurrence
     // should be used or the response should be considered stale" (section 4.2.1).
-    let expires = headers.only("expires").and_then(parse_http_date);
-    let date = date(headers).unwrap_or(received);
+    let expires = headers.only("expires");
+    let expires = expires.and_then(|value| parse_http_date_at(value, received));
+    let date = date(headers, received).unwrap_or(received);
     Some(expires.map_or(Seconds::ZERO, |expires| expires.since(date)))
 }
 
@@ -112,8 +115,8 @@ fn guess(
         _ => false,
     };
     let modified = response.headers.only("last-modified")?;
-    let modified = parse_http_date(modified).filter(|_| may_guess)?;
-    let made = date(&response.headers).unwrap_or(received);
+    let modified = parse_http_date_at(modified, received).filter(|_| may_guess)?;
+    let made = date(&response.headers, received).unwrap_or(received);
     // "caches are encouraged to use a heuristic expiration value that is no more than some fraction of the interval
     // since that time. A typical setting of this fraction might be 10%." RFC 9111 section 4.2.2.
     let tenth = Seconds::clamped(u64::from(made.since(modified).get()) / 10);
@@ -123,7 +126,8 @@ fn guess(
 /// The age of a response when its head arrives: `corrected_initial_age` of RFC 9111 section 4.2.3, in its careful form.
 pub fn initial_age(headers: &Headers, times: Times) -> Seconds {
     // "apparent_age = max(0, response_time - date_value)"
-    let apparent = date(headers).map_or(Seconds::ZERO, |date| times.response.since(date));
+    let apparent =
+        date(headers, times.response).map_or(Seconds::ZERO, |date| times.response.since(date));
     // "corrected_age_value = age_value + response_delay"
     let delay = times.response.since(times.request);
     let corrected = age_value(headers).saturating_add(delay);
@@ -139,8 +143,9 @@ pub fn current_age(meta: &Meta, now: Timestamp) -> Seconds {
         .saturating_add(now.since(meta.response_time))
 }
 
-fn date(headers: &Headers) -> Option<Timestamp> {
-    headers.only("date").and_then(parse_http_date)
+fn date(headers: &Headers, received: Timestamp) -> Option<Timestamp> {
+    let value = headers.only("date")?;
+    parse_http_date_at(value, received)
 }
 
 fn age_value(headers: &Headers) -> Seconds {
@@ -188,8 +193,9 @@ mod tests {
     #[test]
     fn explicit_freshness_is_the_first_of_three() {
         let (soon, now, past) = (date_at(60), date_at(0), date_at(-60));
+        let loud = soon.to_ascii_uppercase();
         #[rustfmt::skip]
-        let rows: [(&str, Fields<'_>, Option<u32>); 12] = [
+        let rows: [(&str, Fields<'_>, Option<u32>); 15] = [
             ("nothing", &[("date", &now)], None),
             ("s-maxage before max-age", &[("cache-control", "max-age=9, s-maxage=5"), ("expires", &soon)], Some(5)),
             ("max-age before Expires", &[("cache-control", "max-age=9"), ("expires", &soon)], Some(9)),
@@ -201,7 +207,10 @@ mod tests {
             ("Expires before Date", &[("expires", &past), ("date", &now)], Some(0)),
             ("Expires: 0", &[("expires", "0")], Some(0)),
             ("Expires in words", &[("expires", "never")], Some(0)),
+            ("Expires in capitals", &[("expires", &loud), ("date", &past)], Some(120)),
             ("Expires twice", &[("expires", &soon), ("expires", &soon)], Some(0)),
+            ("a targeted field before all", &[("cdn-cache-control", "max-age=7"), ("cache-control", "s-maxage=9"), ("expires", "0")], Some(7)),
+            ("a targeted field without freshness", &[("cdn-cache-control", "public"), ("cache-control", "max-age=9"), ("expires", &soon)], None),
         ];
         for (name, fields, expected) in rows {
             let expected = expected
@@ -234,11 +243,8 @@ mod tests {
         let by_origin = Ok((9, FreshnessSource::Origin));
         for status in [200, 203, 204, 301, 308] {
             assert_eq!(lifetime_of(status, &[], &default), by_rule, "{status}");
-            assert_eq!(
-                lifetime_of(status, explicit, &default),
-                by_origin,
-                "{status}"
-            );
+            let found = lifetime_of(status, explicit, &default);
+            assert_eq!(found, by_origin, "{status}");
             assert_eq!(lifetime_of(status, explicit, &forced), by_rule, "{status}");
         }
         for status in [201, 300, 302, 307, 404, 410, 500, 503] {
@@ -252,11 +258,8 @@ mod tests {
                 Err(Reason::Status),
                 "{status}"
             );
-            assert_eq!(
-                lifetime_of(status, explicit, &forced),
-                by_origin,
-                "{status}"
-            );
+            let found = lifetime_of(status, explicit, &forced);
+            assert_eq!(found, by_origin, "{status}");
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! A request is judged before its lookup ([`request`]), a stored response before its use ([`reuse`], then
 //! [`validation`] for what the client already has, then [`range`] for the parts it asks for, with [`partial`] for what
-//! goes with them), the origin's response before it is stored ([`storable`], with [`freshness`] for how long, [`fields`]
-//! for what of it, and [`store_if`] for what the operator asks of it).
+//! goes with them), the origin's response before it is stored ([`storable`], with [`freshness`] for how long,
+//! [`staleness`] for what may come after it, [`fields`] for what of it, and [`store_if`] for what the operator asks of it).
 
 pub mod fields;
 pub mod freshening;
@@ -16,6 +16,7 @@ pub mod reuse;
 #[cfg(test)]
 mod sample;
 mod sharing;
+pub mod staleness;
 pub mod storable;
 pub mod store_if;
 pub mod validation;

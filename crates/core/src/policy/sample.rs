@@ -4,7 +4,7 @@ use crate::config::{
     CacheErrors, CachePolicy, Heuristic, KeySpec, QueryOrder, QuerySpec, RequestCacheControl,
     RuleHash, SetCookie, StoreIf, Ttl,
 };
-use crate::entry::{FreshnessSource, Lifetime, Meta, Validation};
+use crate::entry::{FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation};
 use crate::time::{Seconds, Timestamp};
 
 /// Field lines as a test writes them.
@@ -46,5 +46,10 @@ pub(super) fn meta() -> Meta {
         },
         rule: RuleHash(1),
         validation: Validation::Never,
+        staleness: Staleness {
+            permission: StalePermission::Granted,
+            while_revalidate: None,
+            if_error: None,
+        },
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn judge(
         Some(PrivateResponses::Store) => true,
         Some(PrivateResponses::Bypass) | None => false,
     };
-    if directives.private && !keeps_private {
+    if directives.private.is_of_response() && !keeps_private {
         return Err(Reason::Private);
     }
     // "if the cache is shared: the Authorization header field is not present in the request or a response directive is
@@ -41,9 +41,12 @@ pub(super) fn judge(
     if request.has_authorization && !is_shareable && own.is_none() {
         return Err(Reason::Authorization);
     }
-    // HTTP itself does not forbid to store a cookie, but mostly it is meant for one.
+    // HTTP itself does not forbid to store a cookie, but mostly it is meant for one. One that is not stored anyway, because
+    // a qualified directive names it, is no obstacle.
+    let has_cookie =
+        response.headers.contains("set-cookie") && !directives.withholds(b"set-cookie");
     match policy.set_cookie {
-        SetCookie::Bypass if response.headers.contains("set-cookie") => Err(Reason::SetCookie),
+        SetCookie::Bypass if has_cookie => Err(Reason::SetCookie),
         SetCookie::Bypass | SetCookie::Store | SetCookie::Strip => Ok(()),
     }
 }

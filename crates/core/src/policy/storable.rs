@@ -11,11 +11,11 @@
 //! asks of it is [`super::store_if::judge_body`].
 
 use crate::config::{CacheErrors, CachePolicy, Limits};
-use crate::entry::{Lifetime, Validation};
+use crate::entry::{Lifetime, Staleness, Validation};
 use crate::http::{Headers, Method, ResponseDirectives, ResponseHead, decimal, list};
 use crate::policy::freshness::{self, Times};
 use crate::policy::request::RequestFacts;
-use crate::policy::{Reason, fields, freshening, sharing, store_if};
+use crate::policy::{Reason, fields, freshening, sharing, staleness, store_if};
 use crate::time::Seconds;
 
 /// Whether a response may be stored.
@@ -36,6 +36,8 @@ pub struct Plan {
     pub lifetime: Lifetime,
     /// When the origin has to be asked first.
     pub validation: Validation,
+    /// What the origin says about using it stale.
+    pub staleness: Staleness,
     /// The fields to keep of it.
     pub headers: Headers,
 }
@@ -73,11 +75,17 @@ fn plan(
     let (lifetime, validation) = usefulness(response, &directives, lifetime, initial_age)?;
     store_if::judge_head(&policy.store_if, response)?;
     check_length(&response.headers, limits)?;
+    let mut headers = fields::stored(&response.headers, policy.set_cookie, times.response);
+    // "a shared cache MUST NOT store the listed header fields if they are present in the original response but MAY store
+    // the remainder of the response message without those header fields" RFC 9111 section 5.2.2.7. Those that no-cache
+    // lists are not stored either, so that they "are excluded from the subsequent response" (section 5.2.2.4).
+    headers.retain(|name, _| !directives.withholds(name));
     Ok(Plan {
         initial_age,
         lifetime,
         validation,
-        headers: fields::stored(&response.headers, policy.set_cookie, times.response),
+        staleness: staleness::of(&directives),
+        headers,
     })
 }
 
@@ -91,7 +99,7 @@ fn usefulness(
     let can_be_validated = freshening::has_validator(response);
     // "the response MUST NOT be used to satisfy any other request without forwarding it for validation and receiving a
     // successful response" RFC 9111 section 5.2.2.4.
-    if directives.no_cache {
+    if directives.no_cache.is_of_response() {
         allow(can_be_validated, Reason::NoCache)?;
         return Ok((lifetime.unwrap_or(Lifetime::NONE), Validation::Always));
     }
@@ -179,7 +187,7 @@ fn check_length(headers: &Headers, limits: &Limits) -> Result<(), Reason> {
 mod tests {
     use super::*;
     use crate::config::{SetCookie, StoreIf, Ttl};
-    use crate::entry::FreshnessSource;
+    use crate::entry::{FreshnessSource, StalePermission};
     use crate::key::Principal;
     use crate::policy::sample::{self, Fields};
     use crate::time::Timestamp;
@@ -230,7 +238,7 @@ mod tests {
     #[test]
     fn what_the_response_says() {
         #[rustfmt::skip]
-        let rows: [(&str, u16, Fields<'_>, Option<Reason>); 32] = [
+        let rows: [(&str, u16, Fields<'_>, Option<Reason>); 37] = [
             ("fresh", 200, &[FRESH], None),
             ("a temporary redirect", 302, &[FRESH], None),
             ("an unknown status", 299, &[FRESH], None),
@@ -244,15 +252,20 @@ mod tests {
             ("understood", 200, &[FRESH, ("cache-control", "no-store, must-understand")], None),
             ("not understood", 299, &[FRESH, ("cache-control", "must-understand")], Some(Reason::Status)),
             ("private", 200, &[FRESH, ("cache-control", "private")], Some(Reason::Private)),
-            ("private in part", 200, &[FRESH, ("cache-control", "private=\"x-user\"")], Some(Reason::Private)),
+            ("private in part", 200, &[FRESH, ("cache-control", "private=\"x-user\"")], None),
+            ("private in a part that is needed", 200, &[FRESH, ("cache-control", "private=\"vary\"")], Some(Reason::Private)),
             ("a cookie", 200, &[FRESH, ("Set-Cookie", "a=1")], Some(Reason::SetCookie)),
+            ("a cookie that is left out", 200, &[FRESH, ("Set-Cookie", "a=1"), ("cache-control", "no-cache=set-cookie")], None),
             ("varies", 200, &[FRESH, ("vary", "accept")], None),
             ("varies on everything", 200, &[FRESH, ("vary", "*")], Some(Reason::VaryStar)),
             ("among other things", 200, &[FRESH, ("vary", "accept, *")], Some(Reason::VaryStar)),
             ("on another line", 200, &[FRESH, ("vary", "accept"), ("Vary", " *,")], Some(Reason::VaryStar)),
             ("no-cache", 200, &[FRESH, ("cache-control", "no-cache")], Some(Reason::NoCache)),
             ("no-cache with a validator", 200, &[("etag", "\"1\""), ("cache-control", "no-cache")], None),
-            ("no-cache in part", 200, &[FRESH, ("cache-control", "no-cache=\"x-a\"")], Some(Reason::NoCache)),
+            ("no-cache in part", 200, &[FRESH, ("cache-control", "no-cache=\"x-a\"")], None),
+            ("a targeted field beats no-store", 200, &[("cache-control", "no-store"), ("cdn-cache-control", "max-age=60")], None),
+            ("a targeted field forbids", 200, &[FRESH, ("cdn-cache-control", "private, max-age=60")], Some(Reason::Private)),
+            ("an invalid targeted field", 200, &[FRESH, ("cdn-cache-control", "no-store,")], None),
             ("nothing said", 200, &[], Some(Reason::NoFreshness)),
             ("public alone", 200, &[("cache-control", "public")], Some(Reason::NoFreshness)),
             ("stale by its own word", 200, &[("cache-control", "max-age=0")], Some(Reason::Expired)),
@@ -333,6 +346,29 @@ mod tests {
     }
 
     #[test]
+    fn fields_that_a_directive_names_are_not_stored() {
+        let date = ("date", "Thu, 01 Jan 1970 00:16:40 GMT");
+        let named = (
+            "cache-control",
+            "max-age=60, private=\"X-User, x-other\", no-cache=\"set-cookie\"",
+        );
+        let fields = [
+            date,
+            ("x-user", "al"),
+            named,
+            ("Set-Cookie", "a=1"),
+            ("set-cookie", "b=1"),
+            ("x-kept", "1"),
+        ];
+        let plan = judge_with(PLAIN, 200, &fields, &sample::policy()).unwrap();
+        assert_eq!(
+            plan.headers,
+            Headers::from_iter([date, named, ("x-kept", "1")])
+        );
+        assert_eq!(plan.validation, Validation::Never);
+    }
+
+    #[test]
     fn a_plan_is_complete() {
         let fields = [
             FRESH,
@@ -344,6 +380,7 @@ mod tests {
         assert_eq!(plan.lifetime.seconds, Seconds::clamped(60));
         assert_eq!(plan.lifetime.source, FreshnessSource::Origin);
         assert_eq!(plan.validation, Validation::Never);
+        assert_eq!(plan.staleness.permission, StalePermission::Granted);
         assert_eq!(plan.headers, Headers::from_iter([fields[0], fields[2]]));
     }
 }

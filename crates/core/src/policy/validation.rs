@@ -244,6 +244,7 @@ mod tests {
             ("vary", "accept-encoding"),
             ("last-modified", THEN),
             ("cache-control", "max-age=5"),
+            ("cdn-cache-control", "max-age=9"),
             ("expires", THEN),
             ("date", THEN),
             ("content-location", "/a"),
@@ -253,7 +254,8 @@ mod tests {
             .iter()
             .flat_map(|(name, _)| [name, b" "].concat())
             .collect();
-        let expected = "ETag vary vary cache-control expires date content-location ";
+        let expected =
+            "ETag vary vary cache-control cdn-cache-control expires date content-location ";
         assert_eq!(String::from_utf8(sent).unwrap(), expected);
 
         let untagged = Headers::from_iter([
