@@ -1,10 +1,11 @@
 //! Memory stays within what the configuration says, whatever is asked.
 
-use larder_harness::client::{Client, Protocol, Request};
-use larder_harness::origin::Reply;
+use larder_harness::client::{self, Client, Protocol, Request};
+use larder_harness::envoy::{Cluster, Envoy};
+use larder_harness::origin::{Origin, Reply};
 use larder_harness::wait::{PATIENCE, eventually};
 
-use crate::stage::{Stage, pattern, x_cache};
+use crate::stage::{MAIN, Stage, larder, pattern, x_cache};
 
 #[tokio::test]
 async fn twenty_thousand_urls_in_a_thousand_slots() {
@@ -101,4 +102,47 @@ async fn a_url_has_so_many_variants_and_no_more() {
         Some("larder; fwd=vary-miss; detail=vary-limit")
     );
     assert_eq!(x_cache(&stage.send(ask(0)).await), "HIT");
+}
+
+#[tokio::test]
+async fn a_lowered_budget_is_kept_to() {
+    let configuration = |bytes: u64| {
+        format!(
+            r#"{{"storage":{{"max_bytes":{bytes}}},"limits":{{"max_object_bytes":200000}},
+            "rules":[{{"name":"all","match":{{"path":"/.*"}},"ttl_seconds":600}}]}}"#
+        )
+    };
+    let origin = Origin::start().await.unwrap();
+    origin.on("/*", Reply::ok(pattern(100_000)));
+    let mut envoy = Envoy::builder()
+        .dynamic()
+        .cluster(Cluster::new("origin", origin.address()))
+        .listener(larder(&configuration(40_000_000)))
+        .start()
+        .await
+        .unwrap();
+    for n in 0..350 {
+        client::get(envoy.address(MAIN), &format!("/{n}"))
+            .await
+            .unwrap();
+    }
+    envoy
+        .update(&[larder(&configuration(4_000_000))])
+        .await
+        .unwrap();
+    for n in 0..400 {
+        let _ = client::get(envoy.address(MAIN), &format!("/new/{n}")).await;
+    }
+    let held = async || {
+        envoy
+            .stat("wasmcustom.larder_bytes.vm_id.larder")
+            .await
+            .unwrap()
+    };
+    eventually(
+        "the bytes are within the new budget",
+        PATIENCE,
+        async || held().await <= 4_000_000,
+    )
+    .await;
 }

@@ -9,7 +9,7 @@
 //! and no list is shared. Entries with hits are spared at first. Where few large entries fill
 //! the budget, most draws find an empty set: draws are many and cheap (one read), evictions few, and when chance has
 //! found nothing, the sets are tried that this worker remembers filling. The gauge only hints at the bytes held:
-//! where it says more than twice the budget it is taken for broken (it outlives a wipe and can wrap below zero). Then
+//! where it says more than twice the widest budget so far it is taken for broken (it outlives a wipe and can wrap). Then
 //! an entry takes the place of as many bytes as can be found, and is stored in any case.
 
 use super::claim::{Host, Reading};
@@ -46,9 +46,9 @@ enum Budget {
 }
 
 impl Budget {
-    fn judge(held: u64, growth: u64, limit: u64) -> Self {
+    fn judge(held: u64, growth: u64, limit: u64, widest: u64) -> Self {
         let wanted = held.saturating_add(growth);
-        if held > limit.saturating_mul(2) {
+        if held > widest.saturating_mul(2) {
             Self::Broken
         } else if wanted <= limit {
             Self::Within
@@ -108,11 +108,12 @@ impl SharedTier {
         if growth == 0 {
             return Ok(());
         }
-        let (need, otherwise) = match Budget::judge(host.gauge.read(), growth, self.max_bytes) {
-            Budget::Within => return Ok(()),
-            Budget::Broken => (growth, Ok(())),
-            Budget::Over(need) => (need, Err(WhyNot::NoRoom)),
-        };
+        let (need, otherwise) =
+            match Budget::judge(host.gauge.read(), growth, self.max_bytes, self.widest) {
+                Budget::Within => return Ok(()),
+                Budget::Broken => (growth, Ok(())),
+                Budget::Over(need) => (need, Err(WhyNot::NoRoom)),
+            };
         let sets = self.life()?.geometry.sets();
         let (mut freed, mut evictions) = (0u64, 0);
         for draw in 0..DRAWS {
@@ -243,7 +244,13 @@ mod tests {
             (201, 10, Budget::Broken),
             (u64::MAX, u64::MAX, Budget::Broken),
         ] {
-            assert_eq!(Budget::judge(held, growth, 100), budget, "{held}");
+            assert_eq!(Budget::judge(held, growth, 100, 100), budget, "{held}");
+            let lowered = Budget::judge(1_000, 0, 100, 1_000);
+            assert_eq!(
+                lowered,
+                Budget::Over(900),
+                "a bound that was lowered is kept to"
+            );
         }
     }
 

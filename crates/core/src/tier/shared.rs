@@ -35,6 +35,8 @@ use super::way::{CLAIM, Claim, Published, Way, is_current};
 pub struct SharedTier {
     pub(super) configured: Geometry,
     pub(super) max_bytes: u64,
+    /// The widest bound so far: what a gauge may rightly say after the bound was lowered.
+    pub(super) widest: u64,
     pub(super) random: Random,
     pub(super) life: Option<Incarnation>,
     pub(super) lease: Option<Lease>,
@@ -55,6 +57,7 @@ impl SharedTier {
         Self {
             configured: geometry,
             max_bytes,
+            widest: max_bytes,
             random: Random::new(seed),
             life: None,
             lease: None,
@@ -91,6 +94,7 @@ impl SharedTier {
     pub fn configure(&mut self, geometry: Geometry, max_bytes: u64) {
         self.configured = geometry;
         self.max_bytes = max_bytes;
+        self.widest = self.widest.max(max_bytes);
     }
 
     /// Looks an entry up.
