@@ -2,7 +2,8 @@
 //!
 //! The list of fields only grows while it lives: an origin that answers now with one `Vary` and now with another
 //! would otherwise make its own variants unreachable in turns. The marks bound the number of variants, since every
-//! value of a request field is the client's to choose.
+//! value of a request field is the client's to choose. Workers that store variants of one URL at the same moment may
+//! overwrite each other's marks, so the bound is one of steady state; the slots bound what is kept in any case.
 
 use crate::time::Timestamp;
 

@@ -29,6 +29,8 @@ pub struct Stage {
     tier: SharedTier,
     pub now: Timestamp,
     counts: HashMap<Counter, u64>,
+    /// Every entry that wanted to be stored.
+    pub stored: Vec<Vec<u8>>,
     /// How many requests came to the origin.
     pub origin_requests: usize,
     /// The head of the last one.
@@ -172,6 +174,7 @@ impl Stage {
             ),
             now: Timestamp::from_secs(1_000_000),
             counts: HashMap::new(),
+            stored: Vec::new(),
             origin_requests: 0,
             asked: Headers::new(),
             config,
@@ -320,6 +323,7 @@ impl Stage {
                     sent.push(name, value);
                 }
                 Effect::Store(candidate) => {
+                    self.stored.push(candidate.payload.clone());
                     let entry = Candidate {
                         key: &candidate.key,
                         started: candidate.started,

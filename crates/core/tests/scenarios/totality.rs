@@ -12,6 +12,10 @@ use larder_core::policy::request::RequestBody;
 use larder_core::time::Timestamp;
 use proptest::prelude::*;
 
+use crate::stage::{Stage, get, reply};
+
+const CONFIGURATION: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"identity":{"cookie":"sid"}}]}"#;
+
 #[derive(Clone, Debug)]
 enum Happening {
     Aborted,
@@ -92,12 +96,25 @@ fn sensible(name: &str, value: &str) -> Vec<u8> {
     }
 }
 
+/// What the tiers really hold after exchanges of every kind.
+fn entries() -> Vec<Vec<u8>> {
+    let mut stage = Stage::new(CONFIGURATION);
+    let origin = |directives: &str| reply("body").with("cache-control", directives);
+    let tagged = origin("max-age=60").with("etag", "\"1\"");
+    stage.exchange(get("/a?b"), tagged.clone());
+    stage.exchange(get("/confirmed"), origin("no-cache").with("etag", "\"1\""));
+    stage.exchange(get("/varied"), tagged.with("vary", "accept"));
+    stage.exchange(get("/empty"), reply("").status(204));
+    stage.stored
+}
+
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         1 => Just(Happening::Aborted),
         3 => Just(Happening::Absent),
         2 => proptest::collection::vec(any::<u8>(), 0..50).prop_map(Happening::Chunk),
         1 => proptest::collection::vec(any::<u8>(), 0..80).prop_map(Happening::Found),
+        3 => proptest::sample::select(entries()).prop_map(Happening::Found),
         4 => fields(&[":method", ":authority", ":path"]).prop_map(Happening::Request),
         4 => (fields(&[":status"]), any::<bool>()).prop_map(|(fields, ends)| Happening::Response(fields, ends)),
         2 => Just(Happening::ResponseEnded),
@@ -110,10 +127,13 @@ proptest! {
     #[test]
     fn any_happenings_in_any_order_are_survived(
         happenings in proptest::collection::vec(happening(), 1..12),
-        clock in proptest::collection::vec(any::<u64>(), 12),
+        // Any time at all, or one close to when the entries were made.
+        clock in proptest::collection::vec(
+            prop_oneof![any::<u64>(), 1_000_000_000_000_000u64..1_000_100_000_000_000],
+            12,
+        ),
     ) {
-        let json = br#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"identity":{"cookie":"sid"}}]}"#;
-        let config = Rc::new(Config::parse(json).unwrap());
+        let config = Rc::new(Config::parse(CONFIGURATION.as_bytes()).unwrap());
         let budget = CaptureBudget::new(2_000);
         let attributes = Anything(Some(b"via_upstream".to_vec()));
         {
