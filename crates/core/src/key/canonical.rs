@@ -59,7 +59,8 @@ impl Canonical {
     /// A key that begins with the bytes of another.
     pub(super) fn resume(bytes: &[u8], most: usize) -> Self {
         let mut canonical = Self {
-            bytes: Vec::new(),
+            // Most keys are shorter; growing field by field would cost a hit several allocations.
+            bytes: Vec::with_capacity(most.min(256).max(bytes.len())),
             most,
             full: false,
         };
