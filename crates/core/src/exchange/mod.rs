@@ -3,8 +3,8 @@
 //! ```text
 //!                    ┌─ bypass ─▶ Passing
 //! Idle ── Request ───┤                        ┌─ fresh ─▶ Serving
-//!                    └─▶ Looking ── Answer ───┤                          ┌─ not stored ─▶ Passing
-//!                          ▲      └ variants ┐└─▶ Forwarding ── Response ─┤
+//!                    └─▶ Looking ── Answer ───┤                          ┌─ confirmed ─▶ Serving
+//!                          ▲      └ variants ┐└─▶ Forwarding ── Response ─┼─ not stored ─▶ Passing
 //!                          └─────────────────┘                           └─▶ Capturing ── ended ─▶ Passing
 //! ```
 //!
