@@ -37,12 +37,7 @@ async fn a_body_in_many_chunks_is_one_body() {
 async fn the_client_does_not_wait_for_the_capture() {
     let stage = Stage::start(CACHE_ALL).await;
     let gate = Gate::closed();
-    let steps = [
-        Step::Chunk("first".into()),
-        Step::Wait(gate.clone()),
-        Step::Chunk(" last".into()),
-    ];
-    stage.origin.on("/slow", Reply::steps(steps));
+    stage.origin.on("/slow", held_back(&gate));
     let client = Client::connect(stage.address(), Protocol::Http1)
         .await
         .unwrap();
@@ -102,12 +97,7 @@ async fn a_body_that_breaks_off_is_not_stored() {
 async fn a_client_that_leaves_takes_the_capture_with_it() {
     let stage = Stage::start(CACHE_ALL).await;
     let gate = Gate::closed();
-    let steps = [
-        Step::Chunk("first".into()),
-        Step::Wait(gate.clone()),
-        Step::Chunk(" last".into()),
-    ];
-    stage.origin.on("/left", Reply::steps(steps));
+    stage.origin.on("/left", held_back(&gate));
     let client = Client::connect(stage.address(), Protocol::Http1)
         .await
         .unwrap();
@@ -195,4 +185,13 @@ async fn a_thousand_concurrent_misses_of_a_mebibyte() {
     stage.assert_unharmed().await;
     let memory = stage.envoy.memory().unwrap();
     assert!(memory < 1_500 * 1024 * 1024, "Envoy holds {memory} bytes");
+}
+
+/// A body whose last chunk waits for the gate.
+fn held_back(gate: &Gate) -> Reply {
+    Reply::steps([
+        Step::Chunk("first".into()),
+        Step::Wait(gate.clone()),
+        Step::Chunk(" last".into()),
+    ])
 }

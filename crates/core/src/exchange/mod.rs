@@ -29,7 +29,7 @@ use std::rc::Rc;
 use crate::config::{Config, Switch};
 use crate::http::Headers;
 use crate::policy::Reason;
-use crate::report::{Annotation, Counter};
+use crate::report::{Annotation, Counter, Line};
 use crate::time::Timestamp;
 
 pub use budget::CaptureBudget;
@@ -168,11 +168,12 @@ fn not_stored<'a>(reason: Reason) -> (State, Step<'a>) {
 
 /// Tells the client about the cache, on a response that is not ours.
 fn annotate<'a>(around: &Surroundings, annotation: Annotation, sent: &Headers) -> Step<'a> {
-    let line = |(name, value)| match name {
-        "cache-status" => Effect::AddHeader(name, value), // a list: caches nearer the origin stand in front
-        _ => Effect::SetHeader(name, value),
+    let effect = |line| match line {
+        Line::Alone(name, value) => Effect::SetHeader(name, value),
+        Line::Behind(name, value) => Effect::AddHeader(name, value),
     };
-    let mut effects: Vec<_> = annotation.fields(around.config.headers).map(line).collect();
+    let lines = annotation.lines(around.config.headers);
+    let mut effects: Vec<_> = lines.map(effect).collect();
     // Another cache's word; of ours, only answers from the cache have an age.
     if around.config.headers.x_cache == Switch::On && sent.contains("x-cache-age") {
         effects.push(Effect::RemoveHeader("x-cache-age"));

@@ -124,7 +124,7 @@ impl Forwarding {
             // "A 204 response is terminated by the end of the header section; it cannot contain content or trailers." RFC 9110
             // section 15.3.5.
             ResponseBody::Follows if response.status == 204 => Some(0),
-            ResponseBody::Follows => content_length(&response.headers),
+            ResponseBody::Follows => storable::announced_length(&response.headers),
             ResponseBody::None => Some(0),
         };
         let limit = around.config.limits.max_object_bytes;
@@ -233,12 +233,6 @@ fn vary_names(headers: &Headers) -> Result<Vec<&str>, Reason> {
     names
         .collect::<Result<_, _>>()
         .map_err(|_| Reason::VaryStar)
-}
-
-/// How many bytes the head promises; the proxy has made sure that it does not promise two things.
-fn content_length(headers: &Headers) -> Option<u64> {
-    let value = str::from_utf8(headers.only("content-length")?).ok()?;
-    value.trim_ascii().parse().ok()
 }
 
 /// Who made the response: the origin, or the proxy (a timeout, a rate limit, another filter's reply).

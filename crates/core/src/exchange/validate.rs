@@ -98,21 +98,22 @@ impl Question {
             status: self.status,
             headers: self.headers,
         };
-        let is_about = freshening::is_about(&head.headers, &update.headers);
-        let mut draft = Err(match maker {
-            Maker::Proxy => Reason::LocalReply,
-            Maker::Upstream => Reason::OtherValidator,
-        });
-        if is_about && maker == Maker::Upstream {
-            head.headers =
-                freshening::freshen(head.headers, &update.headers, policy.set_cookie, now);
-            // Its age is the 304's, which is not kept among the fields.
-            let mut judged = head.clone();
-            if let Some(age) = update.headers.first("age") {
-                judged.headers.push("age", age);
+        let draft = match maker {
+            Maker::Proxy => Err(Reason::LocalReply),
+            Maker::Upstream if !freshening::is_about(&head.headers, &update.headers) => {
+                Err(Reason::OtherValidator)
             }
-            draft = forwarding.draft(around, &judged, now);
-        }
+            Maker::Upstream => {
+                head.headers =
+                    freshening::freshen(head.headers, &update.headers, policy.set_cookie, now);
+                // Its age is the 304's, which is not kept among the fields.
+                let mut judged = head.clone();
+                if let Some(age) = update.headers.first("age") {
+                    judged.headers.push("age", age);
+                }
+                forwarding.draft(around, &judged, now)
+            }
+        };
         let mut age = Seconds::ZERO;
         let stored = draft.and_then(|draft| {
             let headers = draft.headers.clone();

@@ -173,12 +173,15 @@ fn check_error(status: u16, errors: CacheErrors) -> Result<(), Reason> {
     }
 }
 
+/// How many bytes of body the head announces; the host has made sure that it does not announce two numbers.
+pub fn announced_length(headers: &Headers) -> Option<u64> {
+    let value = headers.only("content-length")?;
+    decimal(list::trim(value).iter().copied())
+}
+
 /// Says no early where the length is announced; the capture counts what really comes.
 fn check_length(headers: &Headers, limits: &Limits) -> Result<(), Reason> {
-    let announced = headers
-        .only("content-length")
-        .and_then(|value| decimal(list::trim(value).iter().copied()))
-        .unwrap_or(0);
+    let announced = announced_length(headers).unwrap_or(0);
     let fits = usize::try_from(announced).is_ok_and(|length| length <= limits.max_object_bytes);
     allow(fits, Reason::TooLarge)
 }

@@ -31,6 +31,15 @@ pub enum Annotation {
     Unanswered,
 }
 
+/// One field line, and what becomes of others of its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// It stands alone: another cache's word gives way.
+    Alone(&'static str, String),
+    /// It is a list's next member: caches nearer the origin stand in front.
+    Behind(&'static str, String),
+}
+
 /// Why a request went to the origin (RFC 9211 section 2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forward {
@@ -61,20 +70,25 @@ impl Annotation {
                 !name.eq_ignore_ascii_case(b"x-cache") && !name.eq_ignore_ascii_case(b"x-cache-age")
             });
         }
-        for (name, value) in self.fields(added) {
-            headers.push(name, value);
+        for line in self.lines(added) {
+            match line {
+                Line::Alone(name, value) | Line::Behind(name, value) => headers.push(name, value),
+            }
         }
     }
 
-    /// The fields that are switched on.
-    pub fn fields(self, added: AddedHeaders) -> impl Iterator<Item = (&'static str, String)> {
-        let legacy = (added.x_cache == Switch::On).then(|| ("x-cache", self.word().to_owned()));
+    /// The lines that are switched on.
+    pub fn lines(self, added: AddedHeaders) -> impl Iterator<Item = Line> {
+        let word = || Line::Alone("x-cache", self.word().to_owned());
+        let legacy = (added.x_cache == Switch::On).then(word);
         let age = match (added.x_cache, self) {
-            (Switch::On, Self::Hit { age, .. }) => Some(("x-cache-age", age.get().to_string())),
+            (Switch::On, Self::Hit { age, .. }) => {
+                Some(Line::Alone("x-cache-age", age.get().to_string()))
+            }
             (Switch::On | Switch::Off, _) => None,
         };
-        let status =
-            (added.cache_status == Switch::On).then(|| ("cache-status", self.cache_status()));
+        let status = || Line::Behind("cache-status", self.cache_status());
+        let status = (added.cache_status == Switch::On).then(status);
         [legacy, age, status].into_iter().flatten()
     }
 

@@ -3,5 +3,5 @@
 mod annotation;
 mod counter;
 
-pub use annotation::{Annotation, Forward, Storing};
+pub use annotation::{Annotation, Forward, Line, Storing};
 pub use counter::Counter;

@@ -6,8 +6,8 @@
 //!
 //! The directory says which generation to expect, and the key is compared in full: a slot that does not answer to
 //! both is not this entry, however it came to be there. A write of a cell is atomic in the host, so an entry is never
-//! torn and needs no checksum of ours. An entry is one cell: cutting it into several would shorten the time a copy
-//! holds the host's lock, but cost a host call for each.
+//! torn; that its bytes are still those that were written is the payload's to check ([`crate::entry`]). An entry is one
+//! cell: cutting it into several would shorten the time a copy holds the host's lock, but cost a host call for each.
 
 use std::ops::Range;
 
