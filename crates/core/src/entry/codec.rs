@@ -23,20 +23,17 @@
 //! Behind either stands the u64 checksum of all before it. Decoding is total: any bytes are an entry or a [`DecodeError`], and bytes left over are an error too. The key is
 //! not in here; the tier stores and compares it in front of these bytes.
 
+use super::Reader;
 use super::checksum::checksum;
-use super::variants::{MAX_FIELDS, MAX_MARKS};
-use super::{
-    FreshnessSource, Lifetime, Meta, Reader, StalePermission, Staleness, Validation, VariantMark,
-    Variants,
-};
-use crate::config::RuleHash;
-use crate::time::{Seconds, Timestamp};
+use super::response::{StoredResponse, read_response};
+use super::variants::{Variants, read_variants};
 
-const VERSION: u8 = 1;
-const RESPONSE: u8 = 1;
-const VARIANTS: u8 = 2;
-/// Longer than any [`Seconds`].
-const NOTHING_SAID: u32 = u32::MAX;
+/// The version of all kinds.
+pub(super) const VERSION: u8 = 1;
+/// A response.
+pub(super) const RESPONSE: u8 = 1;
+/// The list of a URL's variants.
+pub(super) const VARIANTS: u8 = 2;
 
 /// Why bytes are no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,87 +59,15 @@ pub enum Payload<'a> {
     Variants(Variants),
 }
 
-/// A stored response, over the bytes it was read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoredResponse<'a> {
-    /// When it came, how long it is good, under which rule.
-    pub meta: Meta,
-    /// The status.
-    pub status: u16,
-    /// The fields, as a block of pairs (see [`crate::http::Headers`]).
-    pub pairs: &'a [u8],
-    /// The body.
-    pub body: &'a [u8],
-}
-
-/// Writes a response; `None` where there is no memory for it, which in the filter must not end the worker.
-pub fn encode_response(response: &StoredResponse<'_>) -> Option<Vec<u8>> {
-    let meta = &response.meta;
-    let size = response
-        .pairs
-        .len()
-        .saturating_add(response.body.len())
-        .saturating_add(63);
-    let mut out = Vec::new();
-    out.try_reserve_exact(size).ok()?;
-    out.extend_from_slice(&[VERSION, RESPONSE]);
-    out.extend_from_slice(&response.status.to_le_bytes());
-    out.push(match meta.lifetime.source {
-        FreshnessSource::Origin => 1,
-        FreshnessSource::Rule => 2,
-        FreshnessSource::Heuristic => 3,
-    });
-    out.extend_from_slice(&meta.lifetime.seconds.get().to_le_bytes());
-    out.extend_from_slice(&meta.initial_age.get().to_le_bytes());
-    out.extend_from_slice(&meta.request_time.as_nanos().to_le_bytes());
-    out.extend_from_slice(&meta.response_time.as_nanos().to_le_bytes());
-    out.extend_from_slice(&meta.rule.0.to_le_bytes());
-    out.push(match meta.validation {
-        Validation::Always => 1,
-        Validation::Never => 2,
-        Validation::WhenStale => 3,
-    });
-    push_staleness(&mut out, meta.staleness);
-    push_counted(&mut out, response.pairs);
-    push_counted(&mut out, response.body);
-    Some(sealed(out))
-}
-
-fn push_staleness(out: &mut Vec<u8>, staleness: Staleness) {
-    out.push(match staleness.permission {
-        StalePermission::Forbidden => 1,
-        StalePermission::ForbiddenBySMaxage => 2,
-        StalePermission::Granted => 3,
-    });
-    for window in [staleness.while_revalidate, staleness.if_error] {
-        let seconds = window.map_or(NOTHING_SAID, Seconds::get);
-        out.extend_from_slice(&seconds.to_le_bytes());
-    }
-}
-
-/// Writes the list of variants.
-pub fn encode_variants(variants: &Variants) -> Vec<u8> {
-    let mut out = vec![VERSION, VARIANTS];
-    out.extend_from_slice(&(variants.fields().len() as u16).to_le_bytes());
-    for field in variants.fields() {
-        push_counted(&mut out, field.as_bytes());
-    }
-    out.extend_from_slice(&(variants.marks().len() as u16).to_le_bytes());
-    for mark in variants.marks() {
-        out.extend_from_slice(&mark.digest.to_le_bytes());
-        out.extend_from_slice(&mark.expires.as_nanos().to_le_bytes());
-    }
-    sealed(out)
-}
-
-fn sealed(mut out: Vec<u8>) -> Vec<u8> {
+/// Puts the checksum behind an entry.
+pub(super) fn sealed(mut out: Vec<u8>) -> Vec<u8> {
     let sum = checksum(&out);
     out.extend_from_slice(&sum.to_le_bytes());
     out
 }
 
 // Bodies and blocks are capped far below 4 GiB by the limits; a longer one could not be read back as anything else.
-fn push_counted(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn push_counted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
     out.extend_from_slice(bytes);
 }
@@ -170,103 +95,15 @@ impl<'a> Payload<'a> {
     }
 }
 
-fn read_response<'a>(reader: &mut Reader<'a>) -> Result<StoredResponse<'a>, DecodeError> {
-    let status = reader.u16()?;
-    let source = match reader.u8()? {
-        1 => FreshnessSource::Origin,
-        2 => FreshnessSource::Rule,
-        3 => FreshnessSource::Heuristic,
-        _ => return Err(DecodeError::Invalid),
-    };
-    if !(200..=599).contains(&status) {
-        return Err(DecodeError::Invalid);
-    }
-    let response = StoredResponse {
-        status,
-        meta: Meta {
-            lifetime: Lifetime {
-                seconds: read_seconds(reader)?,
-                source,
-            },
-            initial_age: read_seconds(reader)?,
-            request_time: Timestamp::from_nanos(reader.u64()?),
-            response_time: Timestamp::from_nanos(reader.u64()?),
-            rule: RuleHash(reader.u64()?),
-            validation: match reader.u8()? {
-                1 => Validation::Always,
-                2 => Validation::Never,
-                3 => Validation::WhenStale,
-                _ => return Err(DecodeError::Invalid),
-            },
-            staleness: read_staleness(reader)?,
-        },
-        pairs: reader.counted()?,
-        body: reader.counted()?,
-    };
-    // What has no body by its status would end before it, and the next response on the connection begin with it.
-    match status {
-        206 | 304 => Err(DecodeError::Invalid),
-        204 if !response.body.is_empty() => Err(DecodeError::Invalid),
-        _ => Ok(response),
-    }
-}
-
-fn read_staleness(reader: &mut Reader<'_>) -> Result<Staleness, DecodeError> {
-    let permission = match reader.u8()? {
-        1 => StalePermission::Forbidden,
-        2 => StalePermission::ForbiddenBySMaxage,
-        3 => StalePermission::Granted,
-        _ => return Err(DecodeError::Invalid),
-    };
-    Ok(Staleness {
-        permission,
-        while_revalidate: read_perhaps(reader)?,
-        if_error: read_perhaps(reader)?,
-    })
-}
-
-fn read_seconds(reader: &mut Reader<'_>) -> Result<Seconds, DecodeError> {
-    read_perhaps(reader)?.ok_or(DecodeError::Invalid)
-}
-
-fn read_perhaps(reader: &mut Reader<'_>) -> Result<Option<Seconds>, DecodeError> {
-    let value = reader.u32()?;
-    let seconds = Seconds::clamped(value.into());
-    match value {
-        NOTHING_SAID => Ok(None),
-        _ if seconds.get() == value => Ok(Some(seconds)),
-        _ => Err(DecodeError::Invalid),
-    }
-}
-
-fn read_variants(reader: &mut Reader<'_>) -> Result<Variants, DecodeError> {
-    let mut fields = Vec::new();
-    let count = usize::from(reader.u16()?);
-    if count > MAX_FIELDS {
-        return Err(DecodeError::Invalid);
-    }
-    for _ in 0..count {
-        let name =
-            String::from_utf8(reader.counted()?.to_vec()).map_err(|_| DecodeError::Invalid)?;
-        fields.push(name);
-    }
-    let mut marks = Vec::new();
-    let count = usize::from(reader.u16()?);
-    if count > MAX_MARKS {
-        return Err(DecodeError::Invalid);
-    }
-    for _ in 0..count {
-        marks.push(VariantMark {
-            digest: reader.u64()?,
-            expires: Timestamp::from_nanos(reader.u64()?),
-        });
-    }
-    Ok(Variants::from_parts(fields, marks))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::RuleHash;
+    use crate::entry::{
+        FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation, VariantMark,
+        encode_response, encode_variants,
+    };
+    use crate::time::{Seconds, Timestamp};
     use proptest::prelude::*;
 
     fn sample() -> StoredResponse<'static> {

@@ -8,9 +8,11 @@ mod checksum;
 mod codec;
 mod meta;
 mod reader;
+mod response;
 mod variants;
 
-pub use codec::{DecodeError, Payload, StoredResponse, encode_response, encode_variants};
+pub use codec::{DecodeError, Payload};
 pub use meta::{FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation};
 pub use reader::Reader;
-pub use variants::{VariantMark, Variants};
+pub use response::{StoredResponse, encode_response};
+pub use variants::{VariantMark, Variants, encode_variants};

@@ -5,6 +5,8 @@
 //! value of a request field is the client's to choose. Workers that store variants of one URL at the same moment may
 //! overwrite each other's marks, so the bound is one of steady state; the slots bound what is kept in any case.
 
+use super::Reader;
+use super::codec::{DecodeError, VARIANTS, VERSION, push_counted, sealed};
 use crate::time::Timestamp;
 
 /// One variant that was stored. The digest counts variants and proves nothing.
@@ -24,17 +26,12 @@ pub struct Variants {
 }
 
 /// More fields than any sane `Vary` names; beyond it a response is not stored.
-pub(super) const MAX_FIELDS: usize = 8;
+const MAX_FIELDS: usize = 8;
 
 /// More than any configuration allows; what a decoder accepts.
-pub(super) const MAX_MARKS: usize = 1024;
+const MAX_MARKS: usize = 1024;
 
 impl Variants {
-    /// From decoded parts.
-    pub(super) fn from_parts(fields: Vec<String>, marks: Vec<VariantMark>) -> Self {
-        Self { fields, marks }
-    }
-
     /// The fields, in lower case, sorted, without repetition.
     pub fn fields(&self) -> &[String] {
         &self.fields
@@ -78,6 +75,47 @@ impl Variants {
     pub fn expires(&self) -> Option<Timestamp> {
         self.marks.iter().map(|mark| mark.expires).max()
     }
+}
+
+/// Writes the list of variants.
+pub fn encode_variants(variants: &Variants) -> Vec<u8> {
+    let mut out = vec![VERSION, VARIANTS];
+    out.extend_from_slice(&(variants.fields().len() as u16).to_le_bytes());
+    for field in variants.fields() {
+        push_counted(&mut out, field.as_bytes());
+    }
+    out.extend_from_slice(&(variants.marks().len() as u16).to_le_bytes());
+    for mark in variants.marks() {
+        out.extend_from_slice(&mark.digest.to_le_bytes());
+        out.extend_from_slice(&mark.expires.as_nanos().to_le_bytes());
+    }
+    sealed(out)
+}
+
+/// Reads what stands behind the head.
+pub(super) fn read_variants(reader: &mut Reader<'_>) -> Result<Variants, DecodeError> {
+    let mut fields = Vec::new();
+    let count = usize::from(reader.u16()?);
+    if count > MAX_FIELDS {
+        return Err(DecodeError::Invalid);
+    }
+    for _ in 0..count {
+        let name =
+            String::from_utf8(reader.counted()?.to_vec()).map_err(|_| DecodeError::Invalid)?;
+        fields.push(name);
+    }
+    let mut marks = Vec::new();
+    let count = usize::from(reader.u16()?);
+    if count > MAX_MARKS {
+        return Err(DecodeError::Invalid);
+    }
+    for _ in 0..count {
+        marks.push(VariantMark {
+            digest: reader.u64()?,
+            expires: Timestamp::from_nanos(reader.u64()?),
+        });
+    }
+    Ok(Variants { fields, marks })
 }
 
 #[cfg(test)]

@@ -1,0 +1,139 @@
+//! A stored response as bytes; [`super::codec`] draws them.
+
+use super::codec::{DecodeError, RESPONSE, VERSION, push_counted, sealed};
+use super::{FreshnessSource, Lifetime, Meta, Reader, StalePermission, Staleness, Validation};
+use crate::config::RuleHash;
+use crate::time::{Seconds, Timestamp};
+
+/// Longer than any [`Seconds`].
+const NOTHING_SAID: u32 = u32::MAX;
+
+/// A stored response, over the bytes it was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredResponse<'a> {
+    /// When it came, how long it is good, under which rule.
+    pub meta: Meta,
+    /// The status.
+    pub status: u16,
+    /// The fields, as a block of pairs (see [`crate::http::Headers`]).
+    pub pairs: &'a [u8],
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// Writes a response; `None` where there is no memory for it, which in the filter must not end the worker.
+pub fn encode_response(response: &StoredResponse<'_>) -> Option<Vec<u8>> {
+    let meta = &response.meta;
+    let size = response
+        .pairs
+        .len()
+        .saturating_add(response.body.len())
+        .saturating_add(63);
+    let mut out = Vec::new();
+    out.try_reserve_exact(size).ok()?;
+    out.extend_from_slice(&[VERSION, RESPONSE]);
+    out.extend_from_slice(&response.status.to_le_bytes());
+    out.push(match meta.lifetime.source {
+        FreshnessSource::Origin => 1,
+        FreshnessSource::Rule => 2,
+        FreshnessSource::Heuristic => 3,
+    });
+    out.extend_from_slice(&meta.lifetime.seconds.get().to_le_bytes());
+    out.extend_from_slice(&meta.initial_age.get().to_le_bytes());
+    out.extend_from_slice(&meta.request_time.as_nanos().to_le_bytes());
+    out.extend_from_slice(&meta.response_time.as_nanos().to_le_bytes());
+    out.extend_from_slice(&meta.rule.0.to_le_bytes());
+    out.push(match meta.validation {
+        Validation::Always => 1,
+        Validation::Never => 2,
+        Validation::WhenStale => 3,
+    });
+    push_staleness(&mut out, meta.staleness);
+    push_counted(&mut out, response.pairs);
+    push_counted(&mut out, response.body);
+    Some(sealed(out))
+}
+
+fn push_staleness(out: &mut Vec<u8>, staleness: Staleness) {
+    out.push(match staleness.permission {
+        StalePermission::Forbidden => 1,
+        StalePermission::ForbiddenBySMaxage => 2,
+        StalePermission::Granted => 3,
+    });
+    for window in [staleness.while_revalidate, staleness.if_error] {
+        let seconds = window.map_or(NOTHING_SAID, Seconds::get);
+        out.extend_from_slice(&seconds.to_le_bytes());
+    }
+}
+
+/// Reads what stands behind the head.
+pub(super) fn read_response<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<StoredResponse<'a>, DecodeError> {
+    let status = reader.u16()?;
+    let source = match reader.u8()? {
+        1 => FreshnessSource::Origin,
+        2 => FreshnessSource::Rule,
+        3 => FreshnessSource::Heuristic,
+        _ => return Err(DecodeError::Invalid),
+    };
+    if !(200..=599).contains(&status) {
+        return Err(DecodeError::Invalid);
+    }
+    let response = StoredResponse {
+        status,
+        meta: Meta {
+            lifetime: Lifetime {
+                seconds: read_seconds(reader)?,
+                source,
+            },
+            initial_age: read_seconds(reader)?,
+            request_time: Timestamp::from_nanos(reader.u64()?),
+            response_time: Timestamp::from_nanos(reader.u64()?),
+            rule: RuleHash(reader.u64()?),
+            validation: match reader.u8()? {
+                1 => Validation::Always,
+                2 => Validation::Never,
+                3 => Validation::WhenStale,
+                _ => return Err(DecodeError::Invalid),
+            },
+            staleness: read_staleness(reader)?,
+        },
+        pairs: reader.counted()?,
+        body: reader.counted()?,
+    };
+    // What has no body by its status would end before it, and the next response on the connection begin with it.
+    match status {
+        206 | 304 => Err(DecodeError::Invalid),
+        204 if !response.body.is_empty() => Err(DecodeError::Invalid),
+        _ => Ok(response),
+    }
+}
+
+fn read_staleness(reader: &mut Reader<'_>) -> Result<Staleness, DecodeError> {
+    let permission = match reader.u8()? {
+        1 => StalePermission::Forbidden,
+        2 => StalePermission::ForbiddenBySMaxage,
+        3 => StalePermission::Granted,
+        _ => return Err(DecodeError::Invalid),
+    };
+    Ok(Staleness {
+        permission,
+        while_revalidate: read_perhaps(reader)?,
+        if_error: read_perhaps(reader)?,
+    })
+}
+
+fn read_seconds(reader: &mut Reader<'_>) -> Result<Seconds, DecodeError> {
+    read_perhaps(reader)?.ok_or(DecodeError::Invalid)
+}
+
+fn read_perhaps(reader: &mut Reader<'_>) -> Result<Option<Seconds>, DecodeError> {
+    let value = reader.u32()?;
+    let seconds = Seconds::clamped(value.into());
+    match value {
+        NOTHING_SAID => Ok(None),
+        _ if seconds.get() == value => Ok(Some(seconds)),
+        _ => Err(DecodeError::Invalid),
+    }
+}
