@@ -28,6 +28,16 @@ impl<'a> Authority<'a> {
         self.host
     }
 
+    /// The host in lower case, with the port unless that is missing or the one that `scheme` (in lower case) stands for.
+    pub fn origin(&self, scheme: &[u8]) -> String {
+        let mut origin = self.host.to_ascii_lowercase();
+        if let Some(port) = self.port_other_than_default(scheme) {
+            origin.push(':');
+            origin.push_str(port);
+        }
+        origin
+    }
+
     /// The port, unless it is missing, or the one that `scheme` (in lower case) stands for.
     pub fn port_other_than_default(&self, scheme: &[u8]) -> Option<&'a str> {
         let default = match scheme {
@@ -35,7 +45,8 @@ impl<'a> Authority<'a> {
             b"https" => "443",
             _ => return self.port,
         };
-        self.port.filter(|port| *port != default)
+        self.port
+            .filter(|port| !port.is_empty() && *port != default)
     }
 }
 
@@ -71,7 +82,7 @@ mod tests {
             ("with port", "Example.com:8080", "Example.com", Some("8080")),
             ("default port", "example.com:443", "example.com", None),
             ("other default", "example.com:80", "example.com", Some("80")),
-            ("empty port", "example.com:", "example.com", Some("")),
+            ("empty port", "example.com:", "example.com", None),
             ("IPv6", "[::1]", "[::1]", None),
             ("IPv6 with port", "[::1]:443", "[::1]", None),
         ] {

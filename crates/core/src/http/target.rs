@@ -104,6 +104,14 @@ impl Target {
         Some(loose)
     }
 
+    /// This target under its [`Target::loose_path`]; `None` where that is the same.
+    pub fn loose(&self) -> Option<Self> {
+        Some(Self {
+            path: self.loose_path()?,
+            query: self.query.clone(),
+        })
+    }
+
     /// What stood behind the first `?`, as it came; `None` where there was none.
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()
