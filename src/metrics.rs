@@ -4,7 +4,7 @@
 //! defined is not counted; nothing else depends on it.
 
 use larder_core::report::Counter;
-use larder_core::tier::ByteGauge;
+use larder_core::tier::{ByteGauge, ChangeHint};
 
 use crate::host::{self, MetricId, MetricKind};
 
@@ -13,6 +13,7 @@ use crate::host::{self, MetricId, MetricKind};
 pub(crate) struct Metrics {
     counters: Vec<Option<MetricId>>,
     bytes: Option<MetricId>,
+    changes: Option<MetricId>,
     entries: Option<MetricId>,
 }
 
@@ -27,6 +28,7 @@ impl Metrics {
         Self {
             counters: Counter::all().map(counter).collect(),
             bytes: gauge("larder_bytes"),
+            changes: gauge("larder_changes"),
             entries: gauge("larder_entries"),
         }
     }
@@ -63,6 +65,18 @@ impl ByteGauge for Metrics {
     fn add(&self, delta: i64) {
         if let Some(id) = self.bytes {
             let _ = host::increment_metric(id, delta);
+        }
+    }
+}
+
+impl ChangeHint for Metrics {
+    fn read(&self) -> Option<u64> {
+        self.changes.and_then(|id| host::metric(id).ok())
+    }
+
+    fn advance(&self) {
+        if let Some(id) = self.changes {
+            let _ = host::increment_metric(id, 1);
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 
 use larder_core::config::Config;
+use larder_core::epoch::Epochs;
 use larder_core::exchange::Exchange;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
@@ -88,8 +89,13 @@ impl RootContext for Root {
         let Some(plugin) = &self.plugin else {
             return Some(Box::new(Transparent));
         };
-        let exchange = Exchange::new(Rc::clone(&plugin.config), plugin.worker.capture_budget());
-        Some(Box::new(Stream::new(exchange, Rc::clone(&plugin.worker))))
+        let worker = Rc::clone(&plugin.worker);
+        let exchange = Exchange::new(
+            Rc::clone(&plugin.config),
+            worker.capture_budget(),
+            Rc::clone(&worker) as Rc<dyn Epochs>,
+        );
+        Some(Box::new(Stream::new(exchange, worker)))
     }
 
     fn get_type(&self) -> Option<ContextType> {

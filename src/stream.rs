@@ -133,6 +133,7 @@ impl Stream {
                     .worker
                     .tolerate(host::add_response_header(name, &value)),
                 Effect::Count(counter) => self.worker.count(counter),
+                Effect::Invalidate(stamps) => self.worker.invalidate(&stamps),
                 Effect::RemoveHeader(name) => {
                     self.worker.tolerate(host::remove_response_header(name));
                 }

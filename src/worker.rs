@@ -4,14 +4,19 @@
 //! bounded by is the worker's. It outlives a change of configuration.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use larder_core::config::Config;
+use larder_core::entry::{Epoch, Stamp, Stamps};
+use larder_core::epoch::{Currency, Epochs};
 use larder_core::exchange::{Candidate, CaptureBudget};
 use larder_core::key::Key;
 use larder_core::report::Counter;
-use larder_core::tier::{self, AbsentReason, Geometry, GeometryNotice, Lookup, SharedTier, Stored};
+use larder_core::tier::{
+    self, AbsentReason, EpochLog, Geometry, GeometryNotice, Lookup, SharedTier, Stored,
+};
 use larder_core::time::Timestamp;
 
 use crate::host::{self, HostError, LogLevel};
@@ -26,6 +31,7 @@ thread_local! {
 /// What all streams of one worker share.
 pub(crate) struct Worker {
     tier: RefCell<SharedTier>,
+    epochs: RefCell<EpochLog>,
     budget: Rc<CaptureBudget>,
     metrics: Metrics,
     /// Whether the log already says that the configured slots are not those in force.
@@ -56,6 +62,7 @@ impl Worker {
         );
         Self {
             tier: RefCell::new(tier),
+            epochs: RefCell::new(EpochLog::new(random())),
             budget: CaptureBudget::new(config.limits.capture_bytes),
             metrics: Metrics::define(),
             told: Cell::new(false),
@@ -100,8 +107,22 @@ impl Worker {
             .add(Counter::Evicted, tier.take_evictions().into());
     }
 
+    /// Makes every entry with one of these stamps invalid, for all workers.
+    pub(crate) fn invalidate(&self, stamps: &[Stamp]) {
+        let noted = self
+            .epochs
+            .try_borrow_mut()
+            .is_ok_and(|mut epochs| epochs.append(&SharedData, &self.metrics, stamps).is_ok());
+        if !noted {
+            self.count(Counter::InvalidationFailed);
+        }
+    }
+
     /// Keeps the lease, repairs and sweeps: a bounded step of each.
     pub(crate) fn tick(&self) {
+        if let Ok(mut epochs) = self.epochs.try_borrow_mut() {
+            epochs.doubt();
+        }
         let (Ok(now), Ok(mut tier)) = (host::now(), self.tier.try_borrow_mut()) else {
             return;
         };
@@ -143,6 +164,28 @@ impl Worker {
         if outcome.is_err() {
             self.count(Counter::HostFailed);
         }
+    }
+}
+
+impl Epochs for Worker {
+    fn now(&self) -> Epoch {
+        match self.epochs.try_borrow_mut() {
+            Ok(mut epochs) => epochs.now(&SharedData, &self.metrics),
+            Err(_) => Epoch::UNKNOWN,
+        }
+    }
+
+    fn judge(&self, epoch: Epoch, stamps: Stamps<'_>) -> Currency {
+        match self.epochs.try_borrow_mut() {
+            Ok(mut epochs) => epochs.judge(&SharedData, epoch, stamps),
+            Err(_) => Currency::Invalidated,
+        }
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Worker").finish_non_exhaustive()
     }
 }
 

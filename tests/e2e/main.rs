@@ -15,6 +15,7 @@ mod bounds;
 mod conditional;
 mod configuration;
 mod hostile;
+mod invalidation;
 mod isolation;
 mod keys;
 mod ranges;

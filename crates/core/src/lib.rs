@@ -20,6 +20,8 @@ pub mod key;
 
 pub mod entry;
 
+pub mod epoch;
+
 pub mod policy;
 
 pub mod report;

@@ -19,19 +19,28 @@ impl Matcher {
     /// Whether a request matches. `host` is that of its authority, without port; `path` is normalised.
     pub(super) fn matches(&self, head: &RequestHead, host: Option<&str>, path: &str) -> bool {
         self.methods.iter().any(|method| method.is_of(head))
-            && self
-                .path
-                .as_ref()
-                .is_none_or(|pattern| pattern.matches(path))
-            && self
-                .host
-                .as_ref()
-                .is_none_or(|pattern| host.is_some_and(|host| pattern.matches(host)))
+            && self.takes_path(path)
+            && self.takes_host(host)
             && self.headers.iter().all(|(name, value)| {
                 head.headers()
                     .all(name)
                     .any(|line| line == value.as_bytes())
             })
+    }
+
+    /// Whether some request for a resource matches: one with the right method and fields.
+    pub(super) fn takes_resource(&self, host: &str, path: &str) -> bool {
+        self.takes_path(path) && self.takes_host(Some(host))
+    }
+
+    fn takes_path(&self, path: &str) -> bool {
+        let path_matches = |pattern: &PathPattern| pattern.matches(path);
+        self.path.as_ref().is_none_or(path_matches)
+    }
+
+    fn takes_host(&self, host: Option<&str>) -> bool {
+        let host_matches = |pattern: &HostPattern| host.is_some_and(|host| pattern.matches(host));
+        self.host.as_ref().is_none_or(host_matches)
     }
 }
 

@@ -99,6 +99,28 @@ impl Config {
         rules.find(|(_, rule)| rule.matcher.matches(head, host, path))
     }
 
+    /// Every policy under which something could be stored for this host and target, whatever else its requests are like.
+    pub fn policies_of(
+        &self,
+        host: &str,
+        target: &Target,
+    ) -> impl Iterator<Item = (&CachePolicy, Captures)> {
+        let rules = self
+            .rules
+            .iter()
+            .filter_map(move |rule| match &rule.action {
+                Action::Cache(policy) if rule.matcher.takes_resource(host, target.path()) => {
+                    Some((&**policy, captures(rule, policy, target)))
+                }
+                Action::Bypass | Action::Cache(_) => None,
+            });
+        let unmatched = match &self.unmatched {
+            Unmatched::Bypass => None,
+            Unmatched::Rfc9111(policy) => Some((&**policy, Captures::none())),
+        };
+        rules.chain(unmatched)
+    }
+
     /// The policy with this id; `None` for an id of another configuration.
     pub fn policy(&self, id: PolicyId) -> Option<&CachePolicy> {
         match id {

@@ -1,7 +1,7 @@
 //! The bytes of an entry. All numbers little-endian.
 //!
 //! ```text
-//! 0  u8  version (1)
+//! 0  u8  version (2)
 //! 1  u8  kind: 1 response, 2 variants
 //!
 //! response                                   variants
@@ -16,12 +16,15 @@
 //! 38 u8  stale: 1 forbidden 2 forbidden by s-maxage 3 granted
 //! 39 u32 stale while revalidate, seconds, or 2³²-1 for nothing said
 //! 43 u32 stale if error, likewise
-//! 47 u32 length, header pairs in the host's form
+//! 47 u64 log and u64 position of the epoch
+//! 63 u16 number of stamps, then each: u64
+//! .. u32 length, header pairs in the host's form
 //! .. u32 length, body
 //! ```
 //!
-//! Behind either stands the u64 checksum of all before it. Decoding is total: any bytes are an entry or a [`DecodeError`], and bytes left over are an error too. The key is
-//! not in here; the tier stores and compares it in front of these bytes.
+//! Behind either stands the u64 checksum of all before it. Decoding is total: any bytes are an entry or a
+//! [`DecodeError`], and bytes left over are an error too. The key is not in here; the tier stores and compares it in
+//! front of these bytes.
 
 use super::Reader;
 use super::checksum::checksum;
@@ -29,7 +32,7 @@ use super::response::{StoredResponse, read_response};
 use super::variants::{Variants, read_variants};
 
 /// The version of all kinds.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 /// A response.
 pub(super) const RESPONSE: u8 = 1;
 /// The list of a URL's variants.
@@ -100,8 +103,8 @@ mod tests {
     use super::*;
     use crate::config::RuleHash;
     use crate::entry::{
-        FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation, VariantMark,
-        encode_response, encode_variants,
+        Epoch, FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Stamps, Validation,
+        VariantMark, encode_response, encode_variants,
     };
     use crate::time::{Seconds, Timestamp};
     use proptest::prelude::*;
@@ -116,6 +119,10 @@ mod tests {
                     seconds: Seconds::clamped(300),
                     source: FreshnessSource::Rule,
                 },
+                epoch: Epoch {
+                    log: 0x1112_1314_1516_1718,
+                    position: 5,
+                },
                 rule: RuleHash(0x0102_0304_0506_0708),
                 validation: Validation::WhenStale,
                 staleness: Staleness {
@@ -125,6 +132,7 @@ mod tests {
                 },
             },
             status: 200,
+            stamps: Stamps::from_bytes(b"stamp #1stamp #2"),
             pairs: b"pairs",
             body: b"body",
         }
@@ -135,15 +143,16 @@ mod tests {
     }
 
     #[test]
-    fn golden_response_version_1() {
-        let golden = "0101c800022c010000020000000010a5d4e8000000\
-                      00da3f10e9000000080706050403020103031e000000ffffffff05000000706169727304000000\
-                      626f6479c9ed70a5515a5833";
+    fn golden_response_version_2() {
+        let golden = "0201c800022c010000020000000010a5d4e8000000\
+                      00da3f10e9000000080706050403020103031e000000ffffffff\
+                      1817161514131211050000000000000002007374616d702023317374616d70202332\
+                      05000000706169727304000000626f6479e9a5e1b1a0f31463";
         assert_eq!(hex(&encode_response(&sample()).unwrap()), golden);
     }
 
     #[test]
-    fn golden_variants_version_1() {
+    fn golden_variants_version_2() {
         let variants = Variants::default()
             .with_fields(["accept"])
             .unwrap()
@@ -158,7 +167,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             hex(&encode_variants(&variants)),
-            "01020100060000006163636570740100070000000000000000ca9a3b00000000d20968734fbde2ec"
+            "02020100060000006163636570740100070000000000000000ca9a3b000000006d417b79b61c4343"
         );
         assert_eq!(
             Payload::decode(&encode_variants(&variants)),
@@ -215,7 +224,7 @@ mod tests {
     #[test]
     fn another_version_is_told_apart_from_damage() {
         let mut bytes = encode_response(&sample()).unwrap();
-        bytes[0] = 2;
+        bytes[0] = 1;
         assert_eq!(Payload::decode(&bytes), Err(DecodeError::Version));
     }
 

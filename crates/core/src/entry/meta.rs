@@ -1,5 +1,6 @@
 //! The facts about a stored response that decide whether it may be used again.
 
+use super::Epoch;
 use crate::config::RuleHash;
 use crate::time::{Seconds, Timestamp};
 
@@ -79,6 +80,8 @@ pub struct Meta {
     pub validation: Validation,
     /// What the origin says about using it stale.
     pub staleness: Staleness,
+    /// The count of invalidations when that request was received.
+    pub epoch: Epoch,
     /// The rule it was stored under.
     pub rule: RuleHash,
 }

@@ -9,10 +9,12 @@ mod codec;
 mod meta;
 mod reader;
 mod response;
+mod stamp;
 mod variants;
 
 pub use codec::{DecodeError, Payload};
 pub use meta::{FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation};
 pub use reader::Reader;
 pub use response::{StoredResponse, encode_response};
+pub use stamp::{Epoch, Stamp, StampList, Stamps};
 pub use variants::{VariantMark, Variants, encode_variants};

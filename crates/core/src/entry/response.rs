@@ -1,12 +1,17 @@
 //! A stored response as bytes; [`super::codec`] draws them.
 
 use super::codec::{DecodeError, RESPONSE, VERSION, push_counted, sealed};
-use super::{FreshnessSource, Lifetime, Meta, Reader, StalePermission, Staleness, Validation};
+use super::{
+    Epoch, FreshnessSource, Lifetime, Meta, Reader, StalePermission, Staleness, Stamps, Validation,
+};
 use crate::config::RuleHash;
 use crate::time::{Seconds, Timestamp};
 
 /// Longer than any [`Seconds`].
 const NOTHING_SAID: u32 = u32::MAX;
+
+/// More stamps than any response is stored with.
+const MAX_STAMPS: usize = 1024;
 
 /// A stored response, over the bytes it was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +20,8 @@ pub struct StoredResponse<'a> {
     pub meta: Meta,
     /// The status.
     pub status: u16,
+    /// What an invalidation that concerns it would name; at most 1,024.
+    pub stamps: Stamps<'a>,
     /// The fields, as a block of pairs (see [`crate::http::Headers`]).
     pub pairs: &'a [u8],
     /// The body.
@@ -23,16 +30,25 @@ pub struct StoredResponse<'a> {
 
 /// Writes a response; `None` where there is no memory for it, which in the filter must not end the worker.
 pub fn encode_response(response: &StoredResponse<'_>) -> Option<Vec<u8>> {
-    let meta = &response.meta;
     let size = response
         .pairs
         .len()
         .saturating_add(response.body.len())
-        .saturating_add(63);
+        .saturating_add(response.stamps.as_bytes().len())
+        .saturating_add(81);
     let mut out = Vec::new();
     out.try_reserve_exact(size).ok()?;
     out.extend_from_slice(&[VERSION, RESPONSE]);
     out.extend_from_slice(&response.status.to_le_bytes());
+    push_meta(&mut out, &response.meta);
+    push_stamps(&mut out, response.stamps);
+    push_counted(&mut out, response.pairs);
+    push_counted(&mut out, response.body);
+    Some(sealed(out))
+}
+
+/// Writes the facts that every kind of stored response has.
+pub(super) fn push_meta(out: &mut Vec<u8>, meta: &Meta) {
     out.push(match meta.lifetime.source {
         FreshnessSource::Origin => 1,
         FreshnessSource::Rule => 2,
@@ -48,10 +64,16 @@ pub fn encode_response(response: &StoredResponse<'_>) -> Option<Vec<u8>> {
         Validation::Never => 2,
         Validation::WhenStale => 3,
     });
-    push_staleness(&mut out, meta.staleness);
-    push_counted(&mut out, response.pairs);
-    push_counted(&mut out, response.body);
-    Some(sealed(out))
+    push_staleness(out, meta.staleness);
+    out.extend_from_slice(&meta.epoch.log.to_le_bytes());
+    out.extend_from_slice(&meta.epoch.position.to_le_bytes());
+}
+
+// Whoever stamps a response keeps far below the bound.
+pub(super) fn push_stamps(out: &mut Vec<u8>, stamps: Stamps<'_>) {
+    let count = u16::try_from(stamps.len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&count.to_le_bytes());
+    out.extend_from_slice(stamps.as_bytes());
 }
 
 fn push_staleness(out: &mut Vec<u8>, staleness: Staleness) {
@@ -71,34 +93,13 @@ pub(super) fn read_response<'a>(
     reader: &mut Reader<'a>,
 ) -> Result<StoredResponse<'a>, DecodeError> {
     let status = reader.u16()?;
-    let source = match reader.u8()? {
-        1 => FreshnessSource::Origin,
-        2 => FreshnessSource::Rule,
-        3 => FreshnessSource::Heuristic,
-        _ => return Err(DecodeError::Invalid),
-    };
     if !(200..=599).contains(&status) {
         return Err(DecodeError::Invalid);
     }
     let response = StoredResponse {
         status,
-        meta: Meta {
-            lifetime: Lifetime {
-                seconds: read_seconds(reader)?,
-                source,
-            },
-            initial_age: read_seconds(reader)?,
-            request_time: Timestamp::from_nanos(reader.u64()?),
-            response_time: Timestamp::from_nanos(reader.u64()?),
-            rule: RuleHash(reader.u64()?),
-            validation: match reader.u8()? {
-                1 => Validation::Always,
-                2 => Validation::Never,
-                3 => Validation::WhenStale,
-                _ => return Err(DecodeError::Invalid),
-            },
-            staleness: read_staleness(reader)?,
-        },
+        meta: read_meta(reader)?,
+        stamps: read_stamps(reader)?,
         pairs: reader.counted()?,
         body: reader.counted()?,
     };
@@ -108,6 +109,47 @@ pub(super) fn read_response<'a>(
         204 if !response.body.is_empty() => Err(DecodeError::Invalid),
         _ => Ok(response),
     }
+}
+
+/// Reads what [`push_meta`] wrote.
+pub(super) fn read_meta(reader: &mut Reader<'_>) -> Result<Meta, DecodeError> {
+    let source = match reader.u8()? {
+        1 => FreshnessSource::Origin,
+        2 => FreshnessSource::Rule,
+        3 => FreshnessSource::Heuristic,
+        _ => return Err(DecodeError::Invalid),
+    };
+    Ok(Meta {
+        lifetime: Lifetime {
+            seconds: read_seconds(reader)?,
+            source,
+        },
+        initial_age: read_seconds(reader)?,
+        request_time: Timestamp::from_nanos(reader.u64()?),
+        response_time: Timestamp::from_nanos(reader.u64()?),
+        rule: RuleHash(reader.u64()?),
+        validation: match reader.u8()? {
+            1 => Validation::Always,
+            2 => Validation::Never,
+            3 => Validation::WhenStale,
+            _ => return Err(DecodeError::Invalid),
+        },
+        staleness: read_staleness(reader)?,
+        epoch: Epoch {
+            log: reader.u64()?,
+            position: reader.u64()?,
+        },
+    })
+}
+
+/// Reads what [`push_stamps`] wrote.
+pub(super) fn read_stamps<'a>(reader: &mut Reader<'a>) -> Result<Stamps<'a>, DecodeError> {
+    let count = usize::from(reader.u16()?);
+    if count > MAX_STAMPS {
+        return Err(DecodeError::Invalid);
+    }
+    let bytes = reader.take(count.saturating_mul(size_of::<u64>()))?;
+    Ok(Stamps::from_bytes(bytes))
 }
 
 fn read_staleness(reader: &mut Reader<'_>) -> Result<Staleness, DecodeError> {

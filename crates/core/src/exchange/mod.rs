@@ -6,6 +6,7 @@
 //!                    └─▶ Looking ── Answer ───┤                          ┌─ confirmed ─▶ Serving
 //!                          ▲      └ variants ┐└─▶ Forwarding ── Response ─┼─ not stored ─▶ Passing
 //!                          └─────────────────┘                           └─▶ Capturing ── ended ─▶ Passing
+//! Idle ── a write ─▶ Writing ── Response: invalidate ─▶ Passing
 //! ```
 //!
 //! [`Exchange::on`] is total: every event in every state has an answer, and the answer to a surprise is to let the
@@ -22,11 +23,13 @@ mod serve;
 mod step;
 mod store;
 mod validate;
+mod write;
 
 use std::mem;
 use std::rc::Rc;
 
 use crate::config::{Config, Switch};
+use crate::epoch::Epochs;
 use crate::http::Headers;
 use crate::policy::Reason;
 use crate::report::{Annotation, Counter, Line};
@@ -39,6 +42,7 @@ pub use step::{Candidate, Effect, Reply, Step, Verdict};
 use request::Looking;
 use response::Forwarding;
 use store::Capturing;
+use write::Writing;
 
 /// One client's exchange.
 #[derive(Debug)]
@@ -52,6 +56,7 @@ pub struct Exchange {
 struct Surroundings {
     config: Rc<Config>,
     budget: Rc<CaptureBudget>,
+    epochs: Rc<dyn Epochs>,
 }
 
 /// Where an exchange stands; each variant owns just what is needed from there on.
@@ -69,6 +74,8 @@ enum State {
     Passing(Passage),
     /// The answer came from here; what still passes is our own reply.
     Serving,
+    /// A request that may change something is on its way to the origin.
+    Writing(Box<Writing>),
 }
 
 /// How an exchange passes.
@@ -89,9 +96,14 @@ impl State {
 
 impl Exchange {
     /// An exchange that has not begun.
-    pub fn new(config: Rc<Config>, budget: Rc<CaptureBudget>) -> Self {
+    pub fn new(config: Rc<Config>, budget: Rc<CaptureBudget>, epochs: Rc<dyn Epochs>) -> Self {
+        let surroundings = Surroundings {
+            config,
+            budget,
+            epochs,
+        };
         Self {
-            surroundings: Surroundings { config, budget },
+            surroundings,
             state: State::Idle,
         }
     }
@@ -115,6 +127,9 @@ impl Exchange {
                 let step = annotate(around, annotation, &arriving.headers);
                 (State::done(), step)
             }
+            (State::Writing(writing), Event::Response(arriving)) => {
+                writing.responded(around, arriving)
+            }
             (state, event) => (surprised(state, &event), Step::pass()),
         };
         self.state = next;
@@ -124,7 +139,9 @@ impl Exchange {
     /// Whether the response's head matters; when it does not, the outside need not even read it.
     pub fn wants_response(&self) -> bool {
         match self.state {
-            State::Forwarding(_) | State::Passing(Passage::Annotated(_)) => true,
+            State::Forwarding(_) | State::Passing(Passage::Annotated(_)) | State::Writing(_) => {
+                true
+            }
             State::Capturing(_)
             | State::Idle
             | State::Looking(_)
@@ -142,7 +159,8 @@ impl Exchange {
             | State::Idle
             | State::Looking(_)
             | State::Passing(_)
-            | State::Serving => None,
+            | State::Serving
+            | State::Writing(_) => None,
         }
     }
 

@@ -8,13 +8,15 @@ use super::event::{Answer, Arrival};
 use super::response::{Basis, Forwarding};
 use super::serve::{self, Found, Warrant};
 use super::validate::Question;
+use super::write::Writing;
 use super::{Effect, Passage, State, Step, Surroundings};
 use crate::config::{CachePolicy, PolicyId, Selection};
-use crate::entry::{Payload, StoredResponse, Variants};
+use crate::entry::{Epoch, Payload, StoredResponse, Variants};
 use crate::http::{Headers, Method, RequestDirectives, RequestHead, Target, TargetError};
-use crate::key::{Key, KeyError, KeyParts};
+use crate::key::{Attributes, Key, KeyError, KeyParts};
 use crate::policy::Reason;
-use crate::policy::request::{self, Lookup, OnMiss, RequestFacts, RequestVerdict};
+use crate::policy::invalidation::Write;
+use crate::policy::request::{self, Lookup, OnMiss, RequestBody, RequestFacts, RequestVerdict};
 use crate::policy::reuse::{self, Reuse};
 use crate::report::{Annotation, Counter, Forward, Storing};
 use crate::time::Timestamp;
@@ -27,6 +29,7 @@ pub(super) struct Subject {
     pub(super) facts: RequestFacts,
     pub(super) key: Rc<Key>,
     pub(super) started: Timestamp,
+    pub(super) epoch: Epoch,
 }
 
 /// The tiers have been asked.
@@ -59,35 +62,44 @@ pub(super) fn begin<'a>(
     arrival: Arrival<'_>,
     now: Timestamp,
 ) -> (State, Step<'a>) {
-    match prepare(around, arrival, now) {
+    let Arrival {
+        headers,
+        body,
+        attributes,
+    } = arrival;
+    let Ok(head) = RequestHead::parse(headers) else {
+        return refused(around, Refusal::Bypass(Reason::KeyInvalid), None);
+    };
+    let write = Write::of(&head, &around.config);
+    match prepare(around, head, body, attributes, now) {
         Ok(looking) => {
             let step = Step::lookup(Rc::clone(&looking.subject.key));
             (State::Looking(Box::new(looking)), step)
         }
-        Err(Refusal::Bypass(reason)) => {
-            let passage = Passage::Annotated(Annotation::Bypass(reason));
-            (
-                State::Passing(passage),
-                Step::continue_with(vec![Effect::Count(Counter::Bypassed(reason))]),
-            )
-        }
-        Err(Refusal::NoRule) => {
-            let effects = vec![Effect::Count(Counter::Bypassed(Reason::NoRule))];
-            (
-                State::Passing(Passage::Silent),
-                Step::continue_with(effects),
-            )
-        }
+        Err(refusal) => refused(around, refusal, write),
     }
+}
+
+fn refused<'a>(around: &Surroundings, refusal: Refusal, write: Option<Write>) -> (State, Step<'a>) {
+    let (passage, reason) = match refusal {
+        Refusal::Bypass(reason) => (Passage::Annotated(Annotation::Bypass(reason)), reason),
+        Refusal::NoRule => (Passage::Silent, Reason::NoRule),
+    };
+    let state = match write {
+        None => State::Passing(passage),
+        Some(write) => Writing::begin(around, write, passage),
+    };
+    let effects = vec![Effect::Count(Counter::Bypassed(reason))];
+    (state, Step::continue_with(effects))
 }
 
 fn prepare(
     around: &Surroundings,
-    arrival: Arrival<'_>,
+    head: RequestHead,
+    body: RequestBody,
+    attributes: &dyn Attributes,
     now: Timestamp,
 ) -> Result<Looking, Refusal> {
-    let head =
-        RequestHead::parse(arrival.headers).map_err(|_| Refusal::Bypass(Reason::KeyInvalid))?;
     let target = Target::parse(head.target()).map_err(|error| Refusal::Bypass(ambiguity(error)))?;
     let selected = match around.config.select(&head, &target) {
         Selection::Cache(selected) => selected,
@@ -96,7 +108,7 @@ fn prepare(
         Selection::Unmatched => return Err(Refusal::NoRule),
     };
     let directives = RequestDirectives::parse(head.headers());
-    let lookup = match request::judge(&head, &directives, selected.policy, arrival.body) {
+    let lookup = match request::judge(&head, &directives, selected.policy, body) {
         RequestVerdict::Lookup(lookup) => lookup,
         RequestVerdict::Bypass(reason) => return Err(Refusal::Bypass(reason)),
     };
@@ -105,7 +117,7 @@ fn prepare(
         target: &target,
         policy: selected.policy,
         captures: &selected.captures,
-        attributes: arrival.attributes,
+        attributes,
         max_key_bytes: around.config.limits.max_key_bytes,
     })
     .map_err(|error| match error {
@@ -118,6 +130,7 @@ fn prepare(
         facts,
         key: Rc::new(built.key),
         started: now,
+        epoch: around.epochs.now(),
         head,
     };
     Ok(Looking {
@@ -204,7 +217,13 @@ impl Looking {
             Ok(headers) if serve::is_sendable(&headers) => headers,
             Ok(_) | Err(_) => return self.corrupt(around),
         };
-        match reuse::judge(&stored.meta, policy.hash, self.lookup.demands, now) {
+        let currency = around.epochs.judge(stored.meta.epoch, stored.stamps);
+        match reuse::judge(
+            (&stored.meta, currency),
+            policy.hash,
+            self.lookup.demands,
+            now,
+        ) {
             Reuse::Fresh { age, ttl_left } => {
                 let found = Found {
                     status: stored.status,

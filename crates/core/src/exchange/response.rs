@@ -7,15 +7,15 @@ use super::capture::Capture;
 use super::event::{Arriving, ResponseBody};
 use super::request::Subject;
 use super::store::{Capturing, Draft, Placement};
-use super::validate::{Confirmation, Maker, Question};
+use super::validate::{Confirmation, Maker, Question, maker};
 use super::{Effect, State, Step, Surroundings, annotate, serve};
 use crate::config::Limits;
 use crate::entry::{Lifetime, Meta, Validation, VariantMark, Variants};
+use crate::epoch::Scope;
 use crate::http::{Headers, ResponseHead, list};
-use crate::key::Attributes;
 use crate::policy::freshness::Times;
 use crate::policy::storable::{self, Storability};
-use crate::policy::{Reason, range};
+use crate::policy::{Reason, invalidation, range};
 use crate::report::{Annotation, Counter, Forward, Storing};
 use crate::time::{Seconds, Timestamp};
 
@@ -163,12 +163,16 @@ impl Forwarding {
             lifetime: plan.lifetime,
             validation: plan.validation,
             staleness: plan.staleness,
+            epoch: self.subject.epoch,
             rule: policy.hash,
         };
         let expires = now.plus(usefulness(&meta));
         let place = self.place(&config.limits, &response.headers, expires, now)?;
+        let mut stamps = invalidation::stamps_of_groups(&self.subject.head, &response.headers)?;
+        stamps.push(Scope::Resource(&self.subject.key.resource()).stamp());
         Ok(Draft {
             meta,
+            stamps: stamps.into_iter().collect(),
             status: response.status,
             headers: plan.headers,
             expires,
@@ -233,14 +237,4 @@ fn vary_names(headers: &Headers) -> Result<Vec<&str>, Reason> {
     names
         .collect::<Result<_, _>>()
         .map_err(|_| Reason::VaryStar)
-}
-
-/// Who made the response: the origin, or the proxy (a timeout, a rate limit, another filter's reply).
-///
-/// `response.code_details` is `via_upstream` if and only if it did (envoy `source/common/router/router.cc`).
-fn maker(attributes: &dyn Attributes) -> Maker {
-    match attributes.attribute(&["response", "code_details"]) {
-        Ok(Some(details)) if details == b"via_upstream" => Maker::Upstream,
-        Ok(_) | Err(_) => Maker::Proxy,
-    }
 }

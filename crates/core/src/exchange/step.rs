@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use crate::entry::Stamp;
 use crate::key::Key;
 use crate::report::Counter;
 use crate::time::Timestamp;
@@ -48,6 +49,8 @@ pub enum Effect {
     AddHeader(&'static str, String),
     /// A number grows by one.
     Count(Counter),
+    /// Entries with one of these stamps are over, for every worker, before the message goes on.
+    Invalidate(Vec<Stamp>),
     /// All lines of that name go from the response's head.
     RemoveHeader(&'static str),
     /// All lines of that name go from the request's head.

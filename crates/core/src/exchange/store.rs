@@ -9,7 +9,7 @@ use super::budget::Hold;
 use super::capture::Capture;
 use super::{Candidate, Effect, State, Step, Surroundings, not_stored};
 use crate::config::PolicyId;
-use crate::entry::{Meta, StoredResponse, Variants, encode_response, encode_variants};
+use crate::entry::{Meta, StampList, StoredResponse, Variants, encode_response, encode_variants};
 use crate::http::Headers;
 use crate::key::Key;
 use crate::policy::{Reason, store_if, validation};
@@ -19,6 +19,7 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) meta: Meta,
+    pub(super) stamps: StampList,
     pub(super) status: u16,
     pub(super) headers: Headers,
     pub(super) expires: Timestamp,
@@ -60,6 +61,7 @@ impl Draft {
         let payload = encode_response(&StoredResponse {
             meta: self.meta,
             status: self.status,
+            stamps: self.stamps.as_stamps(),
             pairs: &self.headers.to_pairs(),
             body,
         })

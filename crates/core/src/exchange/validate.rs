@@ -13,6 +13,7 @@ use super::serve::{self, Found, Warrant};
 use super::{Effect, State, Step, Surroundings};
 use crate::entry::StoredResponse;
 use crate::http::{Headers, ResponseHead};
+use crate::key::Attributes;
 use crate::policy::Reason;
 use crate::policy::freshening;
 use crate::report::{Counter, Storing};
@@ -31,6 +32,16 @@ pub(super) enum Maker {
     Proxy,
     /// The origin.
     Upstream,
+}
+
+/// Who made the response: the origin, or the proxy (a timeout, a rate limit, another filter's reply).
+///
+/// `response.code_details` is `via_upstream` if and only if it did (envoy `source/common/router/router.cc`).
+pub(super) fn maker(attributes: &dyn Attributes) -> Maker {
+    match attributes.attribute(&["response", "code_details"]) {
+        Ok(Some(details)) if details == b"via_upstream" => Maker::Upstream,
+        Ok(_) | Err(_) => Maker::Proxy,
+    }
 }
 
 /// What the origin is asked about.

@@ -63,19 +63,7 @@ impl Key {
         } = parts;
         let mut canonical = Canonical::new(max_key_bytes);
         write_origin(&mut canonical, head)?;
-        match &policy.key.template {
-            Some(template) => {
-                write_template(&mut canonical, template, captures);
-                // A template replaces the query too; only what is asked for by name is added to it.
-                if policy.key.query.include.is_some() {
-                    write_query(&mut canonical, target, &policy.key.query);
-                }
-            }
-            None => {
-                canonical.bytes(Tag::Path, &[target.path().as_bytes()]);
-                write_query(&mut canonical, target, &policy.key.query);
-            }
-        }
+        write_locator(&mut canonical, target, policy, captures);
         write_chosen(&mut canonical, head.headers(), &policy.key);
         let principal = match &policy.identity {
             None => Principal::NotAsked,
@@ -94,12 +82,35 @@ impl Key {
 fn write_origin(canonical: &mut Canonical, head: &RequestHead) -> Result<(), KeyError> {
     let authority = Authority::parse(head.authority()).ok_or(KeyError::Authority)?;
     write_scheme(canonical, head);
-    let host = authority.host().to_ascii_lowercase();
-    match authority.port_other_than_default(head.scheme()) {
-        Some(port) => canonical.bytes(Tag::Host, &[host.as_bytes(), b":", port.as_bytes()]),
-        None => canonical.bytes(Tag::Host, &[host.as_bytes()]),
-    }
+    write_host(canonical, head.scheme(), authority);
     Ok(())
+}
+
+/// The host, and the port unless it is the scheme's own.
+pub(super) fn write_host(canonical: &mut Canonical, scheme: &[u8], authority: Authority<'_>) {
+    canonical.bytes(Tag::Host, &[authority.origin(scheme).as_bytes()]);
+}
+
+/// Path and query, or what the policy's template puts in their place.
+pub(super) fn write_locator(
+    canonical: &mut Canonical,
+    target: &Target,
+    policy: &CachePolicy,
+    captures: &Captures,
+) {
+    match &policy.key.template {
+        Some(template) => {
+            write_template(canonical, template, captures);
+            // A template replaces the query too; only what is asked for by name is added to it.
+            if policy.key.query.include.is_some() {
+                write_query(canonical, target, &policy.key.query);
+            }
+        }
+        None => {
+            canonical.bytes(Tag::Path, &[target.path().as_bytes()]);
+            write_query(canonical, target, &policy.key.query);
+        }
+    }
 }
 
 /// The scheme, and behind a comma the one that the origin is told, where that is another.

@@ -108,11 +108,28 @@ impl Canonical {
 
     /// The key, if it fitted.
     pub(super) fn finish(self) -> Result<Key, KeyError> {
+        self.into_bytes().map(Key::from_canonical)
+    }
+
+    /// What was written, if it fitted.
+    pub(super) fn into_bytes(self) -> Result<Vec<u8>, KeyError> {
         match self.full {
             true => Err(KeyError::TooLong),
-            false => Ok(Key::from_canonical(self.bytes)),
+            false => Ok(self.bytes),
         }
     }
+}
+
+/// The fields of a key's canonical bytes, each with its tag, as they are written there; ends where they make no sense.
+pub(super) fn fields(canonical: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = canonical.get(1..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (&tag, behind) = rest.split_first()?;
+        let len = usize::try_from(u32::from_le_bytes(*behind.first_chunk()?)).ok()?;
+        let (field, others) = rest.split_at_checked(len.checked_add(5)?)?;
+        rest = others;
+        Some((tag, field))
+    })
 }
 
 /// A list in the making.

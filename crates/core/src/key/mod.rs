@@ -12,12 +12,14 @@ mod canonical;
 mod identity;
 mod jwt;
 mod query;
+mod resource;
 mod variant;
 
 use md5::{Digest, Md5};
 
 pub use build::{BuiltKey, KeyParts, Principal};
 pub use identity::{Attributes, Unreadable};
+pub use resource::Resource;
 
 /// The canonical bytes of a key and their digest.
 #[derive(Clone, Debug, PartialEq, Eq)]

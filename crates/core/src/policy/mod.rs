@@ -4,10 +4,12 @@
 //! [`validation`] for what the client already has, then [`range`] for the parts it asks for, with [`partial`] for what
 //! goes with them), the origin's response before it is stored ([`storable`], with [`freshness`] for how long,
 //! [`staleness`] for what may come after it, [`fields`] for what of it, and [`store_if`] for what the operator asks of it).
+//! What a write makes invalid is told by [`invalidation`].
 
 pub mod fields;
 pub mod freshening;
 pub mod freshness;
+pub mod invalidation;
 pub mod partial;
 pub mod range;
 mod reason;

@@ -49,6 +49,8 @@ reasons! {
     Incomplete = "incomplete",
     /// Something in Larder failed; the request went on without it.
     Internal = "internal",
+    /// Something has been written to it, or to its cache group, since it was stored.
+    Invalidated = "invalidated",
     /// The key would be longer than `limits.max_key_bytes`, or holds bytes no key may hold.
     KeyInvalid = "key-invalid",
     /// The response was made by the proxy, not by the origin.
@@ -93,6 +95,8 @@ reasons! {
     Status = "status",
     /// The rule's `store_if` does not hold.
     StoreIf = "store-if",
+    /// The response is in more cache groups, or in longer ones, than can be remembered: 64, of 256 bytes.
+    TagLimit = "tag-limit",
     /// The response is larger than `limits.max_object_bytes`.
     TooLarge = "too-large",
     /// The request upgrades to another protocol.

@@ -10,6 +10,7 @@
 
 use crate::config::RuleHash;
 use crate::entry::{Meta, Validation};
+use crate::epoch::Currency;
 use crate::policy::Reason;
 use crate::policy::freshness::current_age;
 use crate::policy::request::Demands;
@@ -32,11 +33,27 @@ pub enum Reuse {
 }
 
 /// Judges a stored response for a request under the rule `rule`.
-pub fn judge(meta: &Meta, rule: RuleHash, demands: Demands, now: Timestamp) -> Reuse {
-    match (obstacle(meta, rule, demands, now), meta.validation) {
+pub fn judge(
+    (meta, currency): (&Meta, Currency),
+    rule: RuleHash,
+    demands: Demands,
+    now: Timestamp,
+) -> Reuse {
+    let obstacle = is_current(currency).and_then(|()| obstacle(meta, rule, demands, now));
+    match (obstacle, meta.validation) {
         (Ok(fresh), _) => fresh,
         (Err(reason), Validation::Never) => Reuse::Unusable(reason),
         (Err(reason), Validation::Always | Validation::WhenStale) => Reuse::Validate(reason),
+    }
+}
+
+/// "Here, "invalidate" means that the cache will either remove all stored responses whose target URI matches the given URI
+/// or mark them as "invalid" and in need of a mandatory validation before they can be sent in response to a subsequent
+/// request." RFC 9111 section 4.4.
+fn is_current(currency: Currency) -> Result<(), Reason> {
+    match currency {
+        Currency::Current => Ok(()),
+        Currency::Invalidated => Err(Reason::Invalidated),
     }
 }
 
@@ -108,7 +125,12 @@ mod tests {
         ];
         for (name, rule, demands, now, expected) in rows {
             let now = Timestamp::from_secs(now);
-            let found = judge(&sample::meta(), RuleHash(rule), demands, now);
+            let found = judge(
+                (&sample::meta(), Currency::Current),
+                RuleHash(rule),
+                demands,
+                now,
+            );
             assert_eq!(found, expected, "{name}");
         }
     }
@@ -121,7 +143,12 @@ mod tests {
         };
         let at = |meta: &Meta, seconds| {
             let now = Timestamp::from_secs(seconds);
-            judge(meta, RuleHash(1), Demands::Nothing, now)
+            judge(
+                (meta, Currency::Current),
+                RuleHash(1),
+                Demands::Nothing,
+                now,
+            )
         };
         let stale = meta(Validation::WhenStale);
         assert!(matches!(at(&stale, 1000), Reuse::Fresh { .. }));

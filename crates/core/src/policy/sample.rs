@@ -4,7 +4,9 @@ use crate::config::{
     CacheErrors, CachePolicy, Heuristic, KeySpec, QueryOrder, QuerySpec, RequestCacheControl,
     RuleHash, SetCookie, StoreIf, Ttl,
 };
-use crate::entry::{FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation};
+use crate::entry::{
+    Epoch, FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation,
+};
 use crate::time::{Seconds, Timestamp};
 
 /// Field lines as a test writes them.
@@ -43,6 +45,10 @@ pub(super) fn meta() -> Meta {
         lifetime: Lifetime {
             seconds: Seconds::clamped(70),
             source: FreshnessSource::Origin,
+        },
+        epoch: Epoch {
+            log: 1,
+            position: 0,
         },
         rule: RuleHash(1),
         validation: Validation::Never,

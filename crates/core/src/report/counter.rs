@@ -24,6 +24,10 @@ pub enum Counter {
     NotStored(Reason),
     /// Calls to the host that failed; the request went on without the cache.
     HostFailed,
+    /// Writes that made stored responses invalid.
+    Invalidated,
+    /// Invalidations that the host did not let be noted.
+    InvalidationFailed,
     /// Requests answered from the cache after the origin said that the stored response is still good.
     Revalidated,
     /// Responses stored.
@@ -40,6 +44,8 @@ impl Counter {
             Self::Evicted,
             Self::Hit,
             Self::HostFailed,
+            Self::Invalidated,
+            Self::InvalidationFailed,
             Self::Missed,
             Self::NotModified,
             Self::Revalidated,
@@ -53,18 +59,20 @@ impl Counter {
 
     /// Its place in [`Counter::all`].
     pub fn index(self) -> usize {
-        const PLAIN: usize = 9;
+        const PLAIN: usize = 11;
         let reasons = Reason::ALL.len();
         match self {
             Self::Corrupt => 0,
             Self::Evicted => 1,
             Self::Hit => 2,
             Self::HostFailed => 3,
-            Self::Missed => 4,
-            Self::NotModified => 5,
-            Self::Revalidated => 6,
-            Self::Stored => 7,
-            Self::TickFailed => 8,
+            Self::Invalidated => 4,
+            Self::InvalidationFailed => 5,
+            Self::Missed => 6,
+            Self::NotModified => 7,
+            Self::Revalidated => 8,
+            Self::Stored => 9,
+            Self::TickFailed => 10,
             Self::Bypassed(reason) => PLAIN.saturating_add(reason as usize),
             Self::NotStored(reason) => PLAIN
                 .saturating_add(reasons)
@@ -80,6 +88,8 @@ impl Counter {
             Self::Evicted => "larder_evictions_total".to_owned(),
             Self::Hit => "larder_requests_total.outcome.hit".to_owned(),
             Self::HostFailed => "larder_host_failures_total".to_owned(),
+            Self::Invalidated => "larder_invalidations_total".to_owned(),
+            Self::InvalidationFailed => "larder_invalidations_failed_total".to_owned(),
             Self::Missed => "larder_requests_total.outcome.miss".to_owned(),
             Self::NotModified => "larder_not_modified_total".to_owned(),
             Self::NotStored(reason) => format!("larder_not_stored_total.reason.{}", reason.code()),

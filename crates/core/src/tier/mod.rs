@@ -21,6 +21,7 @@
 
 mod claim;
 mod directory;
+mod epochs;
 mod evict;
 mod generation;
 mod hits;
@@ -40,6 +41,7 @@ mod sweep;
 mod tests;
 mod way;
 
+pub use epochs::{ChangeHint, EpochLog, Unnoted};
 pub use incarnation::Geometry;
 pub use kv::{ByteGauge, Cas, Cell, KvError, SetError, SharedKv};
 pub use memory::{MemoryGauge, MemoryKv};

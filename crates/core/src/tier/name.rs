@@ -3,7 +3,8 @@
 //! ```text
 //! larder1i            the incarnation          larder1d<set>        a set's directory
 //! larder1l            the leases of worker ids larder1s<set>.<way>  the bytes of an entry
-//! larder1w            the sweeper's place
+//! larder1w            the sweeper's place      larder1e             the log of invalidations
+//! larder1p            the head of that log     larder1e<page>       where they are noted
 //! ```
 //!
 //! On Istio every module shares one namespace, hence the prefix; the digit is the version of all formats behind it.
@@ -36,6 +37,23 @@ impl Name {
     /// Where the sweeper notes how far it is.
     pub(super) fn sweeper() -> Self {
         Self::prefixed(b'w')
+    }
+
+    /// Where the number of the log of invalidations stands.
+    pub(super) fn epoch_log() -> Self {
+        Self::prefixed(b'e')
+    }
+
+    /// Where the head of the invalidations stands.
+    pub(super) fn epoch_head() -> Self {
+        Self::prefixed(b'p')
+    }
+
+    /// A page of the invalidations.
+    pub(super) fn epoch_page(number: u8) -> Self {
+        let mut name = Self::prefixed(b'e');
+        name.push_decimal(number.into());
+        name
     }
 
     /// A set's directory.

@@ -12,6 +12,7 @@
 
 mod abort;
 mod fresh;
+mod invalidation;
 mod ranges;
 mod stage;
 mod totality;

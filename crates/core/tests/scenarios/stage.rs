@@ -1,9 +1,12 @@
 //! A worker without a proxy: the shared tier over memory, a scripted origin, a clock that we hold.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use larder_core::config::Config;
+use larder_core::entry::{Epoch, Stamps};
+use larder_core::epoch::{Currency, Epochs};
 use larder_core::exchange::{
     Answer, Arrival, Arriving, CaptureBudget, Effect, Event, Exchange, Reply, ResponseBody, Step,
     Verdict,
@@ -13,7 +16,8 @@ use larder_core::key::{Attributes, Unreadable};
 use larder_core::policy::request::RequestBody;
 use larder_core::report::Counter;
 use larder_core::tier::{
-    AbsentReason, Candidate, Cas, Geometry, Lookup, MemoryGauge, MemoryKv, SharedKv, SharedTier,
+    AbsentReason, Candidate, Cas, ChangeHint, EpochLog, Geometry, Lookup, MemoryGauge, MemoryKv,
+    SharedKv, SharedTier,
 };
 use larder_core::time::Timestamp;
 
@@ -24,7 +28,8 @@ pub const CACHE_ALL: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"t
 pub struct Stage {
     config: Rc<Config>,
     pub budget: Rc<CaptureBudget>,
-    pub kv: MemoryKv,
+    pub kv: Rc<MemoryKv>,
+    log: Rc<Log>,
     gauge: MemoryGauge,
     tier: SharedTier,
     pub now: Timestamp,
@@ -35,6 +40,47 @@ pub struct Stage {
     pub origin_requests: usize,
     /// The head of the last one.
     pub asked: Headers,
+}
+
+/// The invalidations of a stage.
+#[derive(Debug)]
+pub struct Log {
+    kv: Rc<MemoryKv>,
+    log: RefCell<EpochLog>,
+    hint: Hint,
+}
+
+#[derive(Debug, Default)]
+struct Hint(Cell<u64>);
+
+impl ChangeHint for Hint {
+    fn read(&self) -> Option<u64> {
+        Some(self.0.get())
+    }
+
+    fn advance(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+impl Log {
+    pub fn new(kv: Rc<MemoryKv>) -> Rc<Self> {
+        Rc::new(Self {
+            kv,
+            log: RefCell::new(EpochLog::new(11)),
+            hint: Hint::default(),
+        })
+    }
+}
+
+impl Epochs for Log {
+    fn now(&self) -> Epoch {
+        self.log.borrow_mut().now(&*self.kv, &self.hint)
+    }
+
+    fn judge(&self, epoch: Epoch, stamps: Stamps<'_>) -> Currency {
+        self.log.borrow_mut().judge(&*self.kv, epoch, stamps)
+    }
 }
 
 /// A request as the client sends it.
@@ -98,6 +144,12 @@ impl Request {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.0.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Of another host.
+    pub fn at(mut self, authority: &str) -> Self {
+        self.0.retain(|(name, _)| name != ":authority");
+        self.with(":authority", authority)
     }
 }
 
@@ -163,9 +215,11 @@ impl Seen {
 impl Stage {
     pub fn new(configuration: &str) -> Self {
         let config = Rc::new(Config::parse(configuration.as_bytes()).unwrap());
+        let kv = Rc::new(MemoryKv::new());
         Self {
+            log: Log::new(Rc::clone(&kv)),
+            kv,
             budget: CaptureBudget::new(config.limits.capture_bytes),
-            kv: MemoryKv::new(),
             gauge: MemoryGauge::new(),
             tier: SharedTier::new(
                 Geometry::clamped(config.storage.slots),
@@ -212,21 +266,46 @@ impl Stage {
 
     /// One whole exchange; the origin answers with `response` if it is asked.
     pub fn exchange(&mut self, request: Request, response: Response) -> Seen {
-        let mut exchange = Exchange::new(Rc::clone(&self.config), Rc::clone(&self.budget));
+        let mut exchange = self.new_exchange();
+        match self.ask(&mut exchange, request) {
+            Some(seen) => seen,
+            None => self.respond(&mut exchange, response),
+        }
+    }
+
+    /// An exchange as far as the origin, which must be asked; [`Stage::finish`] gives its answer.
+    pub fn begin(&mut self, request: Request) -> Exchange {
+        let mut exchange = self.new_exchange();
+        assert_eq!(self.ask(&mut exchange, request), None);
+        exchange
+    }
+
+    /// The rest of an exchange.
+    pub fn finish(&mut self, mut exchange: Exchange, response: Response) -> Seen {
+        self.respond(&mut exchange, response)
+    }
+
+    fn ask(&mut self, exchange: &mut Exchange, request: Request) -> Option<Seen> {
         let mut sent = Headers::from_iter(request.0);
         let arrival = Arrival {
             headers: sent.clone(),
             body: RequestBody::None,
             attributes: &Details("via_upstream"),
         };
-        match self.drive(&mut exchange, Event::Request(arrival), &mut sent) {
-            Some(seen) => seen,
-            None => {
-                self.origin_requests += 1;
-                self.asked = sent;
-                self.respond(&mut exchange, response)
-            }
+        let seen = self.drive(exchange, Event::Request(arrival), &mut sent);
+        if seen.is_none() {
+            self.origin_requests += 1;
+            self.asked = sent;
         }
+        seen
+    }
+
+    fn new_exchange(&self) -> Exchange {
+        Exchange::new(
+            Rc::clone(&self.config),
+            Rc::clone(&self.budget),
+            Rc::clone(&self.log) as Rc<dyn Epochs>,
+        )
     }
 
     /// The response on its way through the exchange; the client sees all of it, whatever becomes of the copy.
@@ -293,7 +372,7 @@ impl Stage {
         self.carry_out(step.effects, request);
         match step.verdict {
             Verdict::Continue => None,
-            Verdict::Lookup(key) => match self.tier.lookup(&self.kv, &key, self.now) {
+            Verdict::Lookup(key) => match self.tier.lookup(&*self.kv, &key, self.now) {
                 Lookup::Found(found) => {
                     let step = exchange.on(Event::Answer(Answer::Found(found.payload())), self.now);
                     self.settle(exchange, step, request)
@@ -312,6 +391,10 @@ impl Stage {
             match effect {
                 Effect::AddHeader(name, value) => sent.push(name, value),
                 Effect::Count(counter) => *self.counts.entry(counter).or_default() += 1,
+                Effect::Invalidate(stamps) => {
+                    let Log { kv, log, hint } = &*self.log;
+                    log.borrow_mut().append(&**kv, hint, &stamps).unwrap();
+                }
                 Effect::RemoveHeader(name) => sent.remove(name),
                 Effect::RemoveRequestHeader(name) => sent.remove(name),
                 Effect::SetHeader(name, value) => {
@@ -330,7 +413,7 @@ impl Stage {
                         expires: candidate.expires,
                         payload: &candidate.payload,
                     };
-                    let _ = self.tier.store(&self.kv, &self.gauge, entry, self.now);
+                    let _ = self.tier.store(&*self.kv, &self.gauge, entry, self.now);
                 }
             }
         }

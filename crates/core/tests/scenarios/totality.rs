@@ -9,10 +9,11 @@ use larder_core::exchange::{
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Unreadable};
 use larder_core::policy::request::RequestBody;
+use larder_core::tier::MemoryKv;
 use larder_core::time::Timestamp;
 use proptest::prelude::*;
 
-use crate::stage::{Stage, get, reply};
+use crate::stage::{Log, Stage, get, reply};
 
 const CONFIGURATION: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"identity":{"cookie":"sid"}}]}"#;
 
@@ -137,7 +138,8 @@ proptest! {
         let budget = CaptureBudget::new(2_000);
         let attributes = Anything(Some(b"via_upstream".to_vec()));
         {
-            let mut exchange = Exchange::new(config, Rc::clone(&budget));
+            let log = Log::new(Rc::new(MemoryKv::new()));
+            let mut exchange = Exchange::new(config, Rc::clone(&budget), log);
             for (happening, now) in happenings.iter().zip(clock) {
                 let event = match happening {
                     Happening::Aborted => Event::Aborted,

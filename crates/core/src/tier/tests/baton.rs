@@ -56,7 +56,8 @@ impl fmt::Debug for Baton<'_> {
 }
 
 impl Baton<'_> {
-    fn wait(&self) {
+    /// Waits for the turn to make a call.
+    pub(super) fn wait(&self) {
         self.reports.send((self.worker, Report::Waiting)).unwrap();
         self.go.recv().unwrap();
     }

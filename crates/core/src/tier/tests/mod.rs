@@ -7,6 +7,7 @@
 
 mod audit;
 mod baton;
+mod epochs;
 mod faults;
 mod interleaving;
 mod plays;

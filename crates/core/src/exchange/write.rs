@@ -1,0 +1,66 @@
+//! A request that may change something, on its way to the origin and back.
+//!
+//! It passes untouched. When the origin says that it succeeded, what it was about is invalidated before its response
+//! goes on to the client, so that whoever has seen the answer cannot be shown what was before it.
+
+use super::budget::Hold;
+use super::event::Arriving;
+use super::validate::{Maker, maker};
+use super::{Effect, Passage, State, Step, Surroundings, annotate};
+use crate::http::{Headers, ResponseHead};
+use crate::policy::invalidation::Write;
+use crate::report::Counter;
+
+/// A request that may change something is on its way.
+#[derive(Debug)]
+pub(super) struct Writing {
+    write: Write,
+    /// How its response passes.
+    passage: Passage,
+    /// What a write is about is kept whether there is room for it or not: to forget it would be to serve what was before.
+    _hold: Option<Hold>,
+}
+
+impl Writing {
+    /// Keeps what the request is about for as long as its response takes.
+    pub(super) fn begin(around: &Surroundings, write: Write, passage: Passage) -> State {
+        State::Writing(Box::new(Self {
+            _hold: Hold::of(&around.budget, write.size()).ok(),
+            write,
+            passage,
+        }))
+    }
+
+    /// Takes in the response's head.
+    pub(super) fn responded<'a>(
+        self,
+        around: &Surroundings,
+        arriving: Arriving<'_>,
+    ) -> (State, Step<'a>) {
+        let mut step = match self.passage {
+            Passage::Annotated(annotation) => annotate(around, annotation, &arriving.headers),
+            Passage::Silent => Step::pass(),
+        };
+        // What another filter answered, the origin has not done.
+        let response = match maker(arriving.attributes) {
+            Maker::Proxy => None,
+            Maker::Upstream => ResponseHead::parse(arriving.headers).ok(),
+        };
+        if let Some(ResponseHead { status, headers }) = response {
+            step.effects
+                .extend(invalidate(around, self.write, status, &headers));
+        }
+        (State::done(), step)
+    }
+}
+
+fn invalidate(around: &Surroundings, write: Write, status: u16, headers: &Headers) -> Vec<Effect> {
+    let stamps = write.invalidates(status, headers, &around.config);
+    if stamps.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        Effect::Invalidate(stamps),
+        Effect::Count(Counter::Invalidated),
+    ]
+}
