@@ -157,3 +157,42 @@ async fn a_304_from_a_cache_behind_is_no_answer_to_who_asked_for_the_whole() {
     }
     assert_eq!(origin.count("/doc"), 1);
 }
+
+#[tokio::test]
+async fn a_head_freshens_the_stored_body_that_it_describes() {
+    let stage = Stage::start(r#"{"request_cache_control":"honor"}"#).await;
+    stage.origin.on(
+        "/doc",
+        Reply::ok("the document")
+            .header("cache-control", "max-age=60")
+            .header("etag", "\"v1\""),
+    );
+    stage.get("/doc").await;
+    let head = Request::new("HEAD", "/doc").header("cache-control", "no-cache");
+    let seen = stage.send(head.clone()).await;
+    assert_seen(
+        &seen,
+        "MISS",
+        "larder; fwd=request; stored; detail=request-directive",
+    );
+    assert_eq!(seen.header("content-length"), Some("12"));
+    let hit = stage.get("/doc").await;
+    assert_eq!(
+        (x_cache(&hit), hit.text().as_str()),
+        ("HIT", "the document")
+    );
+
+    stage.origin.on(
+        "/doc",
+        Reply::ok("another document")
+            .header("cache-control", "max-age=60")
+            .header("etag", "\"v2\""),
+    );
+    stage.send(head).await;
+    let fetched = stage.get("/doc").await;
+    assert_eq!(
+        (x_cache(&fetched), fetched.text().as_str()),
+        ("MISS", "another document")
+    );
+    stage.assert_unharmed().await;
+}

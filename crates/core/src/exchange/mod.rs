@@ -16,6 +16,7 @@
 mod budget;
 mod capture;
 mod event;
+mod head;
 mod partial;
 mod request;
 mod response;

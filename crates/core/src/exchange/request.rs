@@ -253,18 +253,20 @@ impl Looking {
         stored: StoredResponse<'_>,
         headers: Headers,
     ) -> (State, Step<'a>) {
-        // The response to a HEAD has no body that a later GET could use, so the question is left to the next GET.
-        if self.subject.head.method() != Method::Get {
-            return self.forward(around, forward);
-        }
         let question = match Question::about(stored, headers, &around.budget) {
             Ok(question) => question,
             Err(_) => return self.forward(around, forward),
         };
-        let edits = question.edits(self.subject.head.headers());
+        // The response to a HEAD has no body that a later GET could use, so it asks in its own words.
+        let (basis, edits) = if self.subject.head.method() == Method::Head {
+            (Basis::Compared(question), Vec::new())
+        } else {
+            let edits = question.edits(self.subject.head.headers());
+            (Basis::Asked(question), edits)
+        };
         let (mut state, mut step) = self.forward(around, forward);
         if let State::Forwarding(forwarding) = &mut state {
-            forwarding.basis = Basis::Asked(question);
+            forwarding.basis = basis;
             step.effects.extend(edits);
         }
         (state, step)

@@ -14,6 +14,7 @@ use crate::entry::{Lifetime, Meta, Validation, VariantMark, Variants};
 use crate::epoch::Scope;
 use crate::http::{Headers, ResponseHead, list};
 use crate::policy::freshness::Times;
+use crate::policy::request::RequestFacts;
 use crate::policy::storable::{self, Storability};
 use crate::policy::{Reason, invalidation, range};
 use crate::report::{Annotation, Counter, Forward, Storing};
@@ -36,6 +37,8 @@ pub(super) struct Forwarding {
 pub(super) enum Basis {
     /// A response, and the origin is asked whether it is still good.
     Asked(Question),
+    /// A response, and the origin is asked by a HEAD, which has something to say about it.
+    Compared(Question),
     /// Nothing that could be used.
     Nothing,
 }
@@ -53,13 +56,18 @@ impl Forwarding {
         };
         let maker = maker(arriving.attributes);
         let basis = std::mem::replace(&mut self.basis, Basis::Nothing);
-        if let (Basis::Asked(question), 304) = (basis, response.status) {
-            let head = response;
-            return question.confirmed(&self, around, Confirmation { head, maker }, now);
-        }
-        match maker {
-            Maker::Proxy => return self.skipped(around, &response.headers, Reason::LocalReply),
-            Maker::Upstream => {}
+        match (basis, response.status, maker) {
+            (Basis::Asked(question), 304, _) => {
+                let head = response;
+                return question.confirmed(&self, around, Confirmation { head, maker }, now);
+            }
+            (_, _, Maker::Proxy) => {
+                return self.skipped(around, &response.headers, Reason::LocalReply);
+            }
+            (Basis::Compared(question), 200, Maker::Upstream) => {
+                return question.compared(&self, around, &response, now);
+            }
+            (Basis::Asked(_) | Basis::Compared(_) | Basis::Nothing, _, Maker::Upstream) => {}
         }
         match self.begin(around, &response, arriving.body, now) {
             Err(reason) => self.skipped(around, &response.headers, reason),
@@ -68,7 +76,7 @@ impl Forwarding {
     }
 
     /// The origin's response is the answer, and is not stored.
-    fn skipped<'a>(
+    pub(super) fn skipped<'a>(
         &self,
         around: &Surroundings,
         sent: &Headers,
@@ -143,6 +151,17 @@ impl Forwarding {
         response: &ResponseHead,
         now: Timestamp,
     ) -> Result<Draft, Reason> {
+        self.draft_for(self.subject.facts, around, response, now)
+    }
+
+    /// What is stored of a response with this head to a request like this.
+    pub(super) fn draft_for(
+        &self,
+        facts: RequestFacts,
+        around: &Surroundings,
+        response: &ResponseHead,
+        now: Timestamp,
+    ) -> Result<Draft, Reason> {
         let config = &around.config;
         let policy = config.policy(self.subject.policy).ok_or(Reason::Internal)?;
         let started = self.subject.started;
@@ -150,7 +169,6 @@ impl Forwarding {
             request: started,
             response: now,
         };
-        let facts = self.subject.facts;
         let plan = match storable::judge(facts, response, policy, times, &config.limits) {
             Storability::Store(plan) if serve::is_storable(&plan.headers) => plan,
             Storability::Store(_) => return Err(Reason::TooLarge),

@@ -47,9 +47,9 @@ pub(super) fn maker(attributes: &dyn Attributes) -> Maker {
 /// What the origin is asked about.
 #[derive(Debug)]
 pub(super) struct Question {
-    status: u16,
-    headers: Headers,
-    body: Vec<u8>,
+    pub(super) status: u16,
+    pub(super) headers: Headers,
+    pub(super) body: Vec<u8>,
     _hold: Hold,
 }
 

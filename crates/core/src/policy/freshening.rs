@@ -6,10 +6,14 @@
 use crate::config::SetCookie;
 use crate::http::{EntityTag, Headers, ResponseHead, Strength};
 use crate::policy::fields;
+use crate::policy::storable::announced_length;
 use crate::time::{Timestamp, parse_http_date};
 
 /// The request fields that carry the question.
 pub const CONDITIONS: [&str; 2] = ["if-none-match", "if-modified-since"];
+
+/// The response fields that are asked about with them.
+const VALIDATORS: [&str; 2] = ["etag", "last-modified"];
 
 /// Fields about the stored body, which an update leaves alone: the body is not sent again, so they can only be right as
 /// they are. RFC 9111 section 3.2 excepts Content-Length and "header fields that the cache's stored response depends
@@ -60,6 +64,24 @@ pub fn is_about(stored: &Headers, update: &Headers) -> bool {
         // responses is identified for update." (as before)
         Strength::Weak => ours.is_some_and(|ours| ours.matches_weakly(&theirs)),
     }
+}
+
+/// Whether the response to a HEAD is about the stored body, which has `length` bytes.
+///
+/// "if the stored response and HEAD response have matching values for any received validator fields (ETag and
+/// Last-Modified) and, if the HEAD response has a Content-Length header field, the value of Content-Length matches that of the
+/// stored response" RFC 9111 section 4.3.5. A length alone proves nothing, so without a validator it is about another.
+pub fn describes(head: &ResponseHead, stored: &Headers, length: usize) -> bool {
+    let agrees = |name| match head.headers.only(name) {
+        Some(value) => stored.only(name) == Some(value),
+        None => !head.headers.contains(name),
+    };
+    let is_named = VALIDATORS.iter().any(|name| head.headers.contains(name));
+    let has_length = match announced_length(&head.headers) {
+        Some(announced) => usize::try_from(announced) == Ok(length),
+        None => true,
+    };
+    is_named && has_length && VALIDATORS.into_iter().all(agrees)
 }
 
 /// The stored response's head with what the 304 says of it, received at `received`.
@@ -182,6 +204,49 @@ mod tests {
                 expected,
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn a_head_describes_the_stored_body_if_nothing_it_says_differs() {
+        let stored = headers(&[("etag", "\"1\""), ("last-modified", DAY)]);
+        let rows: [(&str, Fields<'_>, bool); 9] = [
+            ("the same tag", &[("etag", "\"1\"")], true),
+            ("the same date", &[("last-modified", DAY)], true),
+            (
+                "both, and the length",
+                &[
+                    ("etag", "\"1\""),
+                    ("last-modified", DAY),
+                    ("content-length", "5"),
+                ],
+                true,
+            ),
+            (
+                "another tag",
+                &[("etag", "\"2\""), ("last-modified", DAY)],
+                false,
+            ),
+            ("a weak one", &[("etag", "W/\"1\"")], false),
+            (
+                "another date",
+                &[("etag", "\"1\""), ("last-modified", OTHER_DAY)],
+                false,
+            ),
+            (
+                "another length",
+                &[("etag", "\"1\""), ("content-length", "6")],
+                false,
+            ),
+            ("two tags", &[("etag", "\"1\""), ("etag", "\"1\"")], false),
+            ("the length alone", &[("content-length", "5")], false),
+        ];
+        for (name, fields, expected) in rows {
+            let head = ResponseHead {
+                status: 200,
+                headers: headers(fields),
+            };
+            assert_eq!(describes(&head, &stored, 5), expected, "{name}");
         }
     }
 

@@ -91,6 +91,14 @@ impl RequestFacts {
             principal,
         }
     }
+
+    /// Those of a GET that is like this request in everything else.
+    pub(crate) fn as_of_get(self) -> Self {
+        Self {
+            method: Method::Get,
+            ..self
+        }
+    }
 }
 
 /// Judges the head of a request that a rule wants cached. Allocates nothing.

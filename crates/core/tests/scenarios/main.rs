@@ -12,6 +12,7 @@
 
 mod abort;
 mod fresh;
+mod head;
 mod invalidation;
 mod ranges;
 mod stage;

@@ -1,0 +1,77 @@
+//! What the response to a HEAD says about the stored response to a GET (RFC 9111 section 4.3.5).
+//!
+//! Its head is that of a 200 whose body nobody sent. If it is about the body that is stored, the entry is as good as one
+//! that the origin has confirmed; if it is not, the stored one is over. Either way the client gets the origin's answer.
+
+use super::response::Forwarding;
+use super::validate::Question;
+use super::{Effect, State, Step, Surroundings, annotate};
+use crate::epoch::Scope;
+use crate::http::ResponseHead;
+use crate::policy::{Reason, freshening};
+use crate::report::{Annotation, Counter, Forward, Storing};
+use crate::time::Timestamp;
+
+impl Question {
+    /// The origin has answered a HEAD with this head.
+    pub(super) fn compared<'a>(
+        self,
+        forwarding: &Forwarding,
+        around: &Surroundings,
+        update: &ResponseHead,
+        now: Timestamp,
+    ) -> (State, Step<'a>) {
+        if !freshening::describes(update, &self.headers, self.body.len()) {
+            let (state, mut step) =
+                forwarding.skipped(around, &update.headers, Reason::OtherValidator);
+            step.effects.extend(Self::ended(forwarding));
+            return (state, step);
+        }
+        match self.freshened(forwarding, around, update, now) {
+            Ok(stored) => {
+                let annotation = Annotation::Miss(forwarding.forward, Storing::Captured);
+                let mut step = annotate(around, annotation, &update.headers);
+                step.effects.push(Effect::Count(Counter::Missed));
+                step.effects.extend(stored);
+                (State::done(), step)
+            }
+            Err(reason) => forwarding.skipped(around, &update.headers, reason),
+        }
+    }
+
+    /// "the cache MUST use the header fields provided in the HEAD response to update the stored response" RFC 9111 section
+    /// 4.3.5.
+    fn freshened(
+        self,
+        forwarding: &Forwarding,
+        around: &Surroundings,
+        update: &ResponseHead,
+        now: Timestamp,
+    ) -> Result<Vec<Effect>, Reason> {
+        let policy = around.config.policy(forwarding.subject.policy);
+        let cookies = policy.ok_or(Reason::Internal)?.set_cookie;
+        let mut judged = ResponseHead {
+            status: self.status,
+            headers: freshening::freshen(self.headers, &update.headers, cookies, now),
+        };
+        if let Some(age) = update.headers.first("age") {
+            judged.headers.push("age", age);
+        }
+        let facts = forwarding.subject.facts.as_of_get();
+        let draft = forwarding.draft_for(facts, around, &judged, now)?;
+        let stored = draft.with_body(&self.body)?;
+        Ok(stored.into_iter().map(Effect::Store).collect())
+    }
+
+    /// "otherwise, the cache SHOULD consider the stored response to be stale" RFC 9111 section 4.3.5; what is stale already
+    /// need not be told.
+    fn ended(forwarding: &Forwarding) -> Option<Effect> {
+        match forwarding.forward {
+            Forward::Stale(Reason::Expired | Reason::Invalidated) => None,
+            Forward::Request | Forward::Stale(_) | Forward::UriMiss | Forward::VaryMiss => {
+                let resource = forwarding.subject.key.resource();
+                Some(Effect::Invalidate(vec![Scope::Resource(&resource).stamp()]))
+            }
+        }
+    }
+}
