@@ -53,7 +53,7 @@ fn set(directives: &mut ResponseDirectives, key: &[u8], value: Value<'_>) {
     let number = match value {
         Value::Integer(number) => Some(Seconds::clamped(u64::try_from(number).unwrap_or(0))),
         Value::Boolean(_)
-        | Value::InnerList
+        | Value::InnerList(_)
         | Value::Other
         | Value::String(_)
         | Value::Token(_) => None,
@@ -62,7 +62,7 @@ fn set(directives: &mut ResponseDirectives, key: &[u8], value: Value<'_>) {
     let restricts = value != Value::Boolean(false);
     let restriction = || match value {
         Value::Boolean(false) => Restriction::Nothing,
-        Value::Boolean(true) | Value::InnerList | Value::Integer(_) | Value::Other => {
+        Value::Boolean(true) | Value::InnerList(_) | Value::Integer(_) | Value::Other => {
             Restriction::Response
         }
         Value::String(raw) => Restriction::parse(Argument::Quoted(raw)),

@@ -14,7 +14,7 @@
 //! them away when one is an error.
 //!
 //! Every type is checked to the last byte, but only what is read somewhere has a value; parameters are checked and
-//! dropped. A key that stands twice is given out twice: the reader lets the later one win, as section 4.2.2 says.
+//! dropped. An inner list is checked when it is met, and gives its items out when asked ([`InnerList::items`]). A key that stands twice is given out twice: the reader lets the later one win, as section 4.2.2 says.
 //! Total, linear in the number of bytes, and without an allocation for a field of one line.
 
 use std::borrow::Cow;
@@ -28,7 +28,7 @@ pub enum Value<'a> {
     /// `?0` or `?1`; also a dictionary's key without a value, which means true.
     Boolean(bool),
     /// Items in parentheses.
-    InnerList,
+    InnerList(InnerList<'a>),
     /// A whole number, of at most 15 digits.
     Integer(i64),
     /// A byte sequence, a date, a decimal or a display string.
@@ -37,6 +37,21 @@ pub enum Value<'a> {
     String(&'a [u8]),
     /// A token.
     Token(&'a [u8]),
+}
+
+/// Items in parentheses, which are known to follow the grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InnerList<'a> {
+    /// From behind the opening parenthesis to the closing one, and with it.
+    items: &'a [u8],
+}
+
+impl<'a> InnerList<'a> {
+    /// The items, without their parameters.
+    pub fn items(self) -> impl Iterator<Item = Value<'a>> {
+        let mut cursor = Cursor { rest: self.items };
+        std::iter::from_fn(move || cursor.inner_item().ok().flatten())
+    }
 }
 
 /// The field is no structured field: all of it is to be ignored.
@@ -160,8 +175,7 @@ impl<'a> Cursor<'a> {
 
     fn value(&mut self) -> Result<Value<'a>, Invalid> {
         let value = if self.eat(b'(') {
-            self.inner_list()?;
-            Value::InnerList
+            Value::InnerList(self.inner_list()?)
         } else {
             self.bare_item()?
         };
@@ -169,17 +183,25 @@ impl<'a> Cursor<'a> {
         Ok(value)
     }
 
-    fn inner_list(&mut self) -> Result<(), Invalid> {
-        loop {
-            self.skip(|byte| byte == b' ');
-            if self.eat(b')') {
-                return Ok(());
-            }
-            self.bare_item()?;
-            self.parameters()?;
-            if !matches!(self.peek(), Some(b' ' | b')')) {
-                return Err(Invalid);
-            }
+    fn inner_list(&mut self) -> Result<InnerList<'a>, Invalid> {
+        let all = self.rest;
+        while self.inner_item()?.is_some() {}
+        let len = all.len().saturating_sub(self.rest.len());
+        let items = all.get(..len).unwrap_or_default();
+        Ok(InnerList { items })
+    }
+
+    /// The next item, or none behind the closing parenthesis.
+    fn inner_item(&mut self) -> Result<Option<Value<'a>>, Invalid> {
+        self.skip(|byte| byte == b' ');
+        if self.eat(b')') {
+            return Ok(None);
+        }
+        let item = self.bare_item()?;
+        self.parameters()?;
+        match self.peek() {
+            Some(b' ' | b')') => Ok(Some(item)),
+            Some(_) | None => Err(Invalid),
         }
     }
 
@@ -261,7 +283,7 @@ impl<'a> Cursor<'a> {
         match self.number()? {
             Value::Integer(_) => Ok(Value::Other),
             Value::Boolean(_)
-            | Value::InnerList
+            | Value::InnerList(_)
             | Value::Other
             | Value::String(_)
             | Value::Token(_) => Err(Invalid),

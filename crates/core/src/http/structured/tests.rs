@@ -12,9 +12,9 @@ fn read(field: &[u8]) -> Option<Vec<(&[u8], Value<'_>)>> {
 
 #[test]
 fn a_value_of_every_type() {
-    use Value::{Boolean, InnerList, Integer, Other, String, Token};
+    use Value::{Boolean, Integer, Other, String, Token};
     #[rustfmt::skip]
-    let rows: [(&str, Value<'_>); 22] = [
+    let rows: [(&str, Value<'_>); 19] = [
         ("0", Integer(0)),
         ("-0", Integer(0)),
         ("007", Integer(7)),
@@ -32,9 +32,6 @@ fn a_value_of_every_type() {
         ("?0", Boolean(false)),
         ("@-1659578233", Other),
         ("%\"caf%c3%a9\"", Other),
-        ("()", InnerList),
-        ("(  1 \"a\";b   c )", InnerList),
-        ("(1);a;b=2", InnerList),
         ("1;a", Integer(1)),
         ("1;  a=\"b\";*c=?0", Integer(1)),
     ];
@@ -47,6 +44,30 @@ fn a_value_of_every_type() {
             Some(vec![(&b"a"[..], expected)]),
             "{text}"
         );
+    }
+}
+
+#[test]
+fn an_inner_list_gives_its_items_out() {
+    use Value::{Boolean, Integer, Other, String, Token};
+    #[rustfmt::skip]
+    let rows: [(&str, &[Value<'_>]); 7] = [
+        ("()", &[]),
+        ("(   )", &[]),
+        ("(1)", &[Integer(1)]),
+        ("(  1 \"a\";b   c )", &[Integer(1), String(b"a"), Token(b"c")]),
+        ("(1);a;b=2", &[Integer(1)]),
+        (r#"(")" "\")" "(");x=")""#, &[String(b")"), String(br#"\")"#), String(b"(")]),
+        ("(?1;x;y=?0 :YQ==: 1.5)", &[Boolean(true), Other, Other]),
+    ];
+    for (text, expected) in rows {
+        let field = format!("{text}, (\"x\")");
+        let lists: Vec<_> = list(field.as_bytes()).collect::<Result<_, _>>().unwrap();
+        let [Value::InnerList(first), Value::InnerList(second)] = lists[..] else {
+            panic!("{lists:?}");
+        };
+        assert_eq!(first.items().collect::<Vec<_>>(), expected, "{text}");
+        assert_eq!(second.items().collect::<Vec<_>>(), [String(b"x")], "{text}");
     }
 }
 
@@ -208,6 +229,23 @@ proptest! {
         // Not the other way round: no white space may stand behind `=`.
         if let Some(of_members) = of_members {
             prop_assert_eq!(Some(of_members), items);
+        }
+    }
+
+    #[test]
+    fn the_items_of_an_inner_list_are_those_of_a_list(
+        values in proptest::collection::vec("[!#$&-'*+\\-.0-~]{1,8}|\"[ -!#-\\[\\]-~]{0,4}\"", 0..4)
+    ) {
+        let listed: Option<Vec<_>> = values.iter().map(|value| {
+            let mut items = list(value.as_bytes());
+            items.next().and_then(Result::ok).filter(|_| items.next().is_none())
+        }).collect();
+        let field = format!("({})", values.join(" "));
+        if let Some(listed) = listed {
+            match list(field.as_bytes()).next() {
+                Some(Ok(Value::InnerList(inner))) => prop_assert_eq!(inner.items().collect::<Vec<_>>(), listed),
+                other => prop_assert!(false, "{:?}", other),
+            }
         }
     }
 }
