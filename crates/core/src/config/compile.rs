@@ -13,8 +13,8 @@ use super::raw_rule::{
 use super::read::Given;
 use super::{
     Action, CacheErrors, CachePolicy, Config, Heuristic, Identity, JsonCondition, KeySpec, Limits,
-    NamePattern, QueryOrder, QuerySpec, RequestCacheControl, Rule, RuleHash, SetCookie, Storage,
-    StoreIf, Template, Ttl, Unmatched,
+    NamePattern, NoVarySearch, QueryOrder, QuerySpec, RequestCacheControl, Rule, RuleHash,
+    SetCookie, Storage, StoreIf, Template, Ttl, Unmatched,
 };
 use crate::http::Method;
 use crate::time::Seconds;
@@ -136,6 +136,10 @@ impl Context<'_> {
                 .cache_errors
                 .or(defaults.cache_errors)
                 .unwrap_or(CacheErrors::Explicit),
+            no_vary_search: settings
+                .no_vary_search
+                .or(defaults.no_vary_search)
+                .unwrap_or(NoVarySearch::Ignore),
             key,
             identity: None,
             store_if: StoreIf::default(),

@@ -9,8 +9,8 @@
 use md5::{Digest, Md5};
 
 use super::{
-    CacheErrors, CachePolicy, Heuristic, Identity, IdentitySource, NamePattern, PrivateResponses,
-    QueryOrder, RuleHash, SetCookie, StoreIf, TemplatePart, Trust, Ttl,
+    CacheErrors, CachePolicy, Heuristic, Identity, IdentitySource, NamePattern, NoVarySearch,
+    PrivateResponses, QueryOrder, RuleHash, SetCookie, StoreIf, TemplatePart, Trust, Ttl,
 };
 
 /// The digest of a policy whose rule has `path` as its pattern.
@@ -94,6 +94,10 @@ impl Fingerprint {
             QueryOrder::Verbatim => "verbatim",
         };
         self.add("order", order);
+        match policy.no_vary_search {
+            NoVarySearch::Ignore => {} // not written, so that rules without it keep what they stored
+            NoVarySearch::Obey => self.add("no-vary-search", "obey"),
+        }
     }
 
     fn add_identity(&mut self, identity: &Identity) {
@@ -172,6 +176,7 @@ mod tests {
             r#""match": {}, "set_cookie": "strip""#,
             r#""match": {}, "set_cookie": "store""#,
             r#""match": {}, "cache_errors": "never""#,
+            r#""match": {}, "no_vary_search": true"#,
             r#""match": {}, "key": {"template": "a"}"#,
             r#""match": {"path": "/(?P<a>.*)"}, "key": {"template": "{a}"}"#,
             r#""match": {"path": "/x/(?P<a>.*)"}, "key": {"template": "{a}"}"#,
@@ -205,6 +210,7 @@ mod tests {
             r#""match": {"methods": ["GET"], "host": "a"}, "ttl_seconds": 1"#,
             r#""match": {}, "ttl_seconds": 1, "request_cache_control": "honor""#,
             r#""match": {}, "ttl_seconds": 1, "ttl_mode": "default", "heuristic": false"#,
+            r#""match": {}, "ttl_seconds": 1, "no_vary_search": false"#,
         ] {
             assert_eq!(hash(settings), plain, "{settings}");
         }

@@ -22,8 +22,8 @@ pub use pattern::{NamePattern, Template, TemplatePart};
 pub use problem::ConfigError;
 pub use rule::{
     Action, CacheErrors, CachePolicy, Heuristic, Identity, IdentitySource, JsonCondition, KeySpec,
-    PrivateResponses, QueryOrder, QuerySpec, RequestCacheControl, Rule, RuleHash, SetCookie,
-    StoreIf, Trust, Ttl,
+    NoVarySearch, PrivateResponses, QueryOrder, QuerySpec, RequestCacheControl, Rule, RuleHash,
+    SetCookie, StoreIf, Trust, Ttl,
 };
 pub use select::{Captures, PolicyId, RuleIndex, Selected, Selection};
 
@@ -147,7 +147,7 @@ mod tests {
         let explicit = Config::parse(
             br#"{"rules": [], "unmatched": "rfc9111", "default_ttl_seconds": null,
                 "heuristic": false, "request_cache_control": "ignore", "set_cookie": "bypass",
-                "cache_errors": "explicit",
+                "cache_errors": "explicit", "no_vary_search": false,
                 "headers": {"x_cache": true, "cache_status": true, "cache_control": true},
                 "limits": {"max_object_bytes": 1048576, "capture_bytes": 67108864,
                            "max_variants": 16, "max_key_bytes": 4096},
@@ -214,10 +214,12 @@ mod tests {
     fn rules_inherit_what_they_do_not_say() {
         let config = Config::parse(
             br#"{"default_ttl_seconds": 60, "set_cookie": "strip", "cache_errors": "never",
+                "no_vary_search": true,
                 "rules": [
                     {"name": "silent", "match": {}},
                     {"name": "own", "match": {}, "ttl_seconds": 5, "set_cookie": "store",
-                     "heuristic": true, "request_cache_control": "honor", "cache_errors": "explicit"},
+                     "heuristic": true, "request_cache_control": "honor", "cache_errors": "explicit",
+                     "no_vary_search": false},
                     {"name": "override", "match": {}, "ttl_mode": "override"}
                 ]}"#,
         )
@@ -228,6 +230,8 @@ mod tests {
         assert_eq!(policy(silent).ttl, Ttl::Default(Seconds::clamped(60)));
         assert_eq!(policy(silent).set_cookie, SetCookie::Strip);
         assert_eq!(policy(silent).cache_errors, CacheErrors::Never);
+        assert_eq!(policy(silent).no_vary_search, NoVarySearch::Obey);
+        assert_eq!(policy(own).no_vary_search, NoVarySearch::Ignore);
         assert_eq!(policy(own).ttl, Ttl::Default(Seconds::clamped(5)));
         assert_eq!(policy(own).set_cookie, SetCookie::Store);
         assert_eq!(policy(own).heuristic, Heuristic::On);

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::raw_rule::{RawRule, read_rules};
 use super::read::{Cursor, Fields, Given};
-use super::{AddedHeaders, CacheErrors, Heuristic, RequestCacheControl, SetCookie, Switch};
+use super::{
+    AddedHeaders, CacheErrors, Heuristic, NoVarySearch, RequestCacheControl, SetCookie, Switch,
+};
 use crate::time::Seconds;
 
 /// The host gives a VM 1 GiB (proxy-wasm-cpp-host `limits.h`), and whoever asks for more takes the worker down: half of it
@@ -37,6 +39,7 @@ pub(super) struct RawDefaults {
     pub(super) request_cache_control: Given<RequestCacheControl>,
     pub(super) set_cookie: Given<SetCookie>,
     pub(super) cache_errors: Given<CacheErrors>,
+    pub(super) no_vary_search: Given<NoVarySearch>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -110,6 +113,12 @@ pub(super) fn read_defaults(fields: &mut Fields<'_>) -> RawDefaults {
                 ("explicit", CacheErrors::Explicit),
                 ("never", CacheErrors::Never),
             ])
+        }),
+        no_vary_search: fields.optional("no_vary_search", |cursor| {
+            cursor.flag().map(|on| match on {
+                true => NoVarySearch::Obey,
+                false => NoVarySearch::Ignore,
+            })
         }),
     }
 }

@@ -11,7 +11,7 @@ use crate::time::Seconds;
 const MAX_RULES: usize = 1024;
 const MAX_PATTERN_BYTES: usize = 1024;
 /// The fields that mean something only where responses are cached.
-const CACHING: [&str; 9] = [
+const CACHING: [&str; 10] = [
     "ttl_seconds",
     "ttl_mode",
     "key",
@@ -21,6 +21,7 @@ const CACHING: [&str; 9] = [
     "request_cache_control",
     "set_cookie",
     "cache_errors",
+    "no_vary_search",
 ];
 
 pub(super) struct RawRule {

@@ -42,6 +42,8 @@ pub struct CachePolicy {
     pub set_cookie: SetCookie,
     /// Whether 4xx and 5xx with explicit freshness are stored.
     pub cache_errors: CacheErrors,
+    /// Whether the origin may say which query parameters its response does not vary on.
+    pub no_vary_search: NoVarySearch,
     /// What makes two requests the same.
     pub key: KeySpec,
     /// Whose entry it is.
@@ -97,6 +99,16 @@ pub enum CacheErrors {
     Explicit,
     /// Not at all.
     Never,
+}
+
+/// Whether the response field No-Vary-Search counts, by which the origin says which query parameters a response does not
+/// vary on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoVarySearch {
+    /// It does not: another query is another URL.
+    Ignore,
+    /// A stored response answers every URL that the field makes equivalent.
+    Obey,
 }
 
 /// What makes two requests the same.

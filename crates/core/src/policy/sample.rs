@@ -1,8 +1,8 @@
 //! A policy and a stored response's facts for tests to vary.
 
 use crate::config::{
-    CacheErrors, CachePolicy, Heuristic, KeySpec, QueryOrder, QuerySpec, RequestCacheControl,
-    RuleHash, SetCookie, StoreIf, Ttl,
+    CacheErrors, CachePolicy, Heuristic, KeySpec, NoVarySearch, QueryOrder, QuerySpec,
+    RequestCacheControl, RuleHash, SetCookie, StoreIf, Ttl,
 };
 use crate::entry::{
     Epoch, FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation,
@@ -21,6 +21,7 @@ pub(super) fn policy() -> CachePolicy {
         request_cache_control: RequestCacheControl::Ignore,
         set_cookie: SetCookie::Bypass,
         cache_errors: CacheErrors::Explicit,
+        no_vary_search: NoVarySearch::Ignore,
         key: KeySpec {
             template: None,
             headers: Vec::new(),
