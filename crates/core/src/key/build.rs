@@ -3,9 +3,10 @@
 use super::canonical::{Canonical, Tag};
 use super::identity::{self, Attributes, Found};
 use super::query::parameters;
-use super::{Key, KeyError};
+use super::{Key, KeyError, Search};
 use crate::config::{
-    CachePolicy, Captures, KeySpec, QueryOrder, QuerySpec, Template, TemplatePart, Trust,
+    CachePolicy, Captures, KeySpec, NoVarySearch, QueryOrder, QuerySpec, Template, TemplatePart,
+    Trust,
 };
 use crate::http::{Authority, Headers, RequestHead, Target, cookies};
 
@@ -33,6 +34,8 @@ pub struct BuiltKey {
     pub key: Key,
     /// For whom.
     pub principal: Principal,
+    /// Where to find what No-Vary-Search says about the URL, where that counts.
+    pub search: Option<Search>,
 }
 
 /// For whom a response is.
@@ -63,7 +66,8 @@ impl Key {
         } = parts;
         let mut canonical = Canonical::new(max_key_bytes);
         write_origin(&mut canonical, head)?;
-        write_locator(&mut canonical, target, policy, captures);
+        write_place(&mut canonical, target, policy, captures);
+        write_query(&mut canonical, target, &policy.key);
         write_chosen(&mut canonical, head.headers(), &policy.key);
         let principal = match &policy.identity {
             None => Principal::NotAsked,
@@ -72,9 +76,16 @@ impl Key {
                 write_identity(&mut canonical, head.headers(), &found, identity.trust)
             }
         };
+        let search = match policy.no_vary_search {
+            NoVarySearch::Obey if has_query(&policy.key) => {
+                Search::new(joined(target, &policy.key.query))
+            }
+            NoVarySearch::Ignore | NoVarySearch::Obey => None,
+        };
         Ok(BuiltKey {
             key: canonical.finish()?,
             principal,
+            search,
         })
     }
 }
@@ -91,25 +102,16 @@ pub(super) fn write_host(canonical: &mut Canonical, scheme: &[u8], authority: Au
     canonical.bytes(Tag::Host, &[authority.origin(scheme).as_bytes()]);
 }
 
-/// Path and query, or what the policy's template puts in their place.
-pub(super) fn write_locator(
+/// The path, or what the policy's template puts in its place.
+pub(super) fn write_place(
     canonical: &mut Canonical,
     target: &Target,
     policy: &CachePolicy,
     captures: &Captures,
 ) {
     match &policy.key.template {
-        Some(template) => {
-            write_template(canonical, template, captures);
-            // A template replaces the query too; only what is asked for by name is added to it.
-            if policy.key.query.include.is_some() {
-                write_query(canonical, target, &policy.key.query);
-            }
-        }
-        None => {
-            canonical.bytes(Tag::Path, &[target.path().as_bytes()]);
-            write_query(canonical, target, &policy.key.query);
-        }
+        Some(template) => write_template(canonical, template, captures),
+        None => canonical.bytes(Tag::Path, &[target.path().as_bytes()]),
     }
 }
 
@@ -143,13 +145,28 @@ fn write_template(canonical: &mut Canonical, template: &Template, captures: &Cap
     });
 }
 
-fn write_query(canonical: &mut Canonical, target: &Target, spec: &QuerySpec) {
-    let Some(query) = target.query() else {
+/// Whether the query is part of the key. A template replaces it too; only what is asked for by name is added to it.
+pub(super) fn has_query(spec: &KeySpec) -> bool {
+    spec.template.is_none() || spec.query.include.is_some()
+}
+
+/// The parameters that are part of the key, joined as in a query.
+fn joined(target: &Target, spec: &QuerySpec) -> String {
+    let query = target.query().unwrap_or_default();
+    match spec.order {
+        QueryOrder::AsSent | QueryOrder::Sorted => parameters(query, spec).join("&"),
+        QueryOrder::Verbatim => query.to_owned(),
+    }
+}
+
+/// The query, as far as it is part of the key.
+pub(super) fn write_query(canonical: &mut Canonical, target: &Target, spec: &KeySpec) {
+    let Some(query) = target.query().filter(|_| has_query(spec)) else {
         return;
     };
-    match spec.order {
+    match spec.query.order {
         QueryOrder::AsSent | QueryOrder::Sorted => {
-            let parameters = parameters(query, spec);
+            let parameters = parameters(query, &spec.query);
             if !parameters.is_empty() {
                 canonical.list(Tag::Parameters, |list| {
                     for parameter in &parameters {

@@ -13,12 +13,14 @@
 //!  8 cookie      list              a name, then "=" and the value, or nothing where there was no "="
 //!  9 identity    list              "anonymous", or "text" or "integer" and the value
 //! 10 credential  list              every Authorization line
+//! 13 search      bytes             empty; in keys without the query, for what No-Vary-Search says about it
+//! 14 reduced     list              the canonical No-Vary-Search, then name and value, decoded, of the parameters that are left
 //! 11 vary        list              a name, then the elements of its value; only in keys of variants
 //!
 //! list: elements, each: u32 length │ bytes
 //! ```
 //!
-//! Fields stand in the order of their tags. Nothing in here is hashed or joined, so two keys are equal exactly when
+//! Fields stand in this order. Nothing in here is hashed or joined, so two keys are equal exactly when
 //! all of their parts are. The form is also an address across workers, versions and machines: it changes only
 //! together with the version.
 
@@ -41,6 +43,8 @@ pub(super) enum Tag {
     Identity = 9,
     Credential = 10,
     Vary = 11,
+    Search = 13,
+    Reduced = 14,
 }
 
 /// Canonical bytes in the making. What does not fit is not written, and remembered.
@@ -66,6 +70,11 @@ impl Canonical {
         };
         canonical.append(&[bytes]);
         canonical
+    }
+
+    /// Writes a field as another key has it.
+    pub(super) fn field(&mut self, field: &[u8]) {
+        self.append(&[field]);
     }
 
     /// Writes a field whose content is `parts`, one behind the other.

@@ -13,6 +13,7 @@ mod identity;
 mod jwt;
 mod query;
 mod resource;
+mod search;
 mod variant;
 
 use md5::{Digest, Md5};
@@ -20,6 +21,7 @@ use md5::{Digest, Md5};
 pub use build::{BuiltKey, KeyParts, Principal};
 pub use identity::{Attributes, Unreadable};
 pub use resource::Resource;
+pub use search::Search;
 
 /// The canonical bytes of a key and their digest.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,11 +4,16 @@
 //! header and variant. All of them have the same host, path and query, as the rule reads these; the resource is these
 //! three, and what it is invalidated by ([`crate::epoch`]). The scheme is left out, because one resource may be asked for
 //! by either, and so is everything behind the query.
+//!
+//! Where No-Vary-Search counts, a response may stand for many queries, and which ones only the response says. It is a
+//! resource of its own then, that of the path, which every write to any query of the path invalidates: more than need be,
+//! since "A cache MAY invalidate stored responses for URIs that are equivalent modulo URL variation config" (the draft's
+//! section 7), and never less.
 
-use super::build::{write_host, write_locator};
+use super::Key;
+use super::build::{has_query, write_host, write_place, write_query};
 use super::canonical::{Canonical, Tag, fields};
-use super::{Key, KeyError};
-use crate::config::{CachePolicy, Captures};
+use crate::config::{CachePolicy, Captures, NoVarySearch};
 use crate::http::{Authority, Target};
 
 /// The fields of a key that name the resource: their canonical bytes.
@@ -16,30 +21,44 @@ use crate::http::{Authority, Target};
 pub struct Resource(Vec<u8>);
 
 /// What of a key a resource is made of.
-const FIELDS: [Tag; 5] = [
+const FIELDS: [Tag; 6] = [
     Tag::Host,
     Tag::Path,
     Tag::Template,
     Tag::Query,
     Tag::Parameters,
+    Tag::Search,
 ];
 
 impl Resource {
-    /// The resource that a URI names under a policy, whatever else its requests are told apart by.
-    ///
-    /// # Errors
-    /// [`KeyError::TooLong`] where it has more than `max_key_bytes`; nothing is stored under such a key.
+    /// The resources that a URI names under a policy, whatever else its requests are told apart by: its own, and where
+    /// No-Vary-Search counts that of the path. One that has more than `max_key_bytes` is left out, since nothing is
+    /// stored under such a key.
     pub fn of(
         scheme: &[u8],
         authority: Authority<'_>,
         target: &Target,
         (policy, captures): (&CachePolicy, &Captures),
         max_key_bytes: usize,
-    ) -> Result<Self, KeyError> {
-        let mut canonical = Canonical::resume(&[], max_key_bytes);
-        write_host(&mut canonical, scheme, authority);
-        write_locator(&mut canonical, target, policy, captures);
-        canonical.into_bytes().map(Self)
+    ) -> impl Iterator<Item = Self> {
+        let place = || {
+            let mut canonical = Canonical::resume(&[], max_key_bytes);
+            write_host(&mut canonical, scheme, authority);
+            write_place(&mut canonical, target, policy, captures);
+            canonical
+        };
+        let mut own = place();
+        write_query(&mut own, target, &policy.key);
+        let path = match policy.no_vary_search {
+            NoVarySearch::Obey if has_query(&policy.key) => {
+                let mut path = place();
+                path.bytes(Tag::Search, &[]); // as in the record's key
+                Some(path)
+            }
+            NoVarySearch::Ignore | NoVarySearch::Obey => None,
+        };
+        let named = [Some(own), path].into_iter().flatten();
+        named.filter_map(|canonical| canonical.into_bytes().ok().map(Self))
     }
 
     /// What makes it this resource.
@@ -68,17 +87,17 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::config::Selection;
-    use crate::http::{Authority, Headers, RequestHead, Target};
+    use crate::http::{Authority, Headers, RequestHead, Target, UrlVariation};
     use crate::key::tests::{Nothing, rule};
-    use crate::key::{Key, KeyParts, Resource};
+    use crate::key::{BuiltKey, Key, KeyParts, Resource};
 
-    /// The resource of a request's key, and those that a write to its URI invalidates.
+    /// The resources of a request's keys, its own and the reduced one, and those that a write to its URI invalidates.
     fn resources(
         settings: &str,
         host: &str,
         target: &str,
         line: &str,
-    ) -> (Resource, Vec<Resource>) {
+    ) -> (Vec<Resource>, Vec<Resource>) {
         let config = rule(settings);
         let headers = Headers::from_iter([
             (":method", "GET"),
@@ -100,7 +119,7 @@ mod tests {
             attributes: &Nothing,
             max_key_bytes: 4096,
         });
-        let key = built.unwrap().key;
+        let BuiltKey { key, search, .. } = built.unwrap();
         assert_eq!(
             key.variant(&["x"], head.headers(), 4096)
                 .unwrap()
@@ -108,18 +127,23 @@ mod tests {
             key.resource()
         );
         let authority = Authority::parse(host.as_bytes()).unwrap();
-        let written = config
-            .policies_of(authority.host(), &target)
-            .map(|(policy, captures)| {
-                Resource::of(b"https", authority, &target, (policy, &captures), 4096).unwrap()
-            });
-        (key.resource(), written.collect())
+        let written =
+            config
+                .policies_of(authority.host(), &target)
+                .flat_map(|(policy, captures)| {
+                    let of = (policy, &captures);
+                    Resource::of(b"https", authority, &target, of, 4096).collect::<Vec<_>>()
+                });
+        let value = UrlVariation::from_field(b"params=(\"a\")").unwrap();
+        let reduced = search.map(|search| search.reduced(&key, &value, 4096).unwrap().resource());
+        let stored = [key.resource()].into_iter().chain(reduced);
+        (stored.collect(), written.collect())
     }
 
     #[test]
     fn what_tells_requests_apart_tells_no_resources_apart() {
         let rule = r#""match": {}, "key": {"headers": ["x"]}, "identity": {"header": "x", "trusted": true}"#;
-        let of = |host, target, line| resources(rule, host, target, line).0;
+        let of = |host, target, line| resources(rule, host, target, line).0.remove(0);
         let one = of("a", "/p?q=1", "ann");
         assert_eq!(one, of("A:443", "/%70?q=1", "bob"));
         for (host, target) in [
@@ -146,10 +170,14 @@ mod tests {
                 r#""match": {"path": "/(?P<n>a*).*"}, "key": {"template": "t:{n}", "query": {"include": ["a"]}}"#,
                 r#""match": {"host": "a"}, "key": {"query": {"exclude": ["b"], "sort": false}, "headers": ["x"]}"#,
                 r#""match": {}, "identity": {"header": "x", "trusted": true}, "key": {"cookies": ["x"]}"#,
+                r#""match": {}, "no_vary_search": true, "key": {"headers": ["x"]}"#,
+                r#""match": {"path": "/(?P<n>a*).*"}, "no_vary_search": true, "key": {"template": "t:{n}", "query": {"include": ["a"]}}"#,
             ]),
         ) {
             let (stored, written) = resources(settings, &host, &target, &line);
-            prop_assert!(written.contains(&stored), "{stored:?} is not in {written:?}");
+            for resource in stored {
+                prop_assert!(written.contains(&resource), "{resource:?} is not in {written:?}");
+            }
         }
     }
 }

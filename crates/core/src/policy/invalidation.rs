@@ -122,10 +122,11 @@ fn stamps(uri: &Uri, config: &Config) -> Vec<Stamp> {
         for policy in config.policies_of(authority.host(), &target) {
             let scheme = uri.scheme.as_bytes();
             let (policy, captures) = &policy;
-            if let Ok(resource) = Resource::of(scheme, authority, &target, (policy, captures), max)
-            {
-                add(&mut stamps, [Scope::Resource(&resource).stamp()]);
-            }
+            let resources = Resource::of(scheme, authority, &target, (policy, captures), max);
+            add(
+                &mut stamps,
+                resources.map(|resource| Scope::Resource(&resource).stamp()),
+            );
         }
     }
     stamps
