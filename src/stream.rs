@@ -50,7 +50,8 @@ impl Stream {
         self.obey(step, now)
     }
 
-    /// The core asks for one key, and perhaps for that of a variant, never for a third: its states end the recursion.
+    /// The core asks for at most four keys, and for none twice: what No-Vary-Search says of the path, what that leads to,
+    /// the URL itself, and one of its variants. Its states end the recursion.
     fn look_up(&mut self, key: &Key, now: Timestamp) -> Result<Action, HostError> {
         let found = self.worker.lookup(key, now);
         let answer = match &found {

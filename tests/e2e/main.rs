@@ -19,6 +19,7 @@ mod invalidation;
 mod isolation;
 mod keys;
 mod ranges;
+mod search;
 mod seed;
 mod stage;
 mod streaming;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0  u8  version (2)
-//! 1  u8  kind: 1 response, 2 variants
+//! 1  u8  kind: 1 response, 2 variants, 4 search
 //!
 //! response                                   variants
 //! 2  u16 status                              2  u16 number of fields, then each: u32 length, name
@@ -20,15 +20,21 @@
 //! 63 u16 number of stamps, then each: u64
 //! .. u32 length, header pairs in the host's form
 //! .. u32 length, body
+//!
+//! search
+//! 2  u8  found by: 1 the whole query 2 what a value leaves, and then:
+//! 3  u64 expires
+//! 11 u32 length, canonical No-Vary-Search
 //! ```
 //!
-//! Behind either stands the u64 checksum of all before it. Decoding is total: any bytes are an entry or a
+//! Behind each stands the u64 checksum of all before it. Decoding is total: any bytes are an entry or a
 //! [`DecodeError`], and bytes left over are an error too. The key is not in here; the tier stores and compares it in
 //! front of these bytes.
 
 use super::Reader;
 use super::checksum::checksum;
 use super::response::{StoredResponse, read_response};
+use super::search::{SearchRecord, read_search};
 use super::variants::{Variants, read_variants};
 
 /// The version of all kinds.
@@ -37,6 +43,8 @@ pub(super) const VERSION: u8 = 2;
 pub(super) const RESPONSE: u8 = 1;
 /// The list of a URL's variants.
 pub(super) const VARIANTS: u8 = 2;
+/// What No-Vary-Search says of a path.
+pub(super) const SEARCH: u8 = 4;
 
 /// Why bytes are no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +66,8 @@ pub enum DecodeError {
 pub enum Payload<'a> {
     /// A response.
     Response(StoredResponse<'a>),
+    /// How responses are found by No-Vary-Search.
+    Search(SearchRecord),
     /// Where the responses are, since they vary.
     Variants(Variants),
 }
@@ -90,6 +100,7 @@ impl<'a> Payload<'a> {
         }
         let payload = match reader.u8()? {
             RESPONSE => Payload::Response(read_response(&mut reader)?),
+            SEARCH => Payload::Search(read_search(&mut reader)?),
             VARIANTS => Payload::Variants(read_variants(&mut reader)?),
             _ => return Err(DecodeError::Invalid),
         };
@@ -104,7 +115,7 @@ mod tests {
     use crate::config::RuleHash;
     use crate::entry::{
         Epoch, FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Stamps, Validation,
-        VariantMark, encode_response, encode_variants,
+        VariantMark, encode_response, encode_search, encode_variants,
     };
     use crate::time::{Seconds, Timestamp};
     use proptest::prelude::*;
@@ -230,13 +241,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 1..3u8) {
+        fn any_bytes_are_read_or_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 1..5u8) {
             let _ = Payload::decode(&bytes);
             bytes.splice(0..0, [VERSION, kind]);
             let bytes = sealed(bytes);
             if let Ok(payload) = Payload::decode(&bytes) {
                 let again = match payload {
                     Payload::Response(response) => encode_response(&response).unwrap(),
+                    Payload::Search(record) => encode_search(&record),
                     Payload::Variants(variants) => encode_variants(&variants),
                 };
                 prop_assert_eq!(again, bytes);

@@ -1,7 +1,8 @@
 //! What is kept of a response, and what it takes to use it again.
 //!
-//! A place in the cache holds one of two things: a response, or, where responses vary, the list of request fields
-//! that tell them apart; each variant then has a place of its own. Both are plain bytes with a version in front, so
+//! A place in the cache holds one of three things: a response; or, where responses vary, the list of request fields
+//! that tell them apart, each variant then having a place of its own; or what No-Vary-Search says of a path, by which its
+//! responses are found. All are plain bytes with a version in front, so
 //! that a worker of another build reads them or knows that it cannot.
 
 mod checksum;
@@ -9,6 +10,7 @@ mod codec;
 mod meta;
 mod reader;
 mod response;
+mod search;
 mod stamp;
 mod variants;
 
@@ -16,5 +18,6 @@ pub use codec::{DecodeError, Payload};
 pub use meta::{FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation};
 pub use reader::Reader;
 pub use response::{StoredResponse, encode_response};
+pub use search::{SearchRecord, encode_search};
 pub use stamp::{Epoch, Stamp, StampList, Stamps};
 pub use variants::{VariantMark, Variants, encode_variants};

@@ -69,7 +69,8 @@ impl Question {
         match forwarding.forward {
             Forward::Stale(Reason::Expired | Reason::Invalidated) => None,
             Forward::Request | Forward::Stale(_) | Forward::UriMiss | Forward::VaryMiss => {
-                let resource = forwarding.subject.key.resource();
+                // That of the key under which it was found, which No-Vary-Search may have led to.
+                let resource = forwarding.known.key.resource();
                 Some(Effect::Invalidate(vec![Scope::Resource(&resource).stamp()]))
             }
         }

@@ -4,7 +4,7 @@
 //!                    ┌─ bypass ─▶ Passing
 //! Idle ── Request ───┤                        ┌─ fresh ─▶ Serving
 //!                    └─▶ Looking ── Answer ───┤                          ┌─ confirmed ─▶ Serving
-//!                          ▲      └ variants ┐└─▶ Forwarding ── Response ─┼─ not stored ─▶ Passing
+//!                          ▲   └ another key ┐└─▶ Forwarding ── Response ─┼─ not stored ─▶ Passing
 //!                          └─────────────────┘                           └─▶ Capturing ── ended ─▶ Passing
 //! Idle ── a write ─▶ Writing ── Response: invalidate ─▶ Passing
 //! ```
@@ -20,6 +20,7 @@ mod head;
 mod partial;
 mod request;
 mod response;
+mod search;
 mod serve;
 mod step;
 mod store;

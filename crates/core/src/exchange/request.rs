@@ -5,15 +5,16 @@ use std::rc::Rc;
 
 use super::budget::Hold;
 use super::event::{Answer, Arrival};
-use super::response::{Basis, Forwarding};
+use super::response::{Basis, Forwarding, Known};
+use super::search::Trail;
 use super::serve::{self, Found, Warrant};
 use super::validate::Question;
 use super::write::Writing;
 use super::{Effect, Passage, State, Step, Surroundings};
 use crate::config::{CachePolicy, PolicyId, Selection};
-use crate::entry::{Epoch, Payload, StoredResponse, Variants};
+use crate::entry::{Epoch, Payload, SearchRecord, StoredResponse, Variants};
 use crate::http::{Headers, Method, RequestDirectives, RequestHead, Target, TargetError};
-use crate::key::{Attributes, Key, KeyError, KeyParts};
+use crate::key::{Attributes, Key, KeyError, KeyParts, Search};
 use crate::policy::Reason;
 use crate::policy::invalidation::Write;
 use crate::policy::request::{self, Lookup, OnMiss, RequestBody, RequestFacts, RequestVerdict};
@@ -27,9 +28,20 @@ pub(super) struct Subject {
     pub(super) policy: PolicyId,
     pub(super) head: RequestHead,
     pub(super) facts: RequestFacts,
+    /// The key of the URL itself.
     pub(super) key: Rc<Key>,
+    /// Where to find what No-Vary-Search says about the URL, where that counts.
+    pub(super) search: Option<Search>,
     pub(super) started: Timestamp,
     pub(super) epoch: Epoch,
+}
+
+impl Subject {
+    /// About how many bytes of memory it takes.
+    fn size(&self) -> usize {
+        let search = self.search.as_ref().map_or(0, Search::size);
+        self.head.headers().size().saturating_add(search)
+    }
 }
 
 /// The tiers have been asked.
@@ -37,6 +49,9 @@ pub(super) struct Subject {
 pub(super) struct Looking {
     subject: Subject,
     lookup: Lookup,
+    trail: Trail,
+    /// The key under which the URL's response, or the list of its variants, is looked for.
+    primary: Rc<Key>,
     place: Place,
 }
 
@@ -45,6 +60,10 @@ pub(super) struct Looking {
 enum Place {
     /// That of the URL.
     Primary,
+    /// That of what No-Vary-Search says about the path.
+    Record,
+    /// That of the parameters that No-Vary-Search leaves.
+    Reduced,
     /// That of the variant which these fields select.
     Variant(Variants),
 }
@@ -72,8 +91,8 @@ pub(super) fn begin<'a>(
     };
     let write = Write::of(&head, &around.config);
     match prepare(around, head, body, attributes, now) {
-        Ok(looking) => {
-            let step = Step::lookup(Rc::clone(&looking.subject.key));
+        Ok(mut looking) => {
+            let step = Step::lookup(looking.first_key(around));
             (State::Looking(Box::new(looking)), step)
         }
         Err(refusal) => refused(around, refusal, write),
@@ -129,14 +148,17 @@ fn prepare(
         policy: selected.id,
         facts,
         key: Rc::new(built.key),
+        search: built.search,
         started: now,
         epoch: around.epochs.now(),
         head,
     };
     Ok(Looking {
-        subject,
         lookup,
+        trail: Trail::None,
+        primary: Rc::clone(&subject.key),
         place: Place::Primary,
+        subject,
     })
 }
 
@@ -161,28 +183,85 @@ fn is_bound_to_its_rule(stored: &Headers, policy: &CachePolicy) -> bool {
 }
 
 impl Looking {
+    /// The key that the tiers are asked for first.
+    fn first_key(&mut self, around: &Surroundings) -> Rc<Key> {
+        let max = around.config.limits.max_key_bytes;
+        let Subject { search, key, .. } = &self.subject;
+        match search.as_ref().map(|search| search.record(key, max)) {
+            Some(Ok(record)) => {
+                self.place = Place::Record;
+                Rc::new(record)
+            }
+            Some(Err(_)) | None => Rc::clone(key),
+        }
+    }
+
     /// Takes in what the tiers hold.
     pub(super) fn answered<'a>(
-        self,
+        mut self,
         around: &Surroundings,
         answer: Answer<'a>,
         now: Timestamp,
     ) -> (State, Step<'a>) {
-        let payload = match answer {
-            Answer::Absent => return self.miss(around),
-            Answer::Expired => return self.forward(around, Forward::Stale(Reason::Expired)),
-            Answer::Found(bytes) => Payload::decode(bytes),
+        let payload = match (answer, &self.place) {
+            (Answer::Absent | Answer::Expired, Place::Record | Place::Reduced) => {
+                return self.look_for_url();
+            }
+            (Answer::Absent, Place::Primary | Place::Variant(_)) => return self.miss(around),
+            (Answer::Expired, Place::Primary | Place::Variant(_)) => {
+                return self.forward(around, Forward::Stale(Reason::Expired));
+            }
+            (Answer::Found(bytes), _) => Payload::decode(bytes),
         };
         match (payload, &self.place) {
             (Ok(Payload::Response(stored)), Place::Primary | Place::Variant(_)) => {
                 self.judge(around, stored, now)
             }
+            (Ok(Payload::Response(stored)), Place::Reduced) => {
+                self.trail.arrived();
+                self.judge(around, stored, now)
+            }
             (Ok(Payload::Variants(variants)), Place::Primary) => {
                 self.look_for_variant(around, variants)
             }
-            (Ok(Payload::Variants(_)), Place::Variant(_))
+            (Ok(Payload::Variants(variants)), Place::Reduced) => {
+                self.trail.arrived();
+                self.look_for_variant(around, variants)
+            }
+            (Ok(Payload::Search(record)), Place::Record) => self.look_by(around, record),
+            (Ok(Payload::Search(SearchRecord::Exact)), Place::Reduced) => self.look_for_url(),
+            (Ok(Payload::Response(_) | Payload::Variants(_)) | Err(_), Place::Record)
+            | (Ok(Payload::Search(SearchRecord::Reduced { .. })) | Err(_), Place::Reduced) => {
+                let (state, mut step) = self.look_for_url();
+                step.effects.push(Effect::Count(Counter::Corrupt));
+                (state, step)
+            }
+            (Ok(Payload::Search(_)), Place::Primary | Place::Variant(_))
+            | (Ok(Payload::Variants(_)), Place::Variant(_))
             | (Err(_), Place::Primary | Place::Variant(_)) => self.corrupt(around),
         }
+    }
+
+    /// Asks for what the record leads to.
+    fn look_by<'a>(mut self, around: &Surroundings, record: SearchRecord) -> (State, Step<'a>) {
+        let max = around.config.limits.max_key_bytes;
+        match Trail::follow(&self.subject, record, max) {
+            None => self.look_for_url(),
+            Some((trail, key)) => {
+                self.trail = trail;
+                self.primary = Rc::clone(&key);
+                self.place = Place::Reduced;
+                (State::Looking(Box::new(self)), Step::lookup(key))
+            }
+        }
+    }
+
+    /// Asks for the URL itself.
+    fn look_for_url<'a>(mut self) -> (State, Step<'a>) {
+        self.primary = Rc::clone(&self.subject.key);
+        self.place = Place::Primary;
+        let step = Step::lookup(Rc::clone(&self.primary));
+        (State::Looking(Box::new(self)), step)
     }
 
     fn look_for_variant<'a>(
@@ -192,8 +271,7 @@ impl Looking {
     ) -> (State, Step<'a>) {
         let max = around.config.limits.max_key_bytes;
         match self
-            .subject
-            .key
+            .primary
             .variant(variants.fields(), self.subject.head.headers(), max)
         {
             Ok(key) => {
@@ -281,7 +359,7 @@ impl Looking {
 
     fn miss<'a>(self, around: &Surroundings) -> (State, Step<'a>) {
         let forward = match self.place {
-            Place::Primary => Forward::UriMiss,
+            Place::Primary | Place::Record | Place::Reduced => Forward::UriMiss,
             Place::Variant(_) => Forward::VaryMiss,
         };
         self.forward(around, forward)
@@ -291,16 +369,20 @@ impl Looking {
         if self.lookup.on_miss == OnMiss::GatewayTimeout {
             return (State::Serving, serve::unanswered(around.config.headers));
         }
-        let known = match self.place {
-            Place::Primary => Variants::default(),
-            Place::Variant(variants) => variants,
+        let known = Known {
+            key: self.primary,
+            variants: match self.place {
+                Place::Primary | Place::Record | Place::Reduced => Variants::default(),
+                Place::Variant(variants) => variants,
+            },
         };
         let mut effects = Vec::new();
-        let state = match Hold::of(&around.budget, self.subject.head.headers().size()) {
+        let state = match Hold::of(&around.budget, self.subject.size()) {
             Ok(hold) => State::Forwarding(Box::new(Forwarding {
                 subject: self.subject,
                 forward,
                 known,
+                trail: self.trail,
                 basis: Basis::Nothing,
                 _hold: hold,
             })),

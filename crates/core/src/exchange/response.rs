@@ -6,6 +6,7 @@ use super::budget::Hold;
 use super::capture::Capture;
 use super::event::{Arriving, ResponseBody};
 use super::request::Subject;
+use super::search::Trail;
 use super::store::{Capturing, Draft, Placement};
 use super::validate::{Confirmation, Maker, Question, maker};
 use super::{Effect, State, Step, Surroundings, annotate, serve};
@@ -13,6 +14,7 @@ use crate::config::Limits;
 use crate::entry::{Lifetime, Meta, Validation, VariantMark, Variants};
 use crate::epoch::Scope;
 use crate::http::{Headers, ResponseHead, list};
+use crate::key::Key;
 use crate::policy::freshness::Times;
 use crate::policy::request::RequestFacts;
 use crate::policy::storable::{self, Storability};
@@ -26,10 +28,19 @@ pub(super) struct Forwarding {
     pub(super) subject: Subject,
     pub(super) forward: Forward,
     /// The variants the URL was known to have.
-    pub(super) known: Variants,
+    pub(super) known: Known,
+    pub(super) trail: Trail,
     pub(super) basis: Basis,
     /// For the request's head, which is kept until the response says what it varies on.
     pub(super) _hold: Hold,
+}
+
+/// The variants a lookup has found.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Under which key.
+    pub(super) key: Rc<Key>,
+    pub(super) variants: Variants,
 }
 
 /// What is stored already.
@@ -185,9 +196,15 @@ impl Forwarding {
             rule: policy.hash,
         };
         let expires = now.plus(usefulness(&meta));
-        let place = self.place(&config.limits, &response.headers, expires, now)?;
+        // What the stored response says of itself counts, not what a `Connection` or a `private` has taken away.
+        let max = config.limits.max_key_bytes;
+        let destination = self
+            .trail
+            .destination(&self.subject, &plan.headers, expires, max);
         let mut stamps = invalidation::stamps_of_groups(&self.subject.head, &response.headers)?;
-        stamps.push(Scope::Resource(&self.subject.key.resource()).stamp());
+        stamps.push(Scope::Resource(&destination.key.resource()).stamp());
+        let times = (expires, now);
+        let place = self.place(&config.limits, destination.key, &response.headers, times)?;
         Ok(Draft {
             meta,
             stamps: stamps.into_iter().collect(),
@@ -195,6 +212,7 @@ impl Forwarding {
             headers: plan.headers,
             expires,
             place,
+            notes: destination.notes,
         })
     }
 
@@ -202,16 +220,20 @@ impl Forwarding {
     fn place(
         &self,
         limits: &Limits,
+        primary: Rc<Key>,
         headers: &Headers,
-        expires: Timestamp,
-        now: Timestamp,
+        (expires, now): (Timestamp, Timestamp),
     ) -> Result<Placement, Reason> {
-        let primary = &self.subject.key;
         let names = vary_names(headers)?;
         if names.is_empty() {
-            return Ok(Placement::Primary(Rc::clone(primary)));
+            return Ok(Placement::Primary(primary));
         }
-        let variants = self.known.with_fields(names).ok_or(Reason::VaryLimit)?;
+        let unknown = Variants::default();
+        let known = match self.known.key == primary {
+            true => &self.known.variants,
+            false => &unknown,
+        };
+        let variants = known.with_fields(names).ok_or(Reason::VaryLimit)?;
         let key = primary
             .variant(
                 variants.fields(),
@@ -227,7 +249,7 @@ impl Forwarding {
             .with_variant(mark, limits.max_variants, now)
             .ok_or(Reason::VaryLimit)?;
         Ok(Placement::Variant {
-            primary: Rc::clone(primary),
+            primary,
             variants,
             key: Rc::new(key),
         })

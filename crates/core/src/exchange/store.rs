@@ -1,12 +1,13 @@
 //! From a complete capture to entries.
 //!
 //! A response that varies is stored under its variant's key first and listed under the URL's key after that, so that
-//! nobody is sent to a place where nothing stands yet.
+//! nobody is sent to a place where nothing stands yet. What No-Vary-Search needs ([`super::search`]) comes last of all.
 
 use std::rc::Rc;
 
 use super::budget::Hold;
 use super::capture::Capture;
+use super::search::Note;
 use super::{Candidate, Effect, State, Step, Surroundings, not_stored};
 use crate::config::PolicyId;
 use crate::entry::{Meta, StampList, StoredResponse, Variants, encode_response, encode_variants};
@@ -24,6 +25,7 @@ pub(super) struct Draft {
     pub(super) headers: Headers,
     pub(super) expires: Timestamp,
     pub(super) place: Placement,
+    pub(super) notes: Vec<Note>,
 }
 
 /// Where an entry goes.
@@ -49,7 +51,11 @@ impl Draft {
                 .len()
                 .saturating_add(key.canonical().len()),
         };
-        self.headers.size().saturating_add(keys)
+        let notes = self.notes.iter().map(Note::size);
+        notes.fold(
+            self.headers.size().saturating_add(keys),
+            usize::saturating_add,
+        )
     }
 
     /// With this body, what is to be stored, in order; [`Reason::NoRoom`] where there is no memory to write it down.
@@ -73,7 +79,7 @@ impl Draft {
             expires,
             payload,
         };
-        Ok(match self.place {
+        let mut candidates = match self.place {
             Placement::Primary(key) => vec![candidate(key, expires, payload)],
             Placement::Variant {
                 primary,
@@ -87,7 +93,10 @@ impl Draft {
                     candidate(primary, listed, list),
                 ]
             }
-        })
+        };
+        let notes = self.notes.into_iter();
+        candidates.extend(notes.map(|note| note.into_candidate(started)));
+        Ok(candidates)
     }
 }
 

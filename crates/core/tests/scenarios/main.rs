@@ -15,6 +15,7 @@ mod fresh;
 mod head;
 mod invalidation;
 mod ranges;
+mod search;
 mod stage;
 mod totality;
 mod validation;

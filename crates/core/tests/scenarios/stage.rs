@@ -300,7 +300,8 @@ impl Stage {
         seen
     }
 
-    fn new_exchange(&self) -> Exchange {
+    /// An exchange that has not begun.
+    pub fn new_exchange(&self) -> Exchange {
         Exchange::new(
             Rc::clone(&self.config),
             Rc::clone(&self.budget),

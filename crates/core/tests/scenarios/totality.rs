@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use crate::stage::{Log, Stage, get, reply};
 
-const CONFIGURATION: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"identity":{"cookie":"sid"}}]}"#;
+const CONFIGURATION: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"no_vary_search":true,"identity":{"cookie":"sid"}}]}"#;
 
 #[derive(Clone, Debug)]
 enum Happening {
@@ -52,12 +52,14 @@ fn fields(pseudo: &'static [&'static str]) -> impl Strategy<Value = Vec<(String,
         "content-length",
         "range",
         "connection",
+        "no-vary-search",
         "accept",
     ];
     let values = prop_oneof![
         Just(b"max-age=60".to_vec()),
         Just(b"public, max-age=\"60\", private=\"a".to_vec()),
         Just(b"accept, x-b".to_vec()),
+        Just(b"key-order, params=(\"b\")".to_vec()),
         Just(b"18446744073709551616".to_vec()),
         Just(b"3".to_vec()),
         Just(b"bytes=0-0,2-".to_vec()),
@@ -104,7 +106,11 @@ fn entries() -> Vec<Vec<u8>> {
     let tagged = origin("max-age=60").with("etag", "\"1\"");
     stage.exchange(get("/a?b"), tagged.clone());
     stage.exchange(get("/confirmed"), origin("no-cache").with("etag", "\"1\""));
-    stage.exchange(get("/varied"), tagged.with("vary", "accept"));
+    stage.exchange(get("/varied"), tagged.clone().with("vary", "accept"));
+    let searched = tagged.with("no-vary-search", "except=()");
+    stage.exchange(get("/searched"), searched);
+    stage.wait(60);
+    stage.exchange(get("/searched"), origin("max-age=60"));
     stage.exchange(get("/empty"), reply("").status(204));
     stage.stored
 }
