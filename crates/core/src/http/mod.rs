@@ -1,6 +1,7 @@
 //! The vocabulary of HTTP: messages, fields, lists. It knows nothing of caching.
 
 mod authority;
+mod content_range;
 mod cookie;
 mod directives;
 mod etag;
@@ -18,6 +19,7 @@ mod target;
 mod targeted;
 
 pub use authority::Authority;
+pub use content_range::ContentRange;
 pub use cookie::cookies;
 pub use directives::{RequestDirectives, ResponseDirectives, Source};
 pub(crate) use directives::{decimal, delta_seconds};

@@ -143,6 +143,11 @@ impl RangeSpec {
 }
 
 impl Span {
+    /// From one offset to another, both inclusive.
+    pub fn new(first: usize, last: usize) -> Option<Self> {
+        (first <= last).then_some(Self { first, last })
+    }
+
     /// The offset of its first byte.
     pub fn first(self) -> usize {
         self.first
@@ -151,6 +156,21 @@ impl Span {
     /// The offset of its last byte.
     pub fn last(self) -> usize {
         self.last
+    }
+
+    /// How many bytes it is: at least one.
+    #[allow(clippy::len_without_is_empty, reason = "it never is")]
+    pub fn len(self) -> usize {
+        self.last.saturating_sub(self.first).saturating_add(1)
+    }
+
+    /// The same bytes counted from where `outer` begins; `None` where they are not all of it.
+    pub fn within(self, outer: Span) -> Option<Span> {
+        let is_inside = outer.first <= self.first && self.last <= outer.last;
+        is_inside.then(|| Span {
+            first: self.first.saturating_sub(outer.first),
+            last: self.last.saturating_sub(outer.first),
+        })
     }
 
     /// Its bytes; none where it was made for a longer representation.
@@ -292,6 +312,23 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_span_within_another() {
+        #[rustfmt::skip]
+        let rows = [
+            ("inside", span(5, 6), span(3, 9), Some(span(2, 3))),
+            ("the same", span(3, 9), span(3, 9), Some(span(0, 6))),
+            ("begins before", span(2, 6), span(3, 9), None),
+            ("ends behind", span(5, 10), span(3, 9), None),
+            ("elsewhere", span(0, 1), span(3, 9), None),
+        ];
+        for (name, inner, outer, expected) in rows {
+            assert_eq!(inner.within(outer), expected, "{name}");
+        }
+        assert_eq!((span(0, 0).len(), span(3, 9).len()), (1, 7));
+        assert_eq!((Span::new(4, 4), Span::new(4, 3)), (Some(span(4, 4)), None));
     }
 
     fn spec() -> impl Strategy<Value = RangeSpec> {

@@ -95,13 +95,16 @@ pub fn freshen(
     for name in ABOUT_THE_BODY {
         update_kept.remove(name);
     }
+    replace(stored, &update_kept)
+}
+
+/// The fields of `stored` with those of `update` in place of others of the same name: "the cache MUST add each header field
+/// in the provided response to the stored response, replacing field values that are already present" RFC 9111 section
+/// 3.2.
+pub(super) fn replace(stored: Headers, update: &Headers) -> Headers {
     let mut merged = stored;
-    merged.retain(|name, _| {
-        !update_kept
-            .iter()
-            .any(|(new, _)| new.eq_ignore_ascii_case(name))
-    });
-    for (name, value) in update_kept.iter() {
+    merged.retain(|name, _| !update.iter().any(|(new, _)| new.eq_ignore_ascii_case(name)));
+    for (name, value) in update.iter() {
         merged.push(name, value);
     }
     merged

@@ -3,12 +3,13 @@
 //! A request is judged before its lookup ([`request`]), a stored response before its use ([`reuse`], then
 //! [`validation`] for what the client already has, then [`range`] for the parts it asks for, with [`partial`] for what
 //! goes with them), the origin's response before it is stored ([`storable`], with [`freshness`] for how long,
-//! [`staleness`] for what may come after it, [`fields`] for what of it, and [`store_if`] for what the operator asks of it).
-//! What a write makes invalid is told by [`invalidation`].
+//! [`staleness`] for what may come after it, [`fields`] for what of it, [`store_if`] for what the operator asks of it, and
+//! [`incomplete`] for what is only a part). What a write makes invalid is told by [`invalidation`].
 
 pub mod fields;
 pub mod freshening;
 pub mod freshness;
+pub mod incomplete;
 pub mod invalidation;
 pub mod partial;
 pub mod range;

@@ -73,7 +73,7 @@ reasons! {
     OtherRule = "other-rule",
     /// The origin confirmed another representation than the stored one that it was asked about.
     OtherValidator = "other-validator",
-    /// A part of a representation is not stored.
+    /// A part that cannot be kept: one of several, one that no strong ETag names, or one that cannot stand alone.
     PartialContent = "partial-content",
     /// The request has a condition that only the origin can judge (If-Match, If-Unmodified-Since).
     Precondition = "precondition",
@@ -81,6 +81,8 @@ reasons! {
     Private = "private",
     /// The response is an error to a request for a range, and may be about the range.
     Range = "range",
+    /// The part does not touch the larger one that is stored.
+    RangeGap = "range-gap",
     /// The request has a body that is no part of the key.
     RequestBody = "request-body",
     /// The request's own Cache-Control forbids this answer.
