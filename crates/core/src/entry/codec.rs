@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0  u8  version (2)
-//! 1  u8  kind: 1 response, 2 variants, 4 search
+//! 1  u8  kind: 1 response, 2 variants, 3 part of a response, 4 search
 //!
 //! response                                   variants
 //! 2  u16 status                              2  u16 number of fields, then each: u32 length, name
@@ -21,6 +21,11 @@
 //! .. u32 length, header pairs in the host's form
 //! .. u32 length, body
 //!
+//! part of a response
+//! 2  u32 offset of its first byte
+//! 6  u32 length of the whole
+//! 10 the response from its status on, which is 200; the body is the part
+//!
 //! search
 //! 2  u8  found by: 1 the whole query 2 what a value leaves, and then:
 //! 3  u64 expires
@@ -33,6 +38,7 @@
 
 use super::Reader;
 use super::checksum::checksum;
+use super::partial::{StoredPart, read_part};
 use super::response::{StoredResponse, read_response};
 use super::search::{SearchRecord, read_search};
 use super::variants::{Variants, read_variants};
@@ -43,6 +49,8 @@ pub(super) const VERSION: u8 = 2;
 pub(super) const RESPONSE: u8 = 1;
 /// The list of a URL's variants.
 pub(super) const VARIANTS: u8 = 2;
+/// A part of a response.
+pub(super) const PARTIAL: u8 = 3;
 /// What No-Vary-Search says of a path.
 pub(super) const SEARCH: u8 = 4;
 
@@ -64,6 +72,8 @@ pub enum DecodeError {
 /// What a place in the cache holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload<'a> {
+    /// A part of a response.
+    Partial(StoredPart<'a>),
     /// A response.
     Response(StoredResponse<'a>),
     /// How responses are found by No-Vary-Search.
@@ -100,6 +110,7 @@ impl<'a> Payload<'a> {
         }
         let payload = match reader.u8()? {
             RESPONSE => Payload::Response(read_response(&mut reader)?),
+            PARTIAL => Payload::Partial(read_part(&mut reader)?),
             SEARCH => Payload::Search(read_search(&mut reader)?),
             VARIANTS => Payload::Variants(read_variants(&mut reader)?),
             _ => return Err(DecodeError::Invalid),
@@ -110,17 +121,18 @@ impl<'a> Payload<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::RuleHash;
     use crate::entry::{
         Epoch, FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Stamps, Validation,
-        VariantMark, encode_response, encode_search, encode_variants,
+        VariantMark, encode_part, encode_response, encode_search, encode_variants,
     };
+    use crate::http::ContentRange;
     use crate::time::{Seconds, Timestamp};
     use proptest::prelude::*;
 
-    fn sample() -> StoredResponse<'static> {
+    pub(in crate::entry) fn sample() -> StoredResponse<'static> {
         StoredResponse {
             meta: Meta {
                 request_time: Timestamp::from_secs(1_000),
@@ -187,6 +199,19 @@ mod tests {
     }
 
     #[test]
+    fn golden_part_version_2() {
+        let golden = "0203020000000a000000c800022c010000020000000010a5d4e8000000\
+                      00da3f10e9000000080706050403020103031e000000ffffffff\
+                      1817161514131211050000000000000002007374616d702023317374616d70202332\
+                      05000000706169727304000000626f647985ec3309db83d62c";
+        let part = StoredPart {
+            range: ContentRange::new(2, 5, 10).unwrap(),
+            response: sample(),
+        };
+        assert_eq!(hex(&encode_part(&part).unwrap()), golden);
+    }
+
+    #[test]
     fn a_response_written_is_a_response_read() {
         assert_eq!(
             Payload::decode(&encode_response(&sample()).unwrap()),
@@ -247,6 +272,7 @@ mod tests {
             let bytes = sealed(bytes);
             if let Ok(payload) = Payload::decode(&bytes) {
                 let again = match payload {
+                    Payload::Partial(part) => encode_part(&part).unwrap(),
                     Payload::Response(response) => encode_response(&response).unwrap(),
                     Payload::Search(record) => encode_search(&record),
                     Payload::Variants(variants) => encode_variants(&variants),

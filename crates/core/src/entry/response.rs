@@ -30,21 +30,30 @@ pub struct StoredResponse<'a> {
 
 /// Writes a response; `None` where there is no memory for it, which in the filter must not end the worker.
 pub fn encode_response(response: &StoredResponse<'_>) -> Option<Vec<u8>> {
-    let size = response
+    let mut out = Vec::new();
+    out.try_reserve_exact(size_of_response(response)).ok()?;
+    out.extend_from_slice(&[VERSION, RESPONSE]);
+    push_response(&mut out, response);
+    Some(sealed(out))
+}
+
+/// How many bytes a response takes.
+pub(super) fn size_of_response(response: &StoredResponse<'_>) -> usize {
+    response
         .pairs
         .len()
         .saturating_add(response.body.len())
         .saturating_add(response.stamps.as_bytes().len())
-        .saturating_add(81);
-    let mut out = Vec::new();
-    out.try_reserve_exact(size).ok()?;
-    out.extend_from_slice(&[VERSION, RESPONSE]);
+        .saturating_add(81)
+}
+
+/// Writes what [`read_response`] reads.
+pub(super) fn push_response(out: &mut Vec<u8>, response: &StoredResponse<'_>) {
     out.extend_from_slice(&response.status.to_le_bytes());
-    push_meta(&mut out, &response.meta);
-    push_stamps(&mut out, response.stamps);
-    push_counted(&mut out, response.pairs);
-    push_counted(&mut out, response.body);
-    Some(sealed(out))
+    push_meta(out, &response.meta);
+    push_stamps(out, response.stamps);
+    push_counted(out, response.pairs);
+    push_counted(out, response.body);
 }
 
 /// Writes the facts that every kind of stored response has.

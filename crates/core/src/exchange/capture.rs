@@ -99,6 +99,11 @@ impl CompleteBody {
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Its bytes, to be kept.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
 }
 
 #[cfg(test)]

@@ -68,7 +68,11 @@ impl Question {
     fn ended(forwarding: &Forwarding) -> Option<Effect> {
         match forwarding.forward {
             Forward::Stale(Reason::Expired | Reason::Invalidated) => None,
-            Forward::Request | Forward::Stale(_) | Forward::UriMiss | Forward::VaryMiss => {
+            Forward::Partial
+            | Forward::Request
+            | Forward::Stale(_)
+            | Forward::UriMiss
+            | Forward::VaryMiss => {
                 // That of the key under which it was found, which No-Vary-Search may have led to.
                 let resource = forwarding.known.key.resource();
                 Some(Effect::Invalidate(vec![Scope::Resource(&resource).stamp()]))

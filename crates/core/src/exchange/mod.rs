@@ -17,6 +17,7 @@ mod budget;
 mod capture;
 mod event;
 mod head;
+mod incomplete;
 mod partial;
 mod request;
 mod response;

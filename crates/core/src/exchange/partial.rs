@@ -17,37 +17,73 @@
 use std::borrow::Cow;
 
 use super::serve::{Content, Found};
-use crate::http::Span;
+use crate::http::{ContentRange, Headers, Span};
 use crate::policy::partial::{self, Metadata};
 
-/// The 206 with these parts; the whole response where that is shorter.
-pub(super) fn content<'a>(found: Found<'a>, spans: &[Span], metadata: Metadata) -> Content<'a> {
+/// The 206 with these parts, all of which lie within the part of the representation that is `held`.
+///
+/// Where several would not be shorter than what is held, that is sent at once: as the 200 that it is, or, where it is a part
+/// itself, as one part from the first byte asked for to the last. "a server MAY coalesce any of the ranges that overlap,
+/// or that are separated by a gap that is smaller than the overhead of sending multiple parts" (RFC 9110 section
+/// 15.3.7.2).
+pub(super) fn content<'a>(
+    found: Found<'a>,
+    held: ContentRange,
+    spans: &[Span],
+    metadata: Metadata,
+) -> Content<'a> {
+    if let [span] = spans {
+        return one(found, held, *span, metadata);
+    }
+    if let Some(several) = several(&found, held, spans, metadata) {
+        return several;
+    }
+    let ends = |ends: fn(Span) -> usize| spans.iter().map(move |span| ends(*span));
+    let hull = ends(Span::first).min().zip(ends(Span::last).max());
+    match hull.and_then(|(first, last)| Span::new(first, last)) {
+        Some(hull) if !held.is_whole() => one(found, held, hull, metadata),
+        Some(_) | None => Content::whole(found),
+    }
+}
+
+/// One part.
+fn one<'a>(found: Found<'a>, held: ContentRange, span: Span, metadata: Metadata) -> Content<'a> {
     let mut headers = partial::partial_fields(&found.headers, metadata);
-    let body = match spans {
-        // "If a single part is being transferred, the server generating the 206 response MUST generate a Content-Range
-        // header field" RFC 9110 section 15.3.7.1.
-        [span] => {
-            headers.push("content-range", content_range(*span, found.body.len()));
-            span.cut(found.body)
-        }
-        // "the server generating the 206 response MUST generate "multipart/byteranges" content [...] and a Content-Type
-        // header field containing the "multipart/byteranges" media type and its required boundary parameter. [...] a
-        // server MUST NOT generate a Content-Range header field in the HTTP header section of a multiple part response"
-        // RFC 9110 section 15.3.7.2.
-        spans => {
-            let multipart = boundary(&found.body, spans)
-                .and_then(|boundary| Some((multipart(&found, spans, &boundary)?, boundary)));
-            let Some((body, boundary)) = multipart else {
-                return Content::whole(found);
-            };
-            headers.remove("content-type");
-            headers.push(
-                "content-type",
-                format!("multipart/byteranges; boundary={boundary}"),
-            );
-            Cow::Owned(body)
-        }
-    };
+    // "If a single part is being transferred, the server generating the 206 response MUST generate a Content-Range header
+    // field" RFC 9110 section 15.3.7.1.
+    headers.push("content-range", content_range(span, held));
+    let place = span.within(held.span());
+    partial(
+        headers,
+        place.map_or(Cow::Borrowed(&[]), |place| place.cut(found.body)),
+    )
+}
+
+/// Several parts; `None` where they would not be shorter than what is held.
+fn several<'a>(
+    found: &Found<'_>,
+    held: ContentRange,
+    spans: &[Span],
+    metadata: Metadata,
+) -> Option<Content<'a>> {
+    // "the server generating the 206 response MUST generate "multipart/byteranges" content [...] and a Content-Type header
+    // field containing the "multipart/byteranges" media type and its required boundary parameter. [...] a server MUST NOT
+    // generate a Content-Range header field in the HTTP header section of a multiple part response" RFC 9110 section
+    // 15.3.7.2.
+    let part = |span: &Span| Some((content_range(*span, held), span.within(held.span())?));
+    let parts: Vec<(String, Span)> = spans.iter().map(part).collect::<Option<_>>()?;
+    let boundary = boundary(&found.body, &parts)?;
+    let body = multipart(found, &parts, &boundary)?;
+    let mut headers = partial::partial_fields(&found.headers, metadata);
+    headers.remove("content-type");
+    headers.push(
+        "content-type",
+        format!("multipart/byteranges; boundary={boundary}"),
+    );
+    Some(partial(headers, Cow::Owned(body)))
+}
+
+fn partial(headers: Headers, body: Cow<'_, [u8]>) -> Content<'_> {
     Content {
         status: 206,
         headers,
@@ -70,17 +106,17 @@ pub(super) fn unsatisfiable<'a>(found: &Found<'_>) -> Content<'a> {
     }
 }
 
-fn content_range(span: Span, length: usize) -> String {
-    format!("bytes {}-{}/{length}", span.first(), span.last())
+fn content_range(span: Span, held: ContentRange) -> String {
+    format!("bytes {}-{}/{}", span.first(), span.last(), held.length())
 }
 
-/// The parts as one body; `None` where it would not be shorter than the whole.
-fn multipart(found: &Found<'_>, spans: &[Span], boundary: &str) -> Option<Vec<u8>> {
+/// The parts as one body, each with its Content-Range; `None` where it would not be shorter than what is held.
+fn multipart(found: &Found<'_>, parts: &[(String, Span)], boundary: &str) -> Option<Vec<u8>> {
     let mut out = Bounded {
         bytes: Vec::new(),
         limit: found.body.len().saturating_sub(1),
     };
-    for span in spans {
+    for (range, place) in parts {
         out.push(&[b"--", boundary.as_bytes(), b"\r\n"])?;
         // "If the selected representation would have had a Content-Type header field in a 200 (OK) response, the server
         // SHOULD generate that same Content-Type header field in the header area of each body part." RFC 9110 section
@@ -88,9 +124,8 @@ fn multipart(found: &Found<'_>, spans: &[Span], boundary: &str) -> Option<Vec<u8
         if let Some(media_type) = found.headers.only("content-type") {
             out.push(&[b"content-type: ", media_type, b"\r\n"])?;
         }
-        let range = content_range(*span, found.body.len());
         out.push(&[b"content-range: ", range.as_bytes(), b"\r\n\r\n"])?;
-        out.push(&[span.of(&found.body), b"\r\n"])?;
+        out.push(&[place.of(&found.body), b"\r\n"])?;
     }
     out.push(&[b"--", boundary.as_bytes(), b"--\r\n"])?;
     Some(out.bytes)
@@ -126,12 +161,12 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 /// there is one that never does. With each digit at most a sixteenth of the places are left, so that a mebibyte of
 /// nothing but boundaries needs five; most bodies need one. Linear in the length of the parts, and far below the 70
 /// characters of RFC 2046 section 5.1.1.
-fn boundary(body: &[u8], spans: &[Span]) -> Option<String> {
+fn boundary(body: &[u8], parts: &[(String, Span)]) -> Option<String> {
     let mut boundary = BOUNDARY.to_owned();
     for _ in 0..usize::BITS {
         let mut follows = [0_usize; DIGITS.len()];
-        for span in spans {
-            count_followers(span.of(body), boundary.as_bytes(), &mut follows);
+        for (_, place) in parts {
+            count_followers(place.of(body), boundary.as_bytes(), &mut follows);
         }
         let (rarest, count) = follows
             .iter()
@@ -168,7 +203,7 @@ fn count_followers(part: &[u8], text: &[u8], follows: &mut [usize; DIGITS.len()]
 mod tests {
     use super::*;
     use crate::exchange::serve::Warrant;
-    use crate::http::{Headers, RangeSet};
+    use crate::http::RangeSet;
     use crate::time::Seconds;
     use proptest::prelude::*;
 
@@ -188,6 +223,19 @@ mod tests {
             .iter()
             .filter_map(|spec| spec.within(length))
             .collect()
+    }
+
+    /// The answer from the whole.
+    fn content<'a>(found: Found<'a>, spans: &[Span], metadata: Metadata) -> Content<'a> {
+        let whole = ContentRange::whole(found.body.len()).unwrap();
+        super::content(found, whole, spans, metadata)
+    }
+
+    /// The parts as they lie in the whole.
+    fn in_whole(spans: &[Span], length: usize) -> Vec<(String, Span)> {
+        let whole = ContentRange::whole(length).unwrap();
+        let part = |span: &Span| (content_range(*span, whole), *span);
+        spans.iter().map(part).collect()
     }
 
     /// Reads a multipart body as a client would: the heads and bytes of its parts.
@@ -285,6 +333,45 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_a_part_are_counted_from_the_start_of_the_whole() {
+        let body: Vec<u8> = (0..=255).collect();
+        let held = ContentRange::new(1000, 1255, 5000).unwrap();
+        let get = |range| {
+            let spans = spans(range, 5000);
+            super::content(found(&body, &[]), held, &spans, Metadata::All)
+        };
+        let one = get("bytes=1002-1004");
+        assert_eq!((one.status, &one.body[..]), (206, &[2, 3, 4][..]));
+        assert_eq!(
+            one.headers.only("content-range"),
+            Some(&b"bytes 1002-1004/5000"[..])
+        );
+
+        let two = get("bytes=1250-1251,1000-1000");
+        let media_type = two.headers.only("content-type").unwrap();
+        assert_eq!(media_type, b"multipart/byteranges; boundary=larder0");
+        let parts = read(&two.body, "larder0");
+        assert_eq!(
+            parts,
+            [
+                ("content-range: bytes 1250-1251/5000", &[250, 251][..]),
+                ("content-range: bytes 1000-1000/5000", &[0][..]),
+            ]
+        );
+
+        let many = get("bytes=1009-1009,1001-1002,1020-1021,1040-1041,1060-1061");
+        assert_eq!(
+            (many.status, &many.body[..]),
+            (206, &body[1..=61]),
+            "never as a 200"
+        );
+        assert_eq!(
+            many.headers.only("content-range"),
+            Some(&b"bytes 1001-1061/5000"[..])
+        );
+    }
+
+    #[test]
     fn a_416_tells_the_length() {
         let content = unsatisfiable(&found(b"0123456789", &[("etag", "\"a\""), ("date", "x")]));
         assert_eq!((content.status, content.body.len()), (416, 0));
@@ -298,11 +385,16 @@ mod tests {
             .iter()
             .flat_map(|digit| [BOUNDARY.as_bytes(), &[*digit]].concat())
             .collect();
-        let whole = |body: &[u8]| boundary(body, &spans("bytes=0-", body.len())).unwrap();
+        let asked = |body: &[u8], range| in_whole(&spans(range, body.len()), body.len());
+        let whole = |body: &[u8]| boundary(body, &asked(body, "bytes=0-")).unwrap();
         assert_eq!(whole(b"larder0 larder1"), "larder2");
         assert_eq!(whole(&all), "larder00");
         assert_eq!(
-            boundary(b"larder0 larder1", &spans("bytes=0-5,8-", 15)).unwrap(),
+            boundary(
+                b"larder0 larder1",
+                &asked(b"larder0 larder1", "bytes=0-5,8-")
+            )
+            .unwrap(),
             "larder0"
         );
     }

@@ -47,8 +47,8 @@ impl Subject {
 /// The tiers have been asked.
 #[derive(Debug)]
 pub(super) struct Looking {
-    subject: Subject,
-    lookup: Lookup,
+    pub(super) subject: Subject,
+    pub(super) lookup: Lookup,
     trail: Trail,
     /// The key under which the URL's response, or the list of its variants, is looked for.
     primary: Rc<Key>,
@@ -214,8 +214,15 @@ impl Looking {
             (Answer::Found(bytes), _) => Payload::decode(bytes),
         };
         match (payload, &self.place) {
+            (Ok(Payload::Partial(stored)), Place::Primary | Place::Variant(_)) => {
+                self.judge_part(around, stored, now)
+            }
             (Ok(Payload::Response(stored)), Place::Primary | Place::Variant(_)) => {
                 self.judge(around, stored, now)
+            }
+            (Ok(Payload::Partial(stored)), Place::Reduced) => {
+                self.trail.arrived();
+                self.judge_part(around, stored, now)
             }
             (Ok(Payload::Response(stored)), Place::Reduced) => {
                 self.trail.arrived();
@@ -230,7 +237,10 @@ impl Looking {
             }
             (Ok(Payload::Search(record)), Place::Record) => self.look_by(around, record),
             (Ok(Payload::Search(SearchRecord::Exact)), Place::Reduced) => self.look_for_url(),
-            (Ok(Payload::Response(_) | Payload::Variants(_)) | Err(_), Place::Record)
+            (
+                Ok(Payload::Partial(_) | Payload::Response(_) | Payload::Variants(_)) | Err(_),
+                Place::Record,
+            )
             | (Ok(Payload::Search(SearchRecord::Reduced { .. })) | Err(_), Place::Reduced) => {
                 let (state, mut step) = self.look_for_url();
                 step.effects.push(Effect::Count(Counter::Corrupt));
@@ -313,6 +323,13 @@ impl Looking {
                 let step = serve::answer(found, &self.subject.head, around.config.headers);
                 (State::Serving, step)
             }
+            Reuse::Unusable(reason @ Reason::RequestDirective) => {
+                let (mut state, step) = self.forward(around, Forward::because(reason));
+                if let State::Forwarding(forwarding) = &mut state {
+                    forwarding.basis = Basis::Whole;
+                }
+                (state, step)
+            }
             Reuse::Unusable(reason) => self.forward(around, Forward::because(reason)),
             Reuse::Validate(reason @ Reason::OtherRule)
                 if is_bound_to_its_rule(&headers, policy) =>
@@ -351,13 +368,13 @@ impl Looking {
     }
 
     /// What stood there is no entry: a miss, and a number somebody should look at.
-    fn corrupt<'a>(self, around: &Surroundings) -> (State, Step<'a>) {
+    pub(super) fn corrupt<'a>(self, around: &Surroundings) -> (State, Step<'a>) {
         let (state, mut step) = self.miss(around);
         step.effects.push(Effect::Count(Counter::Corrupt));
         (state, step)
     }
 
-    fn miss<'a>(self, around: &Surroundings) -> (State, Step<'a>) {
+    pub(super) fn miss<'a>(self, around: &Surroundings) -> (State, Step<'a>) {
         let forward = match self.place {
             Place::Primary | Place::Record | Place::Reduced => Forward::UriMiss,
             Place::Variant(_) => Forward::VaryMiss,
@@ -365,7 +382,7 @@ impl Looking {
         self.forward(around, forward)
     }
 
-    fn forward<'a>(self, around: &Surroundings, forward: Forward) -> (State, Step<'a>) {
+    pub(super) fn forward<'a>(self, around: &Surroundings, forward: Forward) -> (State, Step<'a>) {
         if self.lookup.on_miss == OnMiss::GatewayTimeout {
             return (State::Serving, serve::unanswered(around.config.headers));
         }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::budget::Hold;
 use super::capture::Capture;
 use super::event::{Arriving, ResponseBody};
+use super::incomplete::{self, Extent, Waiting};
 use super::request::Subject;
 use super::search::Trail;
 use super::store::{Capturing, Draft, Placement};
@@ -52,6 +53,10 @@ pub(super) enum Basis {
     Compared(Question),
     /// Nothing that could be used.
     Nothing,
+    /// A part, which may grow.
+    Part(Waiting),
+    /// All of a response, fresh, but not what this request wants.
+    Whole,
 }
 
 impl Forwarding {
@@ -67,7 +72,7 @@ impl Forwarding {
         };
         let maker = maker(arriving.attributes);
         let basis = std::mem::replace(&mut self.basis, Basis::Nothing);
-        match (basis, response.status, maker) {
+        let basis = match (basis, response.status, maker) {
             (Basis::Asked(question), 304, _) => {
                 let head = response;
                 return question.confirmed(&self, around, Confirmation { head, maker }, now);
@@ -78,9 +83,9 @@ impl Forwarding {
             (Basis::Compared(question), 200, Maker::Upstream) => {
                 return question.compared(&self, around, &response, now);
             }
-            (Basis::Asked(_) | Basis::Compared(_) | Basis::Nothing, _, Maker::Upstream) => {}
-        }
-        match self.begin(around, &response, arriving.body, now) {
+            (basis, _, Maker::Upstream) => basis,
+        };
+        match self.begin(around, basis, &response, arriving.body, now) {
             Err(reason) => self.skipped(around, &response.headers, reason),
             Ok(capturing) => self.captured(around, &response.headers, capturing, arriving.body),
         }
@@ -133,11 +138,16 @@ impl Forwarding {
     fn begin(
         &self,
         around: &Surroundings,
+        basis: Basis,
         response: &ResponseHead,
         body: ResponseBody,
         now: Timestamp,
     ) -> Result<Capturing, Reason> {
         range::judge_answer(&self.subject.head, response.status)?;
+        if response.status == 206 {
+            return incomplete::begin(self, around, basis, response, now);
+        }
+        drop(basis); // whatever is stored gives way, and its room is free
         let draft = self.draft(around, response, now)?;
         let promised = match body {
             // "A 204 response is terminated by the end of the header section; it cannot contain content or trailers." RFC 9110
@@ -152,6 +162,7 @@ impl Forwarding {
             _hold: Hold::of(&around.budget, draft.size())?,
             capture: Capture::begin(&around.budget, promised, limit)?,
             draft,
+            extent: Extent::Whole,
         })
     }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::{Effect, Reply, Step, Surroundings, Verdict, partial};
 use crate::config::{AddedHeaders, CachePolicy, Switch};
 use crate::entry::{FreshnessSource, Meta};
-use crate::http::{Headers, RequestHead, list};
+use crate::http::{ContentRange, Headers, RequestHead, list};
 use crate::policy::range::{Coverage, RangeRequest};
 use crate::policy::validation::{self, Condition, Preconditions};
 use crate::report::{Annotation, Counter, Forward, Storing};
@@ -93,6 +93,16 @@ impl<'a> Content<'a> {
 
 /// Answers `request` with the stored response: all of it, the parts it asks for, or 304 where the client has it already.
 pub(super) fn answer<'a>(found: Found<'a>, request: &RequestHead, added: AddedHeaders) -> Step<'a> {
+    answer_with(found, request, added, |found| selected(found, request))
+}
+
+/// Answers `request` with what `select` takes of the stored response, or 304 where the client has it already.
+pub(super) fn answer_with<'a>(
+    found: Found<'a>,
+    request: &RequestHead,
+    added: AddedHeaders,
+    select: impl FnOnce(Found<'a>) -> Content<'a>,
+) -> Step<'a> {
     let (annotation, outcome) = match found.warrant {
         Warrant::Confirmed(forward, storing) => (
             Annotation::Revalidated(forward, storing),
@@ -115,7 +125,7 @@ pub(super) fn answer<'a>(found: Found<'a>, request: &RequestHead, added: AddedHe
         asked.evaluate(found.status, &found.headers)
     });
     let mut content = match condition {
-        Condition::Full => selected(found, request),
+        Condition::Full => select(found),
         Condition::NotModified => {
             effects.push(Effect::Count(Counter::NotModified));
             Content::not_modified(&found)
@@ -144,7 +154,10 @@ fn selected<'a>(found: Found<'a>, request: &RequestHead) -> Content<'a> {
     });
     match coverage {
         Coverage::Full => Content::whole(found),
-        Coverage::Partial(spans, metadata) => partial::content(found, &spans, metadata),
+        Coverage::Partial(spans, metadata) => match ContentRange::whole(found.body.len()) {
+            Some(whole) => partial::content(found, whole, &spans, metadata),
+            None => Content::whole(found),
+        },
         Coverage::Unsatisfiable => partial::unsatisfiable(&found),
     }
 }

@@ -7,11 +7,16 @@ use std::rc::Rc;
 
 use super::budget::Hold;
 use super::capture::Capture;
+use super::incomplete::Extent;
+use super::response::Known;
 use super::search::Note;
 use super::{Candidate, Effect, State, Step, Surroundings, not_stored};
 use crate::config::PolicyId;
-use crate::entry::{Meta, StampList, StoredResponse, Variants, encode_response, encode_variants};
-use crate::http::Headers;
+use crate::entry::{
+    Meta, StampList, StoredPart, StoredResponse, Variants, encode_part, encode_response,
+    encode_variants,
+};
+use crate::http::{ContentRange, Headers};
 use crate::key::Key;
 use crate::policy::{Reason, store_if, validation};
 use crate::time::Timestamp;
@@ -64,14 +69,33 @@ impl Draft {
         if self.status == 200 && !has_validator {
             self.headers.push("etag", validation::content_etag(body));
         }
-        let payload = encode_response(&StoredResponse {
+        let payload = encode_response(&self.stored(&self.headers.to_pairs(), body));
+        Ok(self.with_payload(payload.ok_or(Reason::NoRoom)?))
+    }
+
+    /// With this part of a body, the same.
+    pub(super) fn with_part(
+        self,
+        range: ContentRange,
+        body: &[u8],
+    ) -> Result<Vec<Candidate>, Reason> {
+        let pairs = self.headers.to_pairs();
+        let response = self.stored(&pairs, body);
+        let payload = encode_part(&StoredPart { range, response });
+        Ok(self.with_payload(payload.ok_or(Reason::NoRoom)?))
+    }
+
+    fn stored<'a>(&'a self, pairs: &'a [u8], body: &'a [u8]) -> StoredResponse<'a> {
+        StoredResponse {
             meta: self.meta,
             status: self.status,
             stamps: self.stamps.as_stamps(),
-            pairs: &self.headers.to_pairs(),
+            pairs,
             body,
-        })
-        .ok_or(Reason::NoRoom)?;
+        }
+    }
+
+    fn with_payload(self, payload: Vec<u8>) -> Vec<Candidate> {
         let (started, expires) = (self.meta.request_time, self.expires);
         let candidate = |key, expires, payload| Candidate {
             key,
@@ -96,7 +120,20 @@ impl Draft {
         };
         let notes = self.notes.into_iter();
         candidates.extend(notes.map(|note| note.into_candidate(started)));
-        Ok(candidates)
+        candidates
+    }
+}
+
+impl Placement {
+    /// Whether it is the place that was `known` to a request, and in which something was found.
+    pub(super) fn is_among(&self, known: &Known) -> bool {
+        let (primary, fields) = match self {
+            Self::Primary(key) => (key, &[][..]),
+            Self::Variant {
+                primary, variants, ..
+            } => (primary, variants.fields()),
+        };
+        *primary == known.key && fields == known.variants.fields()
     }
 }
 
@@ -106,6 +143,8 @@ pub(super) struct Capturing {
     pub(super) policy: PolicyId,
     pub(super) draft: Draft,
     pub(super) capture: Capture,
+    /// What the body is of the representation.
+    pub(super) extent: Extent,
     /// For the draft, which waits as long as the body takes.
     pub(super) _hold: Hold,
 }
@@ -133,7 +172,12 @@ impl Capturing {
     fn into_candidates(self, around: &Surroundings) -> Result<Vec<Candidate>, Reason> {
         let policy = around.config.policy(self.policy).ok_or(Reason::Internal)?;
         let body = self.capture.finish()?;
-        store_if::judge_body(&policy.store_if, body.as_bytes())?;
-        self.draft.with_body(body.as_bytes())
+        match self.extent {
+            Extent::Part(growth) => growth.into_candidates(self.draft, policy, body),
+            Extent::Whole => {
+                store_if::judge_body(&policy.store_if, body.as_bytes())?;
+                self.draft.with_body(body.as_bytes())
+            }
+        }
     }
 }

@@ -8,14 +8,16 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::budget::{CaptureBudget, Hold};
+use super::incomplete::Waiting;
 use super::response::Forwarding;
 use super::serve::{self, Found, Warrant};
 use super::{Effect, State, Step, Surroundings};
 use crate::entry::StoredResponse;
-use crate::http::{Headers, ResponseHead};
+use crate::http::{ContentRange, Headers, ResponseHead};
 use crate::key::Attributes;
 use crate::policy::Reason;
 use crate::policy::freshening;
+use crate::policy::incomplete::Worth;
 use crate::report::{Counter, Storing};
 use crate::time::{Seconds, Timestamp};
 
@@ -50,7 +52,7 @@ pub(super) struct Question {
     pub(super) status: u16,
     pub(super) headers: Headers,
     pub(super) body: Vec<u8>,
-    _hold: Hold,
+    hold: Hold,
 }
 
 impl Question {
@@ -69,7 +71,19 @@ impl Question {
             status: stored.status,
             headers,
             body,
-            _hold: hold,
+            hold,
+        })
+    }
+
+    /// The stored response as what a 206 may be a part of: it is answered to the question where the validator was ignored.
+    pub(super) fn into_waiting(self) -> Option<Waiting> {
+        let range = ContentRange::whole(self.body.len()).filter(|_| self.status == 200)?;
+        Some(Waiting {
+            headers: self.headers,
+            range,
+            body: self.body,
+            worth: Worth::Stale,
+            hold: self.hold,
         })
     }
 

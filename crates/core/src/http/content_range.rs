@@ -44,6 +44,11 @@ impl ContentRange {
         fits.then_some(Self { span, length })
     }
 
+    /// All of a representation; `None` where there is nothing of it.
+    pub fn whole(length: usize) -> Option<Self> {
+        Self::new(0, length.checked_sub(1)?, length)
+    }
+
     /// Another part of the same representation; `None` where that has no such bytes.
     pub fn with_span(self, span: Span) -> Option<Self> {
         Self::new(span.first(), span.last(), self.length)
@@ -141,10 +146,11 @@ mod tests {
 
     #[test]
     fn a_part_knows_whether_it_is_all() {
-        let whole = ContentRange::new(0, 9, 10).unwrap();
+        let whole = ContentRange::whole(10).unwrap();
         let part = whole.with_span(Span::new(0, 8).unwrap()).unwrap();
         assert_eq!((whole.is_whole(), part.is_whole()), (true, false));
         assert_eq!((part.span().len(), part.length()), (9, 10));
+        assert_eq!(ContentRange::whole(0), None);
         assert_eq!(part.with_span(Span::new(8, 10).unwrap()), None);
     }
 

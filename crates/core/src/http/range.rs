@@ -195,6 +195,11 @@ impl Span {
         self.first <= other.last && other.first <= self.last
     }
 
+    /// The bytes of both.
+    pub fn common(self, other: Span) -> Option<Span> {
+        Self::new(self.first.max(other.first), self.last.min(other.last))
+    }
+
     /// The two as one, where they overlap or one begins right behind the other.
     pub fn joined(self, other: Span) -> Option<Span> {
         let touches = self.first <= other.last.saturating_add(1)
@@ -310,6 +315,7 @@ mod tests {
                     (overlap, joined),
                     "{name}"
                 );
+                assert_eq!(one.common(other).is_some(), overlap, "{name}");
             }
         }
     }

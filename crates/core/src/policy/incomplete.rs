@@ -13,8 +13,11 @@
 
 use crate::config::SetCookie;
 use crate::http::{
-    ContentRange, EntityTag, Headers, Method, RangeSet, RequestHead, ResponseHead, Strength, list,
+    ContentRange, EntityTag, Headers, Method, RangeSet, RequestHead, ResponseHead, Span, Strength,
+    list,
 };
+use crate::policy::partial::Metadata;
+use crate::policy::range::{Coverage, RangeRequest};
 use crate::policy::{Reason, fields, freshening, storable};
 use crate::time::Timestamp;
 
@@ -72,6 +75,26 @@ pub enum Keeping {
     PartUpdating,
     /// Both, as this part.
     Union(ContentRange),
+}
+
+/// The parts that a request asks for of the stored part's representation, where all of them lie within the stored part.
+///
+/// "A cache MUST NOT use an incomplete response to answer requests unless the response has been made complete, or the
+/// request is partial and specifies a range wholly within the incomplete response." RFC 9111 section 3.3. A range behind
+/// the end lies within nothing.
+pub fn coverage(
+    request: &RequestHead,
+    stored: &Headers,
+    range: ContentRange,
+) -> Option<(Vec<Span>, Metadata)> {
+    match RangeRequest::of(request)?.evaluate(200, stored, range.length()) {
+        Coverage::Partial(spans, metadata) => {
+            let mut all = spans.iter();
+            let is_covered = all.all(|span| span.within(range.span()).is_some());
+            is_covered.then_some((spans, metadata))
+        }
+        Coverage::Full | Coverage::Unsatisfiable => None,
+    }
 }
 
 /// Sees what a 206 is a part of. [`Reason::PartialContent`] where it cannot be said, or where nothing would show that
@@ -260,6 +283,41 @@ mod tests {
             );
         }
         assert!(part_of("HEAD", one, &[TAG, place]).is_err());
+    }
+
+    #[test]
+    fn requests_for_what_lies_within_a_part() {
+        let if_range = |tag| [("range", "bytes=20-29"), ("if-range", tag)];
+        #[rustfmt::skip]
+        let rows: [(&str, &str, Fields<'_>, Option<usize>); 16] = [
+            ("the part", "GET", &[("range", "bytes=20-59")], Some(1)),
+            ("inside", "GET", &[("range", "bytes=30-39")], Some(1)),
+            ("begins before", "GET", &[("range", "bytes=19-30")], None),
+            ("ends behind", "GET", &[("range", "bytes=50-60")], None),
+            ("to the end", "GET", &[("range", "bytes=50-")], None),
+            ("a suffix", "GET", &[("range", "bytes=-50")], None),
+            ("behind the end", "GET", &[("range", "bytes=100-")], None),
+            ("several inside", "GET", &[("range", "bytes=20-21,50-51")], Some(2)),
+            ("one of two inside", "GET", &[("range", "bytes=20-21,70-71")], None),
+            ("one inside, one that does not exist", "GET", &[("range", "bytes=20-21,100-")], Some(1)),
+            ("no range", "GET", &[], None),
+            ("no range that counts", "GET", &[("range", "bytes=30-29")], None),
+            ("HEAD", "HEAD", &[("range", "bytes=30-39")], None),
+            ("of this representation", "GET", &if_range("\"v1\""), Some(1)),
+            ("of another", "GET", &if_range("\"v2\""), None),
+            ("of a like one", "GET", &if_range("W/\"v1\""), None),
+        ];
+        let stored = headers(&[TAG]);
+        for (name, method, fields, expected) in rows {
+            let found = coverage(&asking(method, fields), &stored, range("20-59/100"));
+            assert_eq!(found.map(|(spans, _)| spans.len()), expected, "{name}");
+        }
+        let last = coverage(
+            &asking("GET", &[("range", "bytes=-10")]),
+            &stored,
+            range("90-99/100"),
+        );
+        assert!(last.is_some(), "a suffix counts from the end of the whole");
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub enum Line {
 /// Why a request went to the origin (RFC 9211 section 2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forward {
+    /// There is a part, but not all of what the request asks for.
+    Partial,
     /// The request's own directives asked for it.
     Request,
     /// There is a response, but it may no longer be used.
@@ -147,7 +149,7 @@ impl Forward {
     fn detail(self) -> Option<Reason> {
         match self {
             Self::Request => Some(Reason::RequestDirective),
-            Self::Stale(Reason::Expired) | Self::UriMiss | Self::VaryMiss => None,
+            Self::Partial | Self::Stale(Reason::Expired) | Self::UriMiss | Self::VaryMiss => None,
             Self::Stale(reason) => Some(reason),
         }
     }
@@ -155,6 +157,7 @@ impl Forward {
     /// The value of the `fwd` parameter.
     fn code(self) -> &'static str {
         match self {
+            Self::Partial => "partial",
             Self::Request => "request",
             Self::Stale(_) => "stale",
             Self::UriMiss => "uri-miss",
@@ -200,6 +203,11 @@ mod tests {
                 Annotation::Miss(Forward::UriMiss, Storing::Captured),
                 "MISS",
                 "larder; fwd=uri-miss; stored",
+            ),
+            (
+                Annotation::Miss(Forward::Partial, Storing::Captured),
+                "MISS",
+                "larder; fwd=partial; stored",
             ),
             (
                 Annotation::Miss(

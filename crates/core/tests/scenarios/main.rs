@@ -14,6 +14,7 @@ mod abort;
 mod fresh;
 mod head;
 mod invalidation;
+mod partial;
 mod ranges;
 mod search;
 mod stage;

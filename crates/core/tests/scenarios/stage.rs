@@ -141,6 +141,11 @@ pub fn reply(body: &str) -> Response {
 }
 
 impl Request {
+    /// Its head, as the origin gets it where nobody changes it.
+    pub fn headers(self) -> Headers {
+        Headers::from_iter(self.0)
+    }
+
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.0.push((name.to_owned(), value.to_owned()));
         self

@@ -50,6 +50,8 @@ fn fields(pseudo: &'static [&'static str]) -> impl Strategy<Value = Vec<(String,
         "cookie",
         "set-cookie",
         "content-length",
+        "content-range",
+        "if-range",
         "range",
         "connection",
         "no-vary-search",
@@ -63,11 +65,21 @@ fn fields(pseudo: &'static [&'static str]) -> impl Strategy<Value = Vec<(String,
         Just(b"18446744073709551616".to_vec()),
         Just(b"3".to_vec()),
         Just(b"bytes=0-0,2-".to_vec()),
+        Just(b"bytes=0-1".to_vec()),
+        Just(b"bytes 0-1/4".to_vec()),
+        Just(b"bytes 3-3/4".to_vec()),
+        Just(b"\"1\"".to_vec()),
         proptest::collection::vec(any::<u8>(), 0..20),
     ];
     let plain = proptest::collection::vec((proptest::sample::select(names.to_vec()), values), 0..5);
     let head = proptest::collection::vec(
-        prop_oneof![Just("GET"), Just("200"), Just("/a?b"), Just("\u{80}")],
+        prop_oneof![
+            Just("GET"),
+            Just("200"),
+            Just("206"),
+            Just("/a?b"),
+            Just("\u{80}")
+        ],
         pseudo.len(),
     );
     (head, plain).prop_map(move |(head, plain)| {
@@ -89,6 +101,7 @@ fn sensible(name: &str, value: &str) -> Vec<u8> {
     let usual = match name {
         ":method" => "GET",
         ":path" => "/a?b",
+        ":status" if value == "206" => "206",
         ":status" => "200",
         _ => "example.com",
     };
@@ -112,6 +125,11 @@ fn entries() -> Vec<Vec<u8>> {
     stage.wait(60);
     stage.exchange(get("/searched"), origin("max-age=60"));
     stage.exchange(get("/empty"), reply("").status(204));
+    let part = reply("od")
+        .status(206)
+        .with("etag", "\"1\"")
+        .with("content-range", "bytes 1-2/4");
+    stage.exchange(get("/part").with("range", "bytes=1-2"), part);
     stage.stored
 }
 
