@@ -18,6 +18,7 @@ mod hostile;
 mod invalidation;
 mod isolation;
 mod keys;
+mod partial;
 mod ranges;
 mod search;
 mod seed;

@@ -20,7 +20,7 @@ use super::request::Looking;
 use super::response::{Basis, Forwarding};
 use super::serve::{self, Found, Warrant};
 use super::store::{Capturing, Draft};
-use super::{Candidate, State, Step, Surroundings, partial};
+use super::{Candidate, State, Step, Surroundings, partial, union};
 use crate::config::CachePolicy;
 use crate::entry::{StoredPart, Validation};
 use crate::http::{ContentRange, Headers, Method, ResponseHead, Span};
@@ -197,7 +197,7 @@ pub(super) fn begin(
     };
     let extent = match growth {
         Growth::Alone(range) if range.is_whole() => Extent::Whole,
-        growth => Extent::Part(Box::new(growth)),
+        Growth::Alone(_) | Growth::Joining { .. } => Extent::Part(Box::new(growth)),
     };
     check_use(&extent, &draft, policy)?;
     let promised = u64::try_from(part.range.span().len()).unwrap_or(u64::MAX);
@@ -310,7 +310,7 @@ impl Growth {
                 stored,
                 span,
                 ..
-            } if !agree((&stored, span), (body.as_bytes(), range.span())) => {
+            } if !union::agree((&stored, span), (body.as_bytes(), range.span())) => {
                 store(draft, policy, range, body.as_bytes())
             }
             Self::Joining {
@@ -320,7 +320,7 @@ impl Growth {
                 span,
                 ..
             } => {
-                let joined = join((stored, span), (body.into_bytes(), range.span()))?;
+                let joined = union::join((stored, span), (body.into_bytes(), range.span()))?;
                 store(draft, policy, union, &joined)
             }
         }
@@ -340,81 +340,5 @@ fn store(
         draft.with_body(body)
     } else {
         draft.with_part(range, body)
-    }
-}
-
-/// Whether two parts have the same bytes where they overlap.
-fn agree((one, one_span): (&[u8], Span), (other, other_span): (&[u8], Span)) -> bool {
-    match one_span.common(other_span) {
-        None => true,
-        Some(common) => {
-            let bytes = |body, span| common.within(span).map(|common| common.of(body));
-            bytes(one, one_span) == bytes(other, other_span)
-        }
-    }
-}
-
-/// Two parts that touch as one.
-fn join(one: (Vec<u8>, Span), other: (Vec<u8>, Span)) -> Result<Vec<u8>, Reason> {
-    let ((mut front, span), (back, back_span)) = if one.1.first() <= other.1.first() {
-        (one, other)
-    } else {
-        (other, one)
-    };
-    let known = span
-        .last()
-        .saturating_add(1)
-        .saturating_sub(back_span.first());
-    let more = back.get(known..).unwrap_or_default();
-    front
-        .try_reserve_exact(more.len())
-        .map_err(|_| Reason::Busy)?;
-    front.extend_from_slice(more);
-    Ok(front)
-}
-
-#[cfg(test)]
-#[allow(
-    clippy::arithmetic_side_effects,
-    reason = "small numbers, and a test may fail"
-)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn part(body: &[u8], span: Span) -> (Vec<u8>, Span) {
-        (span.of(body).to_vec(), span)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(10_000))]
-
-        #[test]
-        fn parts_that_touch_become_the_bytes_of_the_representation(
-            spans in proptest::collection::vec((0..40_usize, 0..20_usize), 1..12),
-        ) {
-            let body: Vec<u8> = (0..60).collect();
-            let mut spans = spans.into_iter().map(|(first, more)| Span::new(first, first + more).unwrap());
-            let mut held = part(&body, spans.next().unwrap());
-            for span in spans {
-                let new = part(&body, span);
-                prop_assert!(agree((&held.0, held.1), (&new.0, span)));
-                if let Some(union) = held.1.joined(span) {
-                    held = (join(held, new).unwrap(), union);
-                }
-                prop_assert_eq!(&held.0[..], held.1.of(&body));
-            }
-        }
-
-        #[test]
-        fn parts_that_overlap_in_other_bytes_do_not_agree(
-            one in (0..20_usize, 0..20_usize), other in (0..20_usize, 0..20_usize),
-        ) {
-            let span = |(first, more): (usize, usize)| Span::new(first, first + more).unwrap();
-            let (one, other) = (span(one), span(other));
-            let (ones, others) = ([1; 40], [2; 40]);
-            let found = agree((one.of(&ones), one), (other.of(&others), other));
-            prop_assert_eq!(found, !one.overlaps(other));
-        }
     }
 }

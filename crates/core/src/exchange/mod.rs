@@ -25,6 +25,7 @@ mod search;
 mod serve;
 mod step;
 mod store;
+mod union;
 mod validate;
 mod write;
 

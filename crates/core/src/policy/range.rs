@@ -1,8 +1,8 @@
 //! What a range request gets of a stored response (RFC 9110 sections 13.1.5 and 14.2).
 //!
 //! "A server MAY ignore the Range header field. However, origin servers and intermediate caches ought to support byte
-//! ranges when possible" (section 14.2). Possible it is where the whole representation is stored: under a 200. What
-//! cannot be understood, is about another unit, or looks like an attack is ignored: the client gets the whole, which
+//! ranges when possible" (section 14.2). Possible it is where the whole representation is stored, under a 200, and where
+//! the part is that is asked for ([`super::incomplete`]). What cannot be understood, is about another unit, or looks like an attack is ignored: the client gets the whole, which
 //! it has to be prepared for.
 //!
 //! Two limits stand against abuse (section 17.15). More than [`MAX_RANGES`](crate::http::MAX_RANGES) ranges are not
@@ -10,7 +10,7 @@
 //! not larger together than the whole is seen to where they are put together ([`crate::exchange`]).
 //!
 //! Ranges that overlap once or touch become one. Preconditions come first ([`super::validation`]); a range that nothing
-//! stored can answer goes to the origin as it came, and its 206 is not stored ([`super::storable`]).
+//! stored can answer goes to the origin as it came.
 
 use super::Reason;
 use super::partial::Metadata;
@@ -93,7 +93,7 @@ impl<'a> RangeRequest<'a> {
 
 /// Whether the answer to a request that was forwarded may be stored, as far as a Range in it matters: an error may be
 /// about the range (416, or 400 for one that makes no sense), which is no part of the key, so it is not kept for others.
-/// A 200 is the whole, and [`super::storable`] knows a 206.
+/// A 200 is the whole, and [`super::incomplete`] knows a 206.
 pub fn judge_answer(head: &RequestHead, status: u16) -> Result<(), Reason> {
     if status >= 400 && head.headers().contains("range") {
         return Err(Reason::Range);
