@@ -18,6 +18,7 @@ mod capture;
 mod event;
 mod head;
 mod incomplete;
+mod multipart;
 mod partial;
 mod request;
 mod response;

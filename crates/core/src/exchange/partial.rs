@@ -1,21 +1,13 @@
 //! Parts of a stored body: 206 with one part or several, and 416 (RFC 9110 sections 15.3.7 and 15.5.17).
 //!
-//! One part is lent from the entry, or what is not of it is dropped. Several become a `multipart/byteranges` of their own:
-//!
-//! ```text
-//! --boundary CRLF  [content-type: … CRLF]  content-range: bytes first-last/length CRLF  CRLF  bytes CRLF  …  --boundary-- CRLF
-//! ```
-//!
-//! What this costs is bounded by the stored body: the parts never overlap ([`crate::policy::range`]), and where they and
-//! their heads would not be shorter than the whole, or memory is short, the client gets the whole. "it can be less
-//! efficient to transfer many small disjoint parts than it is to transfer the entire selected representation" (section
-//! 15.3.7.2).
-//!
-//! The boundary does not occur in the parts, by construction and not by luck: an origin that knows this code can only
-//! make it longer. It needs no randomness, so the same request gets the same bytes.
+//! One part is lent from the entry, or what is not of it is dropped. Several become a [`multipart`]. What this costs is
+//! bounded by the stored body: the parts never overlap ([`crate::policy::range`]), and where they and their heads would not be
+//! shorter than what is stored, or memory is short, they are not sent apart. "it can be less efficient to transfer many
+//! small disjoint parts than it is to transfer the entire selected representation" (section 15.3.7.2).
 
 use std::borrow::Cow;
 
+use super::multipart;
 use super::serve::{Content, Found};
 use crate::http::{ContentRange, Headers, Span};
 use crate::policy::partial::{self, Metadata};
@@ -53,7 +45,7 @@ fn one<'a>(found: Found<'a>, held: ContentRange, span: Span, metadata: Metadata)
     // field" RFC 9110 section 15.3.7.1.
     headers.push("content-range", content_range(span, held));
     let place = span.within(held.span());
-    partial(
+    with_status(
         headers,
         place.map_or(Cow::Borrowed(&[]), |place| place.cut(found.body)),
     )
@@ -72,18 +64,17 @@ fn several<'a>(
     // 15.3.7.2.
     let part = |span: &Span| Some((content_range(*span, held), span.within(held.span())?));
     let parts: Vec<(String, Span)> = spans.iter().map(part).collect::<Option<_>>()?;
-    let boundary = boundary(&found.body, &parts)?;
-    let body = multipart(found, &parts, &boundary)?;
+    let (boundary, body) = multipart::content(found, &parts)?;
     let mut headers = partial::partial_fields(&found.headers, metadata);
     headers.remove("content-type");
     headers.push(
         "content-type",
         format!("multipart/byteranges; boundary={boundary}"),
     );
-    Some(partial(headers, Cow::Owned(body)))
+    Some(with_status(headers, Cow::Owned(body)))
 }
 
-fn partial(headers: Headers, body: Cow<'_, [u8]>) -> Content<'_> {
+fn with_status(headers: Headers, body: Cow<'_, [u8]>) -> Content<'_> {
     Content {
         status: 206,
         headers,
@@ -108,91 +99,6 @@ pub(super) fn unsatisfiable<'a>(found: &Found<'_>) -> Content<'a> {
 
 fn content_range(span: Span, held: ContentRange) -> String {
     format!("bytes {}-{}/{}", span.first(), span.last(), held.length())
-}
-
-/// The parts as one body, each with its Content-Range; `None` where it would not be shorter than what is held.
-fn multipart(found: &Found<'_>, parts: &[(String, Span)], boundary: &str) -> Option<Vec<u8>> {
-    let mut out = Bounded {
-        bytes: Vec::new(),
-        limit: found.body.len().saturating_sub(1),
-    };
-    for (range, place) in parts {
-        out.push(&[b"--", boundary.as_bytes(), b"\r\n"])?;
-        // "If the selected representation would have had a Content-Type header field in a 200 (OK) response, the server
-        // SHOULD generate that same Content-Type header field in the header area of each body part." RFC 9110 section
-        // 15.3.7.2.
-        if let Some(media_type) = found.headers.only("content-type") {
-            out.push(&[b"content-type: ", media_type, b"\r\n"])?;
-        }
-        out.push(&[b"content-range: ", range.as_bytes(), b"\r\n\r\n"])?;
-        out.push(&[place.of(&found.body), b"\r\n"])?;
-    }
-    out.push(&[b"--", boundary.as_bytes(), b"--\r\n"])?;
-    Some(out.bytes)
-}
-
-/// Bytes up to a limit.
-struct Bounded {
-    bytes: Vec<u8>,
-    limit: usize,
-}
-
-impl Bounded {
-    /// Adds `pieces` where there is room for them.
-    fn push(&mut self, pieces: &[&[u8]]) -> Option<()> {
-        for piece in pieces {
-            let length = self.bytes.len().checked_add(piece.len())?;
-            if length > self.limit {
-                return None;
-            }
-            self.bytes.try_reserve(piece.len()).ok()?;
-            self.bytes.extend_from_slice(piece);
-        }
-        Some(())
-    }
-}
-
-/// How every boundary begins.
-const BOUNDARY: &str = "larder";
-/// What it goes on with.
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
-/// A boundary that none of the parts holds: each digit is the one that follows least often what stands before it, until
-/// there is one that never does. With each digit at most a sixteenth of the places are left, so that a mebibyte of
-/// nothing but boundaries needs five; most bodies need one. Linear in the length of the parts, and far below the 70
-/// characters of RFC 2046 section 5.1.1.
-fn boundary(body: &[u8], parts: &[(String, Span)]) -> Option<String> {
-    let mut boundary = BOUNDARY.to_owned();
-    for _ in 0..usize::BITS {
-        let mut follows = [0_usize; DIGITS.len()];
-        for (_, place) in parts {
-            count_followers(place.of(body), boundary.as_bytes(), &mut follows);
-        }
-        let (rarest, count) = follows
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, count)| **count)?;
-        boundary.push(char::from(*DIGITS.get(rarest)?));
-        if *count == 0 {
-            return Some(boundary);
-        }
-    }
-    None
-}
-
-/// Counts which digits follow `text` in `part`.
-fn count_followers(part: &[u8], text: &[u8], follows: &mut [usize; DIGITS.len()]) {
-    // Nearly all places differ in their first byte, and one byte is compared five times as fast as a slice.
-    let windows = part
-        .windows(text.len().saturating_add(1))
-        .filter(|window| window.first() == text.first());
-    for window in windows {
-        let follower = window.strip_prefix(text).and_then(<[u8]>::first);
-        let place = follower.and_then(|byte| DIGITS.iter().position(|digit| digit == byte));
-        if let Some(count) = place.and_then(|place| follows.get_mut(place)) {
-            *count = count.saturating_add(1);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -229,13 +135,6 @@ mod tests {
     fn content<'a>(found: Found<'a>, spans: &[Span], metadata: Metadata) -> Content<'a> {
         let whole = ContentRange::whole(found.body.len()).unwrap();
         super::content(found, whole, spans, metadata)
-    }
-
-    /// The parts as they lie in the whole.
-    fn in_whole(spans: &[Span], length: usize) -> Vec<(String, Span)> {
-        let whole = ContentRange::whole(length).unwrap();
-        let part = |span: &Span| (content_range(*span, whole), *span);
-        spans.iter().map(part).collect()
     }
 
     /// Reads a multipart body as a client would: the heads and bytes of its parts.
@@ -377,26 +276,6 @@ mod tests {
         assert_eq!((content.status, content.body.len()), (416, 0));
         let fields = [("date", "x"), ("content-range", "bytes */10")];
         assert_eq!(content.headers, Headers::from_iter(fields));
-    }
-
-    #[test]
-    fn a_body_full_of_boundaries_makes_the_boundary_longer() {
-        let all: Vec<u8> = DIGITS
-            .iter()
-            .flat_map(|digit| [BOUNDARY.as_bytes(), &[*digit]].concat())
-            .collect();
-        let asked = |body: &[u8], range| in_whole(&spans(range, body.len()), body.len());
-        let whole = |body: &[u8]| boundary(body, &asked(body, "bytes=0-")).unwrap();
-        assert_eq!(whole(b"larder0 larder1"), "larder2");
-        assert_eq!(whole(&all), "larder00");
-        assert_eq!(
-            boundary(
-                b"larder0 larder1",
-                &asked(b"larder0 larder1", "bytes=0-5,8-")
-            )
-            .unwrap(),
-            "larder0"
-        );
     }
 
     proptest! {

@@ -12,6 +12,7 @@
 
 mod abort;
 mod fresh;
+mod growth;
 mod head;
 mod invalidation;
 mod partial;
