@@ -192,6 +192,26 @@ fn parts_of_one_variant_are_not_those_of_another() {
 }
 
 #[test]
+fn what_no_vary_search_finds_for_another_url_answers_but_joins_nothing() {
+    let mut stage = Stage::new(
+        r#"{"no_vary_search":true,"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]}"#,
+    );
+    let asked = |path, range: &str| get(path).with("range", &format!("bytes={range}"));
+    let told = |range| part(range).with("no-vary-search", r#"params=("utm")"#);
+    stage.exchange(asked("/a?id=1&utm=x", "0-9"), told("0-9"));
+    let seen = stage.exchange(asked("/a?id=1", "2-4"), reply("other"));
+    assert_eq!((seen.status, seen.text()), (206, "cde"));
+    assert_eq!(seen.field("x-cache"), "HIT");
+
+    let seen = stage.exchange(asked("/a?id=1", "10-19"), told("10-19"));
+    assert_eq!(seen.cache(), ("MISS", "larder; fwd=partial; stored"));
+    let seen = stage.exchange(asked("/a?id=1&utm=y", "12-13"), reply("other"));
+    assert_eq!((seen.field("x-cache"), seen.text()), ("HIT", "mn"));
+    let seen = stage.exchange(asked("/a?id=1", "9-10"), told("9-10").by_the_proxy());
+    assert_eq!(seen.field("x-cache"), "MISS");
+}
+
+#[test]
 fn a_part_that_varies_is_not_joined_to_one_that_does_not() {
     let mut stage = stocked("0-9");
     stage.exchange(ask("10-19"), part("10-19").with("vary", "accept"));
