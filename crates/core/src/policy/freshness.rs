@@ -29,13 +29,15 @@ pub struct Times {
     pub response: Timestamp,
 }
 
-/// How long the response is fresh, counted from the moment the origin made it, and who says so.
+/// How long the response is fresh, counted from the moment the origin made it, and who says so; `rule` is what the rule
+/// may say of this response ([`super::sharing`]).
 ///
 /// [`Reason::NoFreshness`] where nobody does, [`Reason::Status`] where a rule does, but not for this status.
 pub fn lifetime(
     response: &ResponseHead,
     directives: &ResponseDirectives,
     policy: &CachePolicy,
+    rule: Ttl,
     times: Times,
 ) -> Result<Lifetime, Reason> {
     let from_arrival = |ttl: Seconds| Lifetime {
@@ -43,7 +45,7 @@ pub fn lifetime(
         source: FreshnessSource::Rule,
     };
     let ttl = match response.status {
-        200 | 203 | 204 | 301 | 308 => policy.ttl,
+        200 | 203 | 204 | 301 | 308 => rule,
         _ => Ttl::Origin,
     };
     if let Ttl::Override(ttl) = ttl {
@@ -55,7 +57,7 @@ pub fn lifetime(
             source: FreshnessSource::Origin,
         });
     }
-    let silence = match policy.ttl {
+    let silence = match rule {
         Ttl::Origin => Reason::NoFreshness,
         Ttl::Default(_) | Ttl::Override(_) => Reason::Status, // there is a TTL, but not for this status
     };
@@ -187,7 +189,8 @@ mod tests {
         let headers: Headers = fields.iter().copied().collect();
         let directives = ResponseDirectives::parse(&headers);
         let head = ResponseHead { status, headers };
-        lifetime(&head, &directives, policy, times()).map(|it| (it.seconds.get(), it.source))
+        lifetime(&head, &directives, policy, policy.ttl, times())
+            .map(|it| (it.seconds.get(), it.source))
     }
 
     #[test]
@@ -390,7 +393,7 @@ mod tests {
             };
             let directives = ResponseDirectives::parse(&headers);
             let head = ResponseHead { status: 200, headers };
-            let found = lifetime(&head, &directives, &policy, times);
+            let found = lifetime(&head, &directives, &policy, policy.ttl, times);
             prop_assert!(found.is_ok_and(|found| found.seconds <= Seconds::MAX));
             prop_assert!(initial_age(&head.headers, times) >= times.response.since(times.request));
         }

@@ -6,7 +6,7 @@
 //!
 //! An identity lifts nothing for a request that has none: its entry would be everyone's.
 
-use crate::config::{CachePolicy, PrivateResponses, SetCookie};
+use crate::config::{CachePolicy, PrivateResponses, SetCookie, Ttl};
 use crate::http::{ResponseDirectives, ResponseHead};
 use crate::key::Principal;
 use crate::policy::Reason;
@@ -19,11 +19,7 @@ pub(super) fn judge(
     directives: &ResponseDirectives,
     policy: &CachePolicy,
 ) -> Result<(), Reason> {
-    let own = match (&policy.identity, request.principal) {
-        (Some(identity), Principal::Known) => Some(identity.private),
-        (Some(_), Principal::Anonymous | Principal::NotAsked)
-        | (None, Principal::Anonymous | Principal::Known | Principal::NotAsked) => None,
-    };
+    let own = own(request, policy);
     // "if the cache is shared: the private response directive is either not present or allows a shared cache to store a
     // modified response" RFC 9111 section 3.
     let keeps_private = match own {
@@ -51,12 +47,40 @@ pub(super) fn judge(
     }
 }
 
+/// What an entry that is one user's own may hold; `None` where everybody shares it.
+fn own(request: RequestFacts, policy: &CachePolicy) -> Option<PrivateResponses> {
+    match (&policy.identity, request.principal) {
+        (Some(identity), Principal::Known) => Some(identity.private),
+        (Some(_), Principal::Anonymous | Principal::NotAsked)
+        | (None, Principal::Anonymous | Principal::Known | Principal::NotAsked) => None,
+    }
+}
+
+/// The rule's TTL, as far as it counts for this response.
+pub(super) fn ttl(
+    request: RequestFacts,
+    directives: &ResponseDirectives,
+    policy: &CachePolicy,
+) -> Ttl {
+    // "unless the response contains a Cache-Control field with a response directive [...] that allows it to be stored by a
+    // shared cache, and the cache conforms to the requirements of that directive for that response" RFC 9111 section 3.5.
+    // must-revalidate and s-maxage allow it for as long as the origin says; who comes later has to be let in by the origin
+    // (s-maxage=0: every time), so no rule makes it longer. public requires nothing.
+    let is_on_condition =
+        request.has_authorization && !directives.public && own(request, policy).is_none();
+    match policy.ttl {
+        Ttl::Override(ttl) if is_on_condition => Ttl::Default(ttl),
+        ttl @ (Ttl::Default(_) | Ttl::Origin | Ttl::Override(_)) => ttl,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{Identity, IdentitySource, Trust};
-    use crate::http::Method;
+    use crate::http::{Headers, Method};
     use crate::policy::sample::{self, Fields};
+    use crate::time::Seconds;
 
     const PLAIN: RequestFacts = RequestFacts {
         method: Method::Get,
@@ -138,6 +162,30 @@ mod tests {
         ];
         for (name, request, fields, policy, expected) in rows {
             assert_eq!(refusal(request, fields, policy), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_rule_does_not_outlast_the_origins_condition_for_sharing() {
+        let (short, long) = (
+            Ttl::Default(Seconds::clamped(60)),
+            Ttl::Override(Seconds::clamped(60)),
+        );
+        let with = |ttl, policy| CachePolicy { ttl, ..policy };
+        let (shared, own) = (sample::policy, || with_identity(PrivateResponses::Bypass));
+        #[rustfmt::skip]
+        let rows = [
+            ("s-maxage", AUTHORIZED, "s-maxage=0", with(long, shared()), short),
+            ("must-revalidate", AUTHORIZED, "must-revalidate, max-age=0", with(long, shared()), short),
+            ("public too", AUTHORIZED, "public, s-maxage=0", with(long, shared()), long),
+            ("without credentials", PLAIN, "s-maxage=0", with(long, shared()), long),
+            ("in an entry of one's own", OWN, "s-maxage=0", with(long, own()), long),
+            ("a default is none", AUTHORIZED, "s-maxage=0", with(short, shared()), short),
+        ];
+        for (name, request, value, policy, expected) in rows {
+            let headers = Headers::from_iter([("cache-control", value)]);
+            let directives = ResponseDirectives::parse(&headers);
+            assert_eq!(ttl(request, &directives, &policy), expected, "{name}");
         }
     }
 

@@ -70,7 +70,8 @@ fn plan(
     sharing::judge(request, response, &directives, policy)?;
     check_vary(&response.headers)?;
     check_error(response.status, policy.cache_errors)?;
-    let lifetime = freshness::lifetime(response, &directives, policy, times);
+    let ttl = sharing::ttl(request, &directives, policy);
+    let lifetime = freshness::lifetime(response, &directives, policy, ttl, times);
     let initial_age = freshness::initial_age(&response.headers, times);
     let (lifetime, validation) = usefulness(response, &directives, lifetime, initial_age)?;
     store_if::judge_head(&policy.store_if, response)?;
