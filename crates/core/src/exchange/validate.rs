@@ -12,14 +12,15 @@ use super::incomplete::Waiting;
 use super::response::Forwarding;
 use super::serve::{self, Found, Warrant};
 use super::{Effect, State, Step, Surroundings};
-use crate::entry::StoredResponse;
+use crate::entry::{Meta, StoredResponse};
 use crate::http::{ContentRange, Headers, ResponseHead};
 use crate::key::Attributes;
 use crate::policy::Reason;
 use crate::policy::freshening;
+use crate::policy::freshness::{self, Times};
 use crate::policy::incomplete::Worth;
 use crate::report::{Counter, Storing};
-use crate::time::{Seconds, Timestamp};
+use crate::time::Timestamp;
 
 /// A 304, which was asked for.
 pub(super) struct Confirmation {
@@ -52,6 +53,7 @@ pub(super) struct Question {
     pub(super) status: u16,
     pub(super) headers: Headers,
     pub(super) body: Vec<u8>,
+    meta: Meta,
     hold: Hold,
 }
 
@@ -71,6 +73,7 @@ impl Question {
             status: stored.status,
             headers,
             body,
+            meta: stored.meta,
             hold,
         })
     }
@@ -123,10 +126,13 @@ impl Question {
             status: self.status,
             headers: self.headers,
         };
-        let draft = match maker {
-            Maker::Proxy => Err(Reason::LocalReply),
+        // "When a stored response is used to satisfy a request without validation, a cache MUST generate an Age header field
+        // [...] with a value equal to the stored response's current_age" RFC 9111 section 4.
+        let unconfirmed = freshness::current_age(&self.meta, now);
+        let (age, draft) = match maker {
+            Maker::Proxy => (unconfirmed, Err(Reason::LocalReply)),
             Maker::Upstream if !freshening::is_about(&head.headers, &update.headers) => {
-                Err(Reason::OtherValidator)
+                (unconfirmed, Err(Reason::OtherValidator))
             }
             Maker::Upstream => {
                 head.headers =
@@ -136,14 +142,17 @@ impl Question {
                 if let Some(age) = update.headers.first("age") {
                     judged.headers.push("age", age);
                 }
-                forwarding.draft(around, &judged, now)
+                let times = Times {
+                    request: forwarding.subject.started,
+                    response: now,
+                };
+                let age = freshness::initial_age(&judged.headers, times);
+                (age, forwarding.draft(around, &judged, now))
             }
         };
-        let mut age = Seconds::ZERO;
         let stored = draft.and_then(|draft| {
             let headers = draft.headers.clone();
             head.headers = serve::promise(headers, &draft.meta, policy, around);
-            age = draft.meta.initial_age;
             draft.with_body(&self.body)
         });
         let (storing, effects) = match stored {

@@ -145,7 +145,7 @@ fn a_304_about_something_else_updates_nothing() {
             "larder; fwd=stale; fwd-status=304; detail=other-validator"
         )
     );
-    assert_eq!(answer.text(), "one");
+    assert_eq!((answer.text(), answer.field("age")), ("one", "10"));
     stage.exchange(get("/a"), not_modified());
     assert_eq!(
         stage.asked.only("if-none-match"),
@@ -269,4 +269,68 @@ fn what_the_rule_in_force_would_not_have_kept_is_not_asked_about() {
         assert_eq!(stage.asked.only("if-none-match"), None, "{after}");
         assert_eq!((answer.text(), answer.field("set-cookie")), ("two", ""));
     }
+}
+
+#[test]
+fn what_is_no_longer_allowed_tells_the_age_of_its_confirmation() {
+    let mut stage = Stage::new(BY_ORIGIN);
+    stage.exchange(get("/a"), tagged("one"));
+    stage.wait(10);
+    let update = not_modified()
+        .with("cache-control", "no-store")
+        .with("age", "4");
+    let answer = stage.exchange(get("/a"), update);
+    assert_eq!((answer.text(), answer.field("age")), ("one", "4"));
+}
+
+#[test]
+fn what_the_client_has_is_told_by_the_origin_where_nothing_is_stored() {
+    let mut stage = Stage::new(BY_ORIGIN);
+    let has_it = || get("/a").with("if-none-match", "\"1\"");
+    for _ in 0..2 {
+        let answer = stage.exchange(has_it(), not_modified().with("cache-control", "max-age=9"));
+        assert_eq!(stage.asked.only("if-none-match"), Some(&b"\"1\""[..]));
+        assert_eq!(
+            answer.cache(),
+            ("MISS", "larder; fwd=uri-miss; detail=status")
+        );
+        assert_eq!(answer.status, 304);
+    }
+    let whole = stage.exchange(get("/a"), tagged("one"));
+    assert_eq!((whole.field("x-cache"), whole.text()), ("MISS", "one"));
+}
+
+#[test]
+fn an_error_instead_of_a_confirmation_is_passed_on_and_changes_nothing() {
+    let mut stage = Stage::new(BY_ORIGIN);
+    let must = tagged("one").with("cache-control", "must-revalidate");
+    stage.exchange(get("/a"), must);
+    stage.wait(10);
+    let broken = reply("broken").status(500);
+    for (error, status) in [
+        (broken.clone(), 500),
+        (broken.status(503).by_the_proxy(), 503),
+    ] {
+        let answer = stage.exchange(get("/a"), error);
+        assert_eq!((answer.status, answer.text()), (status, "broken"));
+    }
+    let confirmed = stage.exchange(get("/a"), not_modified());
+    assert_eq!((confirmed.status, confirmed.text()), (200, "one"));
+}
+
+#[test]
+fn what_credentials_allowed_is_asked_about_when_the_origin_said_so() {
+    let forced = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"ttl_mode":"override"}]}"#;
+    let mut stage = Stage::new(forced);
+    let ask = |who: &str| get("/a").with("authorization", who);
+    let account = |body: &str| {
+        reply(body)
+            .with("cache-control", "s-maxage=0")
+            .with("etag", "\"1\"")
+    };
+    stage.exchange(ask("alice"), account("one"));
+    let refused = reply("who are you?").status(401);
+    let answer = stage.exchange(ask("mallory"), refused);
+    assert_eq!((answer.status, answer.text()), (401, "who are you?"));
+    assert_eq!(stage.exchange(ask("bob"), not_modified()).text(), "one");
 }
