@@ -19,6 +19,7 @@ mod invalidation;
 mod isolation;
 mod keys;
 mod partial;
+mod protocols;
 mod ranges;
 mod search;
 mod seed;

@@ -196,3 +196,25 @@ async fn a_head_freshens_the_stored_body_that_it_describes() {
     );
     stage.assert_unharmed().await;
 }
+
+#[tokio::test]
+async fn what_must_be_validated_is_an_error_without_its_origin() {
+    let stage = Stage::start(BY_ORIGIN).await;
+    stage.origin.on(
+        "/doc",
+        Reply::ok("stale")
+            .header("cache-control", "max-age=0, must-revalidate")
+            .header("etag", "\"v1\""),
+    );
+    stage.get("/doc").await;
+    let Stage { origin, envoy } = stage;
+    drop(origin);
+    let request = Request::get("/doc").authority("api.example.com");
+    let answer = client::send(envoy.address(MAIN), request).await.unwrap();
+    // "the cache MUST generate an error response rather than reuse the stale response. The generated status code SHOULD be
+    // 504 (Gateway Timeout) unless another error status code is more applicable." RFC 9111 section 5.2.2.2. The proxy
+    // knows which is: there is no connection.
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_seen(&answer, "MISS", "larder; fwd=stale; detail=local-reply");
+    assert_ne!(answer.text(), "stale");
+}
