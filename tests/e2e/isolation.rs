@@ -43,6 +43,19 @@ async fn what_is_not_for_everybody_is_not_stored() {
 }
 
 #[tokio::test]
+async fn what_is_about_who_asked_is_not_stored() {
+    let stage = Stage::start(BY_ORIGIN).await;
+    for status in [428, 429, 431, 511] {
+        let path = format!("/{status}");
+        let refusal = Reply::new(status, "not you").header("cache-control", "max-age=60");
+        stage.origin.on(&path, refusal);
+        stage.get(&path).await;
+        stage.origin.on(&path, Reply::ok("for you"));
+        assert_eq!(stage.get(&path).await.text(), "for you", "{status}");
+    }
+}
+
+#[tokio::test]
 async fn answers_to_requests_with_credentials_are_not_shared() {
     let stage = Stage::start(CACHE_ALL).await;
     stage.origin.on("/account", Reply::ok("account of alice"));

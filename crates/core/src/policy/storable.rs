@@ -137,6 +137,9 @@ fn check_status(status: u16, directives: &ResponseDirectives) -> Result<(), Reas
         206 => Err(Reason::PartialContent),
         // No final status, the answer to a condition, or no status of HTTP.
         ..200 | 304 | 600.. => Err(Reason::Status),
+        // "Responses with the 428 status code MUST NOT be stored by a cache." RFC 6585 section 3; the same stands in its
+        // sections 4 to 6. They are about who asked.
+        428 | 429 | 431 | 511 => Err(Reason::Status),
         _ if directives.must_understand => allow(is_understood(status), Reason::Status),
         _ => Ok(()),
     }
@@ -242,7 +245,7 @@ mod tests {
     #[test]
     fn what_the_response_says() {
         #[rustfmt::skip]
-        let rows: [(&str, u16, Fields<'_>, Option<Reason>); 37] = [
+        let rows: [(&str, u16, Fields<'_>, Option<Reason>); 42] = [
             ("fresh", 200, &[FRESH], None),
             ("a temporary redirect", 302, &[FRESH], None),
             ("an unknown status", 299, &[FRESH], None),
@@ -252,6 +255,11 @@ mod tests {
             ("not modified", 304, &[FRESH], Some(Reason::Status)),
             ("no status of HTTP", 600, &[FRESH], Some(Reason::Status)),
             ("partial", 206, &[FRESH], Some(Reason::PartialContent)),
+            ("a condition is wanted", 428, &[FRESH], Some(Reason::Status)),
+            ("too many requests", 429, &[FRESH], Some(Reason::Status)),
+            ("the next status", 430, &[FRESH], None),
+            ("too large fields", 431, &[FRESH], Some(Reason::Status)),
+            ("a network that wants a login", 511, &[FRESH], Some(Reason::Status)),
             ("no-store", 200, &[FRESH, ("cache-control", "no-store")], Some(Reason::NoStore)),
             ("understood", 200, &[FRESH, ("cache-control", "no-store, must-understand")], None),
             ("not understood", 299, &[FRESH, ("cache-control", "must-understand")], Some(Reason::Status)),
