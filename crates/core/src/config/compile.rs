@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::content;
 use super::fingerprint::fingerprint;
 use super::matcher::{HostPattern, Matcher, MethodName};
 use super::path::PathPattern;
-use super::problem::{Problems, field_path, item_path};
+use super::problem::{Problems, field_path};
 use super::raw::{RawConfig, RawDefaults, RawLimits, RawStorage, RawUnmatched};
 use super::raw_rule::{
     RawCondition, RawIdentity, RawKey, RawMatch, RawQuery, RawRule, RawStoreIf, RawTtlMode,
@@ -13,8 +14,8 @@ use super::raw_rule::{
 use super::read::Given;
 use super::{
     Action, CacheErrors, CachePolicy, Config, Heuristic, Identity, JsonCondition, KeySpec, Limits,
-    NamePattern, NoVarySearch, QueryOrder, QuerySpec, RequestCacheControl, Rule, RuleHash,
-    SetCookie, Storage, StoreIf, Template, Ttl, Unmatched,
+    NamePattern, NoVarySearch, QueryOrder, QuerySpec, RequestCacheControl, RequestContent, Rule,
+    RuleHash, SetCookie, Storage, StoreIf, Template, Ttl, Unmatched,
 };
 use crate::http::Method;
 use crate::time::Seconds;
@@ -108,6 +109,7 @@ impl Context<'_> {
                 exclude: Vec::new(),
                 order: QueryOrder::Verbatim,
             },
+            content: RequestContent::Bypass,
         };
         let mut policy = self.policy(self.defaults, Ttl::Origin, key);
         policy.hash = fingerprint(&policy, None);
@@ -151,9 +153,13 @@ impl Context<'_> {
         let path = self.path(&raw);
         let action = match raw.cache {
             true => {
-                self.check_methods(&raw);
+                let content = content::content(&raw, self.problems);
+                content::check_methods(&raw, content, self.problems);
                 let ttl = self.ttl(&raw);
-                let key = self.key(&raw.at, raw.key, &raw.matching, &path);
+                let key = KeySpec {
+                    content,
+                    ..self.key(&raw.at, raw.key, &raw.matching, &path)
+                };
                 let mut policy = self.policy(raw.settings, ttl, key);
                 policy.identity = raw
                     .identity
@@ -216,20 +222,6 @@ impl Context<'_> {
         }
     }
 
-    fn check_methods(&self, raw: &RawRule) {
-        let Given::Value(methods) = &raw.matching.methods else {
-            return;
-        };
-        let at = field_path(&field_path(&raw.at, "match"), "methods");
-        for (index, method) in methods.iter().enumerate() {
-            if method != "GET" && method != "HEAD" {
-                let problem =
-                    format!("`{method}` is not cached: only GET and HEAD, unless `cache: false`");
-                self.problems.add(item_path(&at, index), problem);
-            }
-        }
-    }
-
     fn ttl(&self, raw: &RawRule) -> Ttl {
         match (raw.ttl.or(self.default_ttl), raw.ttl_mode) {
             (Given::Value(seconds), RawTtlMode::Default) => Ttl::Default(seconds),
@@ -260,6 +252,7 @@ impl Context<'_> {
             headers: sorted(raw.headers.into_iter().chain(selecting)),
             cookies: sorted(raw.cookies),
             query: query(raw.query),
+            content: RequestContent::Bypass,
         }
     }
 

@@ -10,7 +10,8 @@ use md5::{Digest, Md5};
 
 use super::{
     CacheErrors, CachePolicy, Heuristic, Identity, IdentitySource, NamePattern, NoVarySearch,
-    PrivateResponses, QueryOrder, RuleHash, SetCookie, StoreIf, TemplatePart, Trust, Ttl,
+    PrivateResponses, QueryOrder, RequestContent, RuleHash, SetCookie, StoreIf, TemplatePart,
+    Trust, Ttl,
 };
 
 /// The digest of a policy whose rule has `path` as its pattern.
@@ -97,6 +98,10 @@ impl Fingerprint {
         match policy.no_vary_search {
             NoVarySearch::Ignore => {} // not written, so that rules without it keep what they stored
             NoVarySearch::Obey => self.add("no-vary-search", "obey"),
+        }
+        match key.content {
+            RequestContent::Bypass => {}
+            RequestContent::Key => self.add("content", "key"),
         }
     }
 
@@ -187,6 +192,7 @@ mod tests {
             r#""match": {}, "key": {"query": {"include": ["a"]}}"#,
             r#""match": {}, "key": {"query": {"exclude": ["a"]}}"#,
             r#""match": {}, "key": {"query": {"sort": false}}"#,
+            r#""match": {"methods": ["GET"]}, "key": {"body": true}, "hold_headers": true"#,
             r#""match": {}, "identity": {"header": "a"}"#,
             r#""match": {}, "identity": {"cookie": "a"}"#,
             r#""match": {}, "identity": {"jwt_claim": "a"}"#,
@@ -211,6 +217,7 @@ mod tests {
             r#""match": {}, "ttl_seconds": 1, "request_cache_control": "honor""#,
             r#""match": {}, "ttl_seconds": 1, "ttl_mode": "default", "heuristic": false"#,
             r#""match": {}, "ttl_seconds": 1, "no_vary_search": false"#,
+            r#""match": {}, "ttl_seconds": 1, "key": {"body": false}, "hold_headers": false"#,
         ] {
             assert_eq!(hash(settings), plain, "{settings}");
         }

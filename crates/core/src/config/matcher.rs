@@ -61,7 +61,8 @@ impl MethodName {
             | Method::Options
             | Method::Patch
             | Method::Post
-            | Method::Put) => Self::Known(known),
+            | Method::Put
+            | Method::Query) => Self::Known(known),
         }
     }
 

@@ -5,6 +5,7 @@
 //! silent default for a value that could not be read.
 
 mod compile;
+mod content;
 mod document;
 mod fingerprint;
 mod matcher;
@@ -22,8 +23,8 @@ pub use pattern::{NamePattern, Template, TemplatePart};
 pub use problem::ConfigError;
 pub use rule::{
     Action, CacheErrors, CachePolicy, Heuristic, Identity, IdentitySource, JsonCondition, KeySpec,
-    NoVarySearch, PrivateResponses, QueryOrder, QuerySpec, RequestCacheControl, Rule, RuleHash,
-    SetCookie, StoreIf, Trust, Ttl,
+    NoVarySearch, PrivateResponses, QueryOrder, QuerySpec, RequestCacheControl, RequestContent,
+    Rule, RuleHash, SetCookie, StoreIf, Trust, Ttl,
 };
 pub use select::{Captures, PolicyId, RuleIndex, Selected, Selection};
 
@@ -125,6 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::http::Method;
     use crate::time::Seconds;
 
     fn problems(json: &str) -> Vec<String> {
@@ -167,7 +169,13 @@ mod tests {
         let names: Vec<_> = config.rules.iter().map(|rule| rule.name.as_str()).collect();
         assert_eq!(
             names,
-            ["predictive", "conversation", "analytics", "profile"]
+            [
+                "predictive",
+                "conversation",
+                "analytics",
+                "profile",
+                "search"
+            ]
         );
         assert!(matches!(config.rules[0].action, Action::Bypass));
         assert_eq!(
@@ -188,6 +196,9 @@ mod tests {
         assert_eq!(profile.store_if.status, Some(vec![200]));
         let condition = profile.store_if.json.as_ref().unwrap();
         assert_eq!(condition.equals, serde_json::Value::Bool(true));
+        assert_eq!(profile.key.content, RequestContent::Bypass);
+        let search = policy(&config.rules[4]);
+        assert_eq!(search.key.content, RequestContent::Key);
     }
 
     #[test]
@@ -241,6 +252,59 @@ mod tests {
         );
         assert_eq!(policy(own).cache_errors, CacheErrors::Explicit);
         assert_eq!(policy(r#override).ttl, Ttl::Override(Seconds::clamped(60)));
+    }
+
+    #[test]
+    fn content_in_the_key_needs_words_that_nobody_writes_by_accident() {
+        let rule =
+            |settings: &str| problems(&format!(r#"{{"rules": [{{"name": "a", {settings}}}]}}"#));
+        let body = r#""key": {"body": true}"#;
+        let hold = r#""hold_headers": true"#;
+        let problem = |settings: String, starts: &str| {
+            let found = rule(&settings);
+            assert_eq!(found.len(), 1, "{settings}: {found:?}");
+            assert!(found[0].starts_with(starts), "{settings}: {found:?}");
+        };
+        let methods = |names: &str| format!(r#""match": {{"methods": [{names}]}}"#);
+        let all = methods(r#""GET", "HEAD", "POST", "QUERY""#);
+        assert_eq!(rule(&format!("{all}, {body}, {hold}")), [""; 0]);
+        let query = methods(r#""QUERY""#);
+        let needs = "rules[0].key.body: needs `hold_headers: true`";
+        problem(format!("{query}, {body}"), needs);
+        problem(format!(r#"{query}, {body}, "hold_headers": false"#), needs);
+        problem(
+            format!(r#""match": {{}}, {hold}"#),
+            "rules[0].hold_headers: has no meaning without `key.body`",
+        );
+        problem(
+            format!(r#""match": {{}}, "key": {{"body": false}}, {hold}"#),
+            "rules[0].hold_headers: has no meaning",
+        );
+        problem(
+            format!(r#""match": {{}}, {body}, {hold}"#),
+            "rules[0].match.methods: must be named beside `key.body`",
+        );
+        problem(
+            format!("{}, {body}, {hold}", methods(r#""PUT""#)),
+            "rules[0].match.methods[0]: `PUT` is not cached: only GET, HEAD, POST and QUERY",
+        );
+        problem(
+            query,
+            "rules[0].match.methods[0]: `QUERY` is cached only with `key.body`",
+        );
+        problem(
+            format!(r#""match": {{}}, "cache": false, {hold}"#),
+            "rules[0].hold_headers: has no meaning beside `cache: false`",
+        );
+    }
+
+    #[test]
+    fn a_post_is_safe_where_the_operator_says_so() {
+        let config = Config::parse(include_bytes!("../../tests/data/full.json")).unwrap();
+        let (search, profile) = (policy(&config.rules[4]), policy(&config.rules[3]));
+        assert!(search.is_safe(Method::Post) && !profile.is_safe(Method::Post));
+        assert!(profile.is_safe(Method::Query) && profile.is_safe(Method::Get));
+        assert!(!search.is_safe(Method::Put) && !search.is_safe(Method::Other));
     }
 
     #[test]

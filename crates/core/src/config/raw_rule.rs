@@ -11,10 +11,11 @@ use crate::time::Seconds;
 const MAX_RULES: usize = 1024;
 const MAX_PATTERN_BYTES: usize = 1024;
 /// The fields that mean something only where responses are cached.
-const CACHING: [&str; 10] = [
+const CACHING: [&str; 11] = [
     "ttl_seconds",
     "ttl_mode",
     "key",
+    "hold_headers",
     "identity",
     "store_if",
     "heuristic",
@@ -35,6 +36,7 @@ pub(super) struct RawRule {
     pub(super) ttl: Given<Seconds>,
     pub(super) ttl_mode: RawTtlMode,
     pub(super) key: RawKey,
+    pub(super) hold_headers: Given<bool>,
     pub(super) identity: Option<RawIdentity>,
     pub(super) store_if: RawStoreIf,
     pub(super) settings: RawDefaults,
@@ -60,6 +62,7 @@ pub(super) struct RawKey {
     pub(super) headers: Vec<String>,
     pub(super) cookies: Vec<String>,
     pub(super) query: RawQuery,
+    pub(super) body: Given<bool>,
 }
 
 #[derive(Default)]
@@ -123,6 +126,7 @@ fn read_rule(fields: &mut Fields<'_>) -> RawRule {
         key: fields
             .optional("key", |cursor| cursor.object(read_key))
             .unwrap_or(RawKey::default()),
+        hold_headers: fields.optional("hold_headers", Cursor::flag),
         identity: fields
             .optional("identity", |cursor| cursor.object(read_identity))
             .value(),
@@ -158,6 +162,7 @@ fn read_key(fields: &mut Fields<'_>) -> RawKey {
         query: fields
             .optional("query", |cursor| cursor.object(read_query))
             .unwrap_or(RawQuery::default()),
+        body: fields.optional("body", Cursor::flag),
     }
 }
 

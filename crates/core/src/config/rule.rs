@@ -1,6 +1,7 @@
 //! One rule: which requests it takes, and what it decides about them.
 
 use super::matcher::Matcher;
+use crate::http::Method;
 use crate::time::Seconds;
 
 /// A named rule.
@@ -50,6 +51,22 @@ pub struct CachePolicy {
     pub identity: Option<Identity>,
     /// Further conditions on a response.
     pub store_if: StoreIf,
+}
+
+impl CachePolicy {
+    /// Whether a request with this method asks for nothing but an answer, so that the answer says nothing about what
+    /// else is stored under the target (RFC 9111 section 4.4 is about all others).
+    ///
+    /// A POST is taken for safe where it is looked up: else each one that is not answered from the cache would
+    /// invalidate the target's GET.
+    pub fn is_safe(&self, method: Method) -> bool {
+        match method {
+            // "GET, HEAD, OPTIONS, and TRACE" are safe by RFC 9110 section 9.2.1, QUERY by RFC 10008 section 2.
+            Method::Get | Method::Head | Method::Options | Method::Query => true,
+            Method::Post => self.key.content == RequestContent::Key,
+            Method::Delete | Method::Other | Method::Patch | Method::Put => false,
+        }
+    }
 }
 
 /// The freshness that the operator gives.
@@ -123,6 +140,18 @@ pub struct KeySpec {
     pub cookies: Vec<String>,
     /// Which query parameters are part of the key.
     pub query: QuerySpec,
+    /// What becomes of requests with content.
+    pub content: RequestContent,
+}
+
+/// What becomes of requests with content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestContent {
+    /// They are left alone: nothing but the target and the fields tells requests apart.
+    Bypass,
+    /// The content, its metadata and the method are part of the key (`key.body`). By it the operator says that a POST
+    /// under this rule is a question and changes nothing.
+    Key,
 }
 
 /// Which query parameters are part of the key.

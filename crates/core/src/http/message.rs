@@ -21,6 +21,8 @@ pub enum Method {
     Post,
     /// PUT
     Put,
+    /// QUERY (RFC 10008)
+    Query,
 }
 
 impl Method {
@@ -34,6 +36,7 @@ impl Method {
             b"PATCH" => Self::Patch,
             b"POST" => Self::Post,
             b"PUT" => Self::Put,
+            b"QUERY" => Self::Query,
             _ => Self::Other,
         }
     }

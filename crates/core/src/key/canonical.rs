@@ -13,6 +13,8 @@
 //!  8 cookie      list              a name, then "=" and the value, or nothing where there was no "="
 //!  9 identity    list              "anonymous", or "text" or "integer" and the value
 //! 10 credential  list              every Authorization line
+//! 12 content     list              the method, "name:" and value of each line of its metadata, at last its bytes; of what
+//!                                  is asked for by content, GET and HEAD being one
 //! 13 search      bytes             empty; in keys without the query, for what No-Vary-Search says about it
 //! 14 reduced     list              the canonical No-Vary-Search, then name and value, decoded, of the parameters that are left
 //! 11 vary        list              a name, then the elements of its value; only in keys of variants
@@ -43,6 +45,7 @@ pub(super) enum Tag {
     Identity = 9,
     Credential = 10,
     Vary = 11,
+    Content = 12,
     Search = 13,
     Reduced = 14,
 }

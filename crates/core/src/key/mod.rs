@@ -4,11 +4,13 @@
 //! length-prefixed, so that no two different structures can be written alike; they are stored in the entry and
 //! compared on every read. Two URLs whose digests collide are therefore two misses, never each other's answer.
 //!
-//! The method is no part: GET and HEAD ask for one representation, and no other method is looked up.
+//! GET and HEAD ask for one representation, so the method is no part of most keys. It is where the question is in the
+//! content ([`Key::with_content`]).
 
 mod accept;
 mod build;
 mod canonical;
+mod content;
 mod identity;
 mod jwt;
 mod query;

@@ -144,11 +144,11 @@ fn add(stamps: &mut Vec<Stamp>, more: impl IntoIterator<Item = Stamp>) {
 /// request for a resource.
 fn is_safe(head: &RequestHead) -> bool {
     match head.method() {
-        Method::Get | Method::Head | Method::Options => true,
+        Method::Get | Method::Head | Method::Options | Method::Query => true,
         Method::Delete | Method::Patch | Method::Post | Method::Put => false,
         Method::Other => {
             let name = head.headers().first(":method").unwrap_or_default();
-            [&b"CONNECT"[..], b"QUERY", b"TRACE"].contains(&name)
+            [&b"CONNECT"[..], b"TRACE"].contains(&name)
         }
     }
 }

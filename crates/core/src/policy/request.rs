@@ -13,8 +13,10 @@
 //! If-Match and If-Unmodified-Since are then ignored, as a cache may.
 //!
 //! A range is no part of the key: what is stored is whole, and parts are cut from it ([`super::range`]).
+//!
+//! POST and QUERY are looked up where their content is part of the key, and so is any other request with content.
 
-use crate::config::{CachePolicy, RequestCacheControl};
+use crate::config::{CachePolicy, RequestCacheControl, RequestContent};
 use crate::http::{Method, RequestDirectives, RequestHead};
 use crate::key::Principal;
 use crate::policy::Reason;
@@ -109,12 +111,10 @@ pub fn judge(
     body: RequestBody,
 ) -> RequestVerdict {
     let (outright, unless_cached) = obstacles(head);
+    let content = policy.key.content;
     let outright = outright
-        .or_else(|| method_obstacle(head.method()))
-        .or(match body {
-            RequestBody::Follows => Some(Reason::RequestBody),
-            RequestBody::None => None,
-        });
+        .or_else(|| method_obstacle(head.method(), content))
+        .or_else(|| content_obstacle(head, body, content));
     if let Some(reason) = outright {
         return RequestVerdict::Bypass(reason);
     }
@@ -140,15 +140,18 @@ pub fn judge(
 /// What in the fields stands against a lookup: outright, and only where the origin may be asked instead.
 fn obstacles(head: &RequestHead) -> (Option<Reason>, Option<Reason>) {
     let (mut outright, mut unless_cached) = (None, None);
+    let is_post = head.method() == Method::Post;
     for (name, value) in head.headers().iter() {
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
         if is(b"upgrade") || is(b":protocol") || (is(b":method") && value == b"CONNECT") {
             outright = Some(Reason::Upgrade);
         } else if is(b"content-type") && is_grpc(value) {
             outright = outright.or(Some(Reason::Grpc));
-        } else if is(b"if-match") || is(b"if-unmodified-since") {
+        } else if is(b"if-match") || is(b"if-unmodified-since") || (is_post && is(b"if-none-match"))
+        {
             // "the If-Match and If-Unmodified-Since conditional header fields are not applicable to a cache" RFC 9111
-            // section 4.3.2: the origin may have something to say about them.
+            // section 4.3.2: the origin may have something to say about them. To a POST it answers 412, not 304, where
+            // If-None-Match is false (RFC 9110 section 13.1.2); If-Modified-Since means nothing there (section 13.1.3).
             unless_cached = unless_cached.or(Some(Reason::Precondition));
         }
     }
@@ -163,15 +166,32 @@ fn is_grpc(content_type: &[u8]) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
 }
 
-fn method_obstacle(method: Method) -> Option<Reason> {
-    match method {
-        Method::Get | Method::Head => None,
-        Method::Delete
-        | Method::Options
-        | Method::Other
-        | Method::Patch
-        | Method::Post
-        | Method::Put => Some(Reason::Method),
+fn method_obstacle(method: Method, content: RequestContent) -> Option<Reason> {
+    match (method, content) {
+        (Method::Get | Method::Head, _) | (Method::Post | Method::Query, RequestContent::Key) => {
+            None
+        }
+        (Method::Post | Method::Query, RequestContent::Bypass)
+        | (Method::Delete | Method::Options | Method::Other | Method::Patch | Method::Put, _) => {
+            Some(Reason::Method)
+        }
+    }
+}
+
+fn content_obstacle(
+    head: &RequestHead,
+    body: RequestBody,
+    content: RequestContent,
+) -> Option<Reason> {
+    match (body, content) {
+        (RequestBody::None, _) => None,
+        (RequestBody::Follows, RequestContent::Bypass) => Some(Reason::RequestBody),
+        // Where the proxy leaves 100 to the origin, the client waits for its word, and the origin for the request. (Where
+        // the proxy says it itself, it has taken the field away.)
+        (RequestBody::Follows, RequestContent::Key) => head
+            .headers()
+            .contains("expect")
+            .then_some(Reason::RequestBody),
     }
 }
 
@@ -232,12 +252,13 @@ mod tests {
         let only = ("cache-control", "only-if-cached");
         use RequestVerdict::Bypass;
         #[rustfmt::skip]
-        let rows: [(&str, &str, Fields<'_>, RequestVerdict); 23] = [
+        let rows: [(&str, &str, Fields<'_>, RequestVerdict); 24] = [
             ("plain", "GET", &[], cached),
             ("HEAD", "HEAD", &[], cached),
             ("credentials", "GET", &[("authorization", "Bearer x"), ("cookie", "a=1")], cached),
             ("conditions a cache can judge", "GET", &[("if-none-match", "*"), ("if-modified-since", "x")], cached),
             ("POST", "POST", &[], Bypass(Reason::Method)),
+            ("QUERY", "QUERY", &[], Bypass(Reason::Method)),
             ("get", "get", &[], Bypass(Reason::Method)),
             ("POST, only if cached", "POST", &[only], Bypass(Reason::Method)),
             ("gRPC", "POST", &[("Content-Type", "application/grpc+proto")], Bypass(Reason::Grpc)),
@@ -278,6 +299,39 @@ mod tests {
                 RequestBody::Follows,
             );
             assert_eq!(found, RequestVerdict::Bypass(Reason::RequestBody));
+        }
+    }
+
+    #[test]
+    fn with_content_in_the_key() {
+        use RequestBody::{Follows, None as Empty};
+        use RequestVerdict::Bypass;
+        let mut policy = sample::policy();
+        policy.key.content = RequestContent::Key;
+        let cached = lookup(Demands::Nothing, OnMiss::Forward);
+        let only = ("cache-control", "only-if-cached");
+        let none_match = ("If-None-Match", "*");
+        #[rustfmt::skip]
+        let rows: [(&str, &str, Fields<'_>, RequestBody, RequestVerdict); 13] = [
+            ("GET", "GET", &[], Empty, cached),
+            ("GET with content", "GET", &[], Follows, cached),
+            ("POST", "POST", &[], Follows, cached),
+            ("POST without content", "POST", &[], Empty, cached),
+            ("QUERY", "QUERY", &[], Follows, cached),
+            ("PUT", "PUT", &[], Follows, Bypass(Reason::Method)),
+            ("gRPC", "POST", &[("content-type", "application/grpc")], Follows, Bypass(Reason::Grpc)),
+            ("waits for 100", "POST", &[("Expect", "100-continue")], Follows, Bypass(Reason::RequestBody)),
+            ("POST, If-None-Match", "POST", &[none_match], Follows, Bypass(Reason::Precondition)),
+            ("POST, If-Modified-Since", "POST", &[("if-modified-since", "x")], Follows, cached),
+            ("POST, only if cached", "POST", &[none_match, only], Follows, lookup(Demands::Nothing, OnMiss::GatewayTimeout)),
+            ("QUERY, If-None-Match", "QUERY", &[none_match], Follows, cached),
+            ("QUERY, If-Match", "QUERY", &[("if-match", "*")], Follows, Bypass(Reason::Precondition)),
+        ];
+        for (name, method, fields, body, expected) in rows {
+            let head = head(method, fields);
+            let directives = RequestDirectives::parse(head.headers());
+            let found = judge(&head, &directives, &policy, body);
+            assert_eq!(found, expected, "{name}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::config::{
     CacheErrors, CachePolicy, Heuristic, KeySpec, NoVarySearch, QueryOrder, QuerySpec,
-    RequestCacheControl, RuleHash, SetCookie, StoreIf, Ttl,
+    RequestCacheControl, RequestContent, RuleHash, SetCookie, StoreIf, Ttl,
 };
 use crate::entry::{
     Epoch, FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation,
@@ -31,6 +31,7 @@ pub(super) fn policy() -> CachePolicy {
                 exclude: Vec::new(),
                 order: QueryOrder::Sorted,
             },
+            content: RequestContent::Bypass,
         },
         identity: None,
         store_if: StoreIf::default(),

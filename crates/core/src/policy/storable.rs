@@ -10,7 +10,7 @@
 //! [`judge`] sees the head alone. Whether the body came whole and fits is the capture's to say, and what the operator
 //! asks of it is [`super::store_if::judge_body`].
 
-use crate::config::{CacheErrors, CachePolicy, Limits};
+use crate::config::{CacheErrors, CachePolicy, Limits, RequestContent};
 use crate::entry::{Lifetime, Staleness, Validation};
 use crate::http::{Headers, Method, ResponseDirectives, ResponseHead, decimal, list};
 use crate::policy::freshness::{self, Times};
@@ -64,7 +64,7 @@ fn plan(
     limits: &Limits,
 ) -> Result<Plan, Reason> {
     let directives = ResponseDirectives::parse(&response.headers);
-    check_method(request.method)?;
+    check_method(request.method, policy)?;
     check_status(response.status, &directives)?;
     check_no_store(request, &directives)?;
     sharing::judge(request, response, &directives, policy)?;
@@ -117,16 +117,23 @@ fn allow(holds: bool, otherwise: Reason) -> Result<(), Reason> {
 }
 
 /// "the request method is understood by the cache" RFC 9111 section 3. The response to HEAD has no body to store.
-fn check_method(method: Method) -> Result<(), Reason> {
-    match method {
-        Method::Get => Ok(()),
-        Method::Delete
-        | Method::Head
-        | Method::Options
-        | Method::Other
-        | Method::Patch
-        | Method::Post
-        | Method::Put => Err(Reason::Method),
+///
+/// What a QUERY or POST asks is in its content, so its response is stored where that is part of the key. "The response to
+/// a QUERY method is cacheable; a cache MAY use it to satisfy subsequent QUERY requests" RFC 10008 section 2.7. What RFC
+/// 9110 section 9.3.3 makes of a POST with a Content-Location, a response to later GETs, is not done.
+fn check_method(method: Method, policy: &CachePolicy) -> Result<(), Reason> {
+    match (method, policy.key.content) {
+        (Method::Get, _) | (Method::Post | Method::Query, RequestContent::Key) => Ok(()),
+        (Method::Post | Method::Query, RequestContent::Bypass)
+        | (
+            Method::Delete
+            | Method::Head
+            | Method::Options
+            | Method::Other
+            | Method::Patch
+            | Method::Put,
+            _,
+        ) => Err(Reason::Method),
     }
 }
 
@@ -299,21 +306,27 @@ mod tests {
     }
 
     #[test]
-    fn only_what_get_asked_for_is_stored() {
-        let head = RequestFacts {
-            method: Method::Head,
-            ..PLAIN
-        };
+    fn only_what_get_asked_for_is_stored_or_what_a_content_in_the_key_asked_for() {
+        let policy = sample::policy();
+        let mut keyed = sample::policy();
+        keyed.key.content = RequestContent::Key;
+        for (method, plainly, by_content) in [
+            (Method::Get, None, None),
+            (Method::Head, Some(Reason::Method), Some(Reason::Method)),
+            (Method::Post, Some(Reason::Method), None),
+            (Method::Put, Some(Reason::Method), Some(Reason::Method)),
+            (Method::Query, Some(Reason::Method), None),
+        ] {
+            let request = RequestFacts { method, ..PLAIN };
+            let found = |policy| reason(request, 200, &[FRESH], policy);
+            assert_eq!((found(&policy), found(&keyed)), (plainly, by_content));
+        }
         let secret = RequestFacts {
             no_store: true,
             ..PLAIN
         };
-        let policy = sample::policy();
-        assert_eq!(reason(head, 200, &[FRESH], &policy), Some(Reason::Method));
-        assert_eq!(
-            reason(secret, 200, &[FRESH], &policy),
-            Some(Reason::NoStore)
-        );
+        let found = reason(secret, 200, &[FRESH], &policy);
+        assert_eq!(found, Some(Reason::NoStore));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! What the client already has: its preconditions against a stored response (RFC 9111 section 4.3.2).
 //!
-//! Only If-None-Match and If-Modified-Since are a cache's to judge, and only for GET and HEAD, which alone get here;
-//! a request with others is not looked up ([`super::request`]). The origin is not asked anything here.
+//! Only If-None-Match and If-Modified-Since are a cache's to judge, and only for GET and HEAD, and for QUERY, to which they
+//! apply as to a GET of the query's result (RFC 10008 section 2.6). A POST has none here: If-None-Match has sent it to the
+//! origin, and so have the others every request ([`super::request`]). The origin is not asked anything here.
 //!
 //! Stored responses always have a Date ([`super::fields`]), so a modification date is never made up.
 
 use md5::{Digest, Md5};
 
-use crate::http::{EntityTag, Headers, RequestHead, list};
+use crate::http::{EntityTag, Headers, Method, RequestHead, list};
 use crate::time::{Timestamp, parse_http_date};
 
 /// The preconditions of a request that a cache can judge; which of the two counts is already decided.
@@ -31,6 +32,15 @@ pub enum Condition {
 impl Preconditions {
     /// Captures a request's preconditions; `None`, and no allocation, where there are none that count.
     pub fn of(head: &RequestHead) -> Option<Self> {
+        match head.method() {
+            Method::Get | Method::Head | Method::Query => {}
+            Method::Delete
+            | Method::Options
+            | Method::Other
+            | Method::Patch
+            | Method::Post
+            | Method::Put => return None,
+        }
         let headers = head.headers();
         let mut lines = headers.all("if-none-match");
         if let Some(first) = lines.next() {
@@ -45,7 +55,7 @@ impl Preconditions {
         }
         // "A recipient MUST ignore the If-Modified-Since header field if the received field value is not a valid
         // HTTP-date, the field value has more than one member, or if the request method is neither GET nor HEAD." RFC
-        // 9110 section 13.1.3.
+        // 9110 section 13.1.3, which is older than QUERY.
         let since = headers.only("if-modified-since")?;
         parse_http_date(since).map(Self::ModifiedSince)
     }
