@@ -2,21 +2,21 @@
 
 use std::net::SocketAddr;
 
-use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http;
 
 use super::{ClientError, Protocol};
+use crate::body::{Content, ScriptedBody, Step};
 
 /// A request to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Request {
     method: String,
     path: String,
     authority: Option<String>,
     headers: Vec<(String, Vec<u8>)>,
-    body: Bytes,
+    body: Content,
 }
 
 impl Request {
@@ -28,7 +28,7 @@ impl Request {
             path: path.to_owned(),
             authority: None,
             headers: Vec::new(),
-            body: Bytes::new(),
+            body: Content::Whole(Bytes::new()),
         }
     }
 
@@ -56,7 +56,14 @@ impl Request {
     /// Sends a body, with its length.
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = body.into();
+        self.body = Content::Whole(body.into());
+        self
+    }
+
+    /// Sends a body without its length, in these steps.
+    #[must_use]
+    pub fn steps(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
+        self.body = Content::Steps(steps.into_iter().collect());
         self
     }
 
@@ -74,13 +81,15 @@ impl Request {
         for (name, value) in self.headers {
             builder = builder.header(name, value);
         }
-        builder
-            .body(Full::new(self.body))
-            .map_err(ClientError::Malformed)
+        let body = ScriptedBody::new(self.body);
+        if let Some(names) = body.trailer_names() {
+            builder = builder.header("trailer", names);
+        }
+        builder.body(body).map_err(ClientError::Malformed)
     }
 }
 
-pub(super) type Outgoing = http::Request<Full<Bytes>>;
+pub(super) type Outgoing = http::Request<ScriptedBody>;
 
 /// A complete response.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ mod message;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper::http;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::body::ScriptedBody;
 pub use error::ClientError;
 pub use message::{Answer, Fields, Request};
 
@@ -42,8 +43,8 @@ pub struct Client {
 
 #[derive(Debug)]
 enum Sender {
-    Http1(http1::SendRequest<Full<Bytes>>),
-    Http2(http2::SendRequest<Full<Bytes>>),
+    Http1(http1::SendRequest<ScriptedBody>),
+    Http2(http2::SendRequest<ScriptedBody>),
 }
 
 impl Client {

@@ -16,6 +16,16 @@ pub struct Wasm {
     configuration: String,
     vm_id: String,
     environment: Vec<(String, String)>,
+    held_head: HeldHead,
+}
+
+/// What a filter stops that holds a request's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HeldHead {
+    /// The head alone.
+    Head,
+    /// All that comes behind it, too: Envoy's default.
+    Everything,
 }
 
 impl Wasm {
@@ -29,7 +39,15 @@ impl Wasm {
             configuration: configuration.to_owned(),
             vm_id: "larder".to_owned(),
             environment: Vec::new(),
+            held_head: HeldHead::Head,
         }
+    }
+
+    /// Leaves `allow_on_headers_stop_iteration` out: who holds a head gets no body.
+    #[must_use]
+    pub fn held_heads_stop_bodies(mut self) -> Self {
+        self.held_head = HeldHead::Everything;
+        self
     }
 
     /// Another `vm_id`: what does not share one shares no data.
@@ -67,7 +85,7 @@ impl Wasm {
                     "value": self.configuration,
                 },
                 "failure_policy": "FAIL_RELOAD",
-                "allow_on_headers_stop_iteration": true,
+                "allow_on_headers_stop_iteration": self.held_head == HeldHead::Head,
             },
         }})
     }
@@ -121,6 +139,7 @@ pub struct Listener {
     target: Target,
     filters: Vec<HttpFilter>,
     response_headers: Vec<(String, String)>,
+    buffer_limit: Option<u32>,
 }
 
 impl Listener {
@@ -132,7 +151,15 @@ impl Listener {
             target,
             filters: Vec::new(),
             response_headers: Vec::new(),
+            buffer_limit: None,
         }
+    }
+
+    /// How many bytes Envoy keeps for a connection, in place of its 1 MiB.
+    #[must_use]
+    pub fn buffer_limit(mut self, bytes: u32) -> Self {
+        self.buffer_limit = Some(bytes);
+        self
     }
 
     /// Passes everything to a cluster.
@@ -184,7 +211,7 @@ impl Listener {
             "http_filters": filters,
             "route_config": {"name": self.name, "virtual_hosts": [host]},
         });
-        json!({
+        let mut listener = json!({
             "name": self.name,
             "stat_prefix": self.name,
             "address": address(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
@@ -192,7 +219,11 @@ impl Listener {
                 "name": "envoy.filters.network.http_connection_manager",
                 "typed_config": manager,
             }]}],
-        })
+        });
+        if let Some(bytes) = self.buffer_limit {
+            listener["per_connection_buffer_limit_bytes"] = bytes.into();
+        }
+        listener
     }
 
     fn route(&self) -> Value {

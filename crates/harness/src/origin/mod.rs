@@ -22,9 +22,11 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::body::ScriptedBody;
+pub use crate::body::{Gate, Step};
 use crate::client::Fields;
 pub use raw::RawOrigin;
-pub use reply::{Gate, Reply, ReplyBody, Step};
+pub use reply::Reply;
 pub use script::Origin;
 
 const MAX_REQUEST_BODY: usize = 16 << 20;
@@ -40,6 +42,8 @@ pub struct Received {
     pub headers: Fields,
     /// The body; empty when it broke off or was longer than 16 MiB.
     pub body: Bytes,
+    /// The trailer fields.
+    pub trailers: Fields,
 }
 
 impl Received {
@@ -130,15 +134,23 @@ async fn serve(stream: TcpStream, handler: Arc<impl Handler>) {
         .await;
 }
 
-async fn answer(request: Request<Incoming>, handler: &impl Handler) -> Response<ReplyBody> {
+async fn answer(request: Request<Incoming>, handler: &impl Handler) -> Response<ScriptedBody> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, MAX_REQUEST_BODY).collect().await;
+    let (body, trailers) = match body {
+        Ok(body) => {
+            let trailers = body.trailers().map(Fields::from_map);
+            (body.to_bytes(), trailers.unwrap_or_default())
+        }
+        Err(_) => (Bytes::new(), Fields::default()),
+    };
     let target = head.uri.path_and_query();
     let received = Received {
         method: head.method.to_string(),
         path: target.map_or_else(|| head.uri.to_string(), ToString::to_string),
         headers: Fields::from_map(&head.headers),
-        body: body.map(|body| body.to_bytes()).unwrap_or_default(),
+        body,
+        trailers,
     };
     handler.reply(&received).send().await
 }
