@@ -57,8 +57,10 @@ pub(crate) enum MetricKind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MetricId(u32);
 
+const REQUEST_BODY: u32 = 0;
 const RESPONSE_BODY: u32 = 1;
 const PLUGIN_CONFIGURATION: u32 = 7;
+const REQUEST: u32 = 0;
 const NO_GRPC_STATUS: i32 = -1;
 
 #[link(wasm_import_module = "env")]
@@ -70,6 +72,7 @@ unsafe extern "C" {
         value: *const u8,
         value_len: usize,
     ) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
     fn proxy_get_buffer_bytes(
         buffer: u32,
@@ -115,6 +118,7 @@ unsafe extern "C" {
         pairs_len: usize,
         grpc_status: i32,
     ) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_set_shared_data(
         key: *const u8,
         key_len: usize,
@@ -208,6 +212,23 @@ fn remove_header(map: HeaderMap, name: &str) -> Result<(), HostError> {
 /// Up to `max` bytes of the response body's current chunk.
 pub(crate) fn response_chunk(max: usize) -> Result<Vec<u8>, HostError> {
     buffer(RESPONSE_BODY, max)
+}
+
+/// Up to `max` bytes of the request's body: of all that a pause has kept of it.
+pub(crate) fn request_body(max: usize) -> Result<Vec<u8>, HostError> {
+    match buffer(REQUEST_BODY, max) {
+        Err(HostError::NOT_FOUND) => Ok(Vec::new()), // nothing has come
+        read => read,
+    }
+}
+
+/// Lets a request go on that a callback of its stream has held; once for each time it is held. The host does it when the
+/// current callback is over. Until then, other calls are made in the name of that stream.
+pub(crate) fn resume_request(stream: u32) -> Result<(), HostError> {
+    // SAFETY: no pointers; a number that is no stream's is refused.
+    check(unsafe { proxy_set_effective_context(stream) })?;
+    // SAFETY: no pointers.
+    check(unsafe { proxy_continue_stream(REQUEST) })
 }
 
 /// The plugin's configuration.

@@ -84,7 +84,7 @@ impl RootContext for Root {
         }
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         // The SDK panics on `None`, so without a configuration the stream passes.
         let Some(plugin) = &self.plugin else {
             return Some(Box::new(Transparent));
@@ -95,7 +95,7 @@ impl RootContext for Root {
             worker.capture_budget(),
             Rc::clone(&worker) as Rc<dyn Epochs>,
         );
-        Some(Box::new(Stream::new(exchange, worker)))
+        Some(Box::new(Stream::new(context_id, exchange, worker)))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, Effect, Event, Exchange, ResponseBody, Step, Verdict,
+    Answer, Arrival, Arriving, Effect, Event, Exchange, Full, Presence, ResponseBody, Step, Unheld,
+    Verdict,
 };
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
@@ -15,12 +16,24 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use crate::host::{self, HeaderMap, HostError};
-use crate::worker::Worker;
+use crate::worker::{Seat, Worker};
 
 /// One exchange on this worker.
 pub(crate) struct Stream {
+    id: u32,
     exchange: Exchange,
     worker: Rc<Worker>,
+    /// While the request's head is held and nothing has come of its body.
+    seat: Option<Seat>,
+}
+
+/// What has come of a request's body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Some of it, and more comes.
+    Another,
+    /// The rest.
+    Last,
 }
 
 /// The proxy's attributes of this stream, read when asked for.
@@ -33,9 +46,14 @@ impl Attributes for HostAttributes {
 }
 
 impl Stream {
-    /// An exchange that has not begun.
-    pub(crate) fn new(exchange: Exchange, worker: Rc<Worker>) -> Self {
-        Self { exchange, worker }
+    /// An exchange that has not begun, on the stream that the host knows by this number.
+    pub(crate) fn new(id: u32, exchange: Exchange, worker: Rc<Worker>) -> Self {
+        Self {
+            id,
+            exchange,
+            worker,
+            seat: None,
+        }
     }
 
     fn request(&mut self, body: RequestBody) -> Result<Action, HostError> {
@@ -47,7 +65,49 @@ impl Stream {
             attributes: &HostAttributes,
         };
         let step = self.exchange.on(Event::Request(arrival), now);
+        let action = self.obey(step, now)?;
+        if self.exchange.held_request().is_none() {
+            return Ok(action);
+        }
+        match self.worker.seat(self.id, now) {
+            Ok(seat) => {
+                self.seat = Some(seat);
+                Ok(action)
+            }
+            Err(Full) => self.unheld(Unheld::Full, now),
+        }
+    }
+
+    fn unheld(&mut self, why: Unheld, now: Timestamp) -> Result<Action, HostError> {
+        let step = self.exchange.on(Event::Unheld(why), now);
         self.obey(step, now)
+    }
+
+    /// The first word of what follows the request's head; a request that did not wait for it is told so.
+    fn take_seat_back(&mut self, now: Timestamp) -> Result<(), HostError> {
+        match self.seat.take().map(Seat::leave) {
+            Some(Presence::LetGo) => self.unheld(Unheld::Overdue, now).map(drop),
+            Some(Presence::Here) | None => Ok(()),
+        }
+    }
+
+    /// Something comes behind the request's head.
+    fn request_body(&mut self, part: Part) -> Result<Action, HostError> {
+        if self.exchange.held_request().is_none() {
+            return Ok(Action::Continue);
+        }
+        let now = host::now()?;
+        self.take_seat_back(now)?;
+        match (self.exchange.held_request(), part) {
+            (None, _) => Ok(Action::Continue),
+            (Some(_), Part::Another) => Ok(Action::Pause),
+            (Some(announced), Part::Last) => {
+                // One more would show that the announcement is wrong.
+                let body = host::request_body(announced.saturating_add(1))?;
+                let step = self.exchange.on(Event::RequestBody(&body), now);
+                self.obey(step, now)
+            }
+        }
     }
 
     /// The core asks for at most four keys, and for none twice: what No-Vary-Search says of the path, what that leads to,
@@ -64,6 +124,9 @@ impl Stream {
     }
 
     fn response(&mut self, body: ResponseBody) -> Result<Action, HostError> {
+        if self.seat.is_some() {
+            self.take_seat_back(host::now()?)?;
+        }
         if !self.exchange.wants_response() {
             return Ok(Action::Continue);
         }
@@ -117,6 +180,7 @@ impl Stream {
     fn obey(&mut self, step: Step<'_>, now: Timestamp) -> Result<Action, HostError> {
         let action = match step.verdict {
             Verdict::Continue => Action::Continue,
+            Verdict::Hold => Action::Pause,
             Verdict::Lookup(key) => self.look_up(&key, now)?,
             Verdict::Reply(reply) => {
                 host::send_response(reply.status, &reply.pairs, &reply.body, reply.details)?;
@@ -176,6 +240,17 @@ impl HttpContext for Stream {
         self.survive(outcome)
     }
 
+    fn on_http_request_body(&mut self, _size: usize, ended: bool) -> Action {
+        let part = if ended { Part::Last } else { Part::Another };
+        let outcome = self.request_body(part);
+        self.survive(outcome)
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        let outcome = self.request_body(Part::Last);
+        self.survive(outcome)
+    }
+
     fn on_http_response_headers(&mut self, _count: usize, ended: bool) -> Action {
         let body = if ended {
             ResponseBody::None
@@ -197,6 +272,7 @@ impl HttpContext for Stream {
     }
 
     fn on_log(&mut self) {
+        self.seat = None;
         if self.exchange.wanted_body().is_some()
             && let Ok(now) = host::now()
         {

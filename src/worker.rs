@@ -11,7 +11,7 @@ use std::rc::Rc;
 use larder_core::config::Config;
 use larder_core::entry::{Epoch, Stamp, Stamps};
 use larder_core::epoch::{Currency, Epochs};
-use larder_core::exchange::{Candidate, CaptureBudget};
+use larder_core::exchange::{Candidate, CaptureBudget, Full, Presence, WaitingRoom};
 use larder_core::key::Key;
 use larder_core::report::Counter;
 use larder_core::tier::{
@@ -28,12 +28,34 @@ thread_local! {
     static WORKER: OnceCell<Rc<Worker>> = const { OnceCell::new() };
 }
 
+/// A stream's place among those that wait for the first word of their body; it is free again when this is dropped.
+pub(crate) struct Seat {
+    worker: Rc<Worker>,
+    stream: u32,
+}
+
+impl Seat {
+    /// The stream has something else to do now.
+    pub(crate) fn leave(self) -> Presence {
+        self.worker.leave(self.stream)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let _ = self.worker.leave(self.stream); // again, if it has left
+    }
+}
+
 /// What all streams of one worker share.
 pub(crate) struct Worker {
     tier: RefCell<SharedTier>,
     epochs: RefCell<EpochLog>,
     budget: Rc<CaptureBudget>,
     metrics: Metrics,
+    waiting: RefCell<WaitingRoom>,
+    /// Whether the log already says that held requests got no body.
+    told_of_waiting: Cell<bool>,
     /// Whether the log already says that the configured slots are not those in force.
     told: Cell<bool>,
 }
@@ -51,6 +73,7 @@ impl Worker {
             );
             worker.told.set(false);
         }
+        worker.told_of_waiting.set(false);
         worker
     }
 
@@ -65,6 +88,8 @@ impl Worker {
             epochs: RefCell::new(EpochLog::new(random())),
             budget: CaptureBudget::new(config.limits.capture_bytes),
             metrics: Metrics::define(),
+            waiting: RefCell::default(),
+            told_of_waiting: Cell::new(false),
             told: Cell::new(false),
         }
     }
@@ -118,12 +143,58 @@ impl Worker {
         }
     }
 
-    /// Keeps the lease, repairs and sweeps: a bounded step of each.
+    /// A place for a stream whose head is held, until its body begins.
+    pub(crate) fn seat(self: &Rc<Self>, stream: u32, now: Timestamp) -> Result<Seat, Full> {
+        let mut waiting = self.waiting.try_borrow_mut().map_err(|_| Full)?;
+        waiting.enter(stream, now)?;
+        Ok(Seat {
+            worker: Rc::clone(self),
+            stream,
+        })
+    }
+
+    fn leave(&self, stream: u32) -> Presence {
+        match self.waiting.try_borrow_mut() {
+            Ok(mut waiting) => waiting.leave(stream),
+            Err(_) => Presence::LetGo, // no borrow outlives a call, so this is not taken
+        }
+    }
+
+    /// Keeps the lease, repairs and sweeps: a bounded step of each. Last, because of what [`host::resume_request`] does to
+    /// the calls behind it, some of those are let go that have waited too long.
     pub(crate) fn tick(&self) {
         if let Ok(mut epochs) = self.epochs.try_borrow_mut() {
             epochs.doubt();
         }
-        let (Ok(now), Ok(mut tier)) = (host::now(), self.tier.try_borrow_mut()) else {
+        let Ok(now) = host::now() else {
+            return;
+        };
+        self.maintain(now);
+        self.let_go(now);
+    }
+
+    fn let_go(&self, now: Timestamp) {
+        let Ok(overdue) = self
+            .waiting
+            .try_borrow_mut()
+            .map(|mut waiting| waiting.overdue(now))
+        else {
+            return;
+        };
+        if !overdue.is_empty() && !self.told_of_waiting.replace(true) {
+            host::log(
+                LogLevel::Warn,
+                "larder: a request was held for its body, and nothing came of it for 5 seconds. Where that is so with every \
+                 request, `allow_on_headers_stop_iteration: true` is missing where Envoy loads this filter",
+            );
+        }
+        for stream in overdue {
+            self.tolerate(host::resume_request(stream));
+        }
+    }
+
+    fn maintain(&self, now: Timestamp) {
+        let Ok(mut tier) = self.tier.try_borrow_mut() else {
             return;
         };
         let report = tier.tick(&SharedData, &self.metrics, now);

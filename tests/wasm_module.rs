@@ -18,6 +18,7 @@ const LARGEST: usize = 1024 * 1024;
 /// What the filter calls (`src/host.rs`). One that appears here is a decision.
 const OURS: &[&str] = &[
     "proxy_add_header_map_value",
+    "proxy_continue_stream",
     "proxy_define_metric",
     "proxy_get_buffer_bytes",
     "proxy_get_current_time_nanoseconds",
@@ -31,6 +32,7 @@ const OURS: &[&str] = &[
     "proxy_remove_header_map_value",
     "proxy_replace_header_map_value",
     "proxy_send_local_response",
+    "proxy_set_effective_context",
     "proxy_set_shared_data",
     "proxy_set_tick_period_milliseconds",
 ];
@@ -39,7 +41,6 @@ const OURS: &[&str] = &[
 const OF_THE_SDK: &[&str] = &[
     "proxy_call_foreign_function",
     "proxy_close_stream",
-    "proxy_continue_stream",
     "proxy_dequeue_shared_queue",
     "proxy_done",
     "proxy_enqueue_shared_queue",
@@ -54,7 +55,6 @@ const OF_THE_SDK: &[&str] = &[
     "proxy_register_shared_queue",
     "proxy_resolve_shared_queue",
     "proxy_set_buffer_bytes",
-    "proxy_set_effective_context",
     "proxy_set_header_map_pairs",
     "proxy_set_property",
 ];
@@ -78,7 +78,9 @@ const EXPORTS: &[&str] = &[
     "proxy_on_delete",
     "proxy_on_log",
     "proxy_on_memory_allocate",
+    "proxy_on_request_body",
     "proxy_on_request_headers",
+    "proxy_on_request_trailers",
     "proxy_on_response_body",
     "proxy_on_response_headers",
     "proxy_on_response_trailers",

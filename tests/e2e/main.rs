@@ -14,6 +14,7 @@
 mod bounds;
 mod conditional;
 mod configuration;
+mod content;
 mod hostile;
 mod invalidation;
 mod isolation;

@@ -299,12 +299,11 @@ mod tests {
     }
 
     #[test]
-    fn a_post_is_safe_where_the_operator_says_so() {
+    fn a_post_is_a_question_where_the_operator_says_so() {
         let config = Config::parse(include_bytes!("../../tests/data/full.json")).unwrap();
         let (search, profile) = (policy(&config.rules[4]), policy(&config.rules[3]));
-        assert!(search.is_safe(Method::Post) && !profile.is_safe(Method::Post));
-        assert!(profile.is_safe(Method::Query) && profile.is_safe(Method::Get));
-        assert!(!search.is_safe(Method::Put) && !search.is_safe(Method::Other));
+        assert!(search.is_question(Method::Post) && !profile.is_question(Method::Post));
+        assert!(!search.is_question(Method::Put) && !search.is_question(Method::Other));
     }
 
     #[test]

@@ -54,18 +54,10 @@ pub struct CachePolicy {
 }
 
 impl CachePolicy {
-    /// Whether a request with this method asks for nothing but an answer, so that the answer says nothing about what
-    /// else is stored under the target (RFC 9111 section 4.4 is about all others).
-    ///
-    /// A POST is taken for safe where it is looked up: else each one that is not answered from the cache would
-    /// invalidate the target's GET.
-    pub fn is_safe(&self, method: Method) -> bool {
-        match method {
-            // "GET, HEAD, OPTIONS, and TRACE" are safe by RFC 9110 section 9.2.1, QUERY by RFC 10008 section 2.
-            Method::Get | Method::Head | Method::Options | Method::Query => true,
-            Method::Post => self.key.content == RequestContent::Key,
-            Method::Delete | Method::Other | Method::Patch | Method::Put => false,
-        }
+    /// Whether the operator says that a request with this method changes nothing, although the method does not: then it
+    /// is no write (RFC 9111 section 4.4), also where it is not looked up.
+    pub fn is_question(&self, method: Method) -> bool {
+        method == Method::Post && self.key.content == RequestContent::Key
     }
 }
 

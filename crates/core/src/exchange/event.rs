@@ -14,10 +14,23 @@ pub enum Event<'a> {
     Chunk(&'a [u8]),
     /// The client's request has arrived.
     Request(Arrival<'a>),
+    /// The body of a request that is held is here: all of it.
+    RequestBody(&'a [u8]),
     /// A response's head is on its way to the client.
     Response(Arriving<'a>),
     /// The response is complete, with or without trailers.
     ResponseEnded,
+    /// A request that was to be held goes on.
+    Unheld(Unheld),
+}
+
+/// Why a request is not held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unheld {
+    /// As many are held as may be.
+    Full,
+    /// Nothing came of its body in time.
+    Overdue,
 }
 
 /// A request's head, as it arrived.

@@ -3,9 +3,10 @@
 //! ```text
 //!                    ┌─ bypass ─▶ Passing
 //! Idle ── Request ───┤                        ┌─ fresh ─▶ Serving
-//!                    └─▶ Looking ── Answer ───┤                          ┌─ confirmed ─▶ Serving
-//!                          ▲   └ another key ┐└─▶ Forwarding ── Response ─┼─ not stored ─▶ Passing
-//!                          └─────────────────┘                           └─▶ Capturing ── ended ─▶ Passing
+//!          │         └─▶ Looking ── Answer ───┤                          ┌─ confirmed ─▶ Serving
+//!       content          ▲ ▲   └ another key ┐└─▶ Forwarding ── Response ─┼─ not stored ─▶ Passing
+//!       in the key       │ └─────────────────┘                           └─▶ Capturing ── ended ─▶ Passing
+//!          └─▶ Holding ──┘
 //! Idle ── a write ─▶ Writing ── Response: invalidate ─▶ Passing
 //! ```
 //!
@@ -17,9 +18,11 @@ mod budget;
 mod capture;
 mod event;
 mod head;
+mod hold;
 mod incomplete;
 mod multipart;
 mod partial;
+mod refusal;
 mod request;
 mod response;
 mod search;
@@ -28,6 +31,7 @@ mod step;
 mod store;
 mod union;
 mod validate;
+mod waiting;
 mod write;
 
 use std::mem;
@@ -41,9 +45,11 @@ use crate::report::{Annotation, Counter, Line};
 use crate::time::Timestamp;
 
 pub use budget::CaptureBudget;
-pub use event::{Answer, Arrival, Arriving, Event, ResponseBody};
+pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld};
 pub use step::{Candidate, Effect, Reply, Step, Verdict};
+pub use waiting::{Full, Presence, WaitingRoom};
 
+use hold::Holding;
 use request::Looking;
 use response::Forwarding;
 use store::Capturing;
@@ -71,6 +77,8 @@ enum State {
     Capturing(Box<Capturing>),
     /// The request is on its way to the origin, and the response may be stored.
     Forwarding(Box<Forwarding>),
+    /// The request waits for its body, which is part of the key.
+    Holding(Box<Holding>),
     /// Nothing has happened yet.
     Idle,
     /// The tiers have been asked.
@@ -119,6 +127,10 @@ impl Exchange {
         let around = &self.surroundings;
         let (next, step) = match (state, event) {
             (State::Idle, Event::Request(arrival)) => request::begin(around, arrival, now),
+            (State::Holding(holding), Event::RequestBody(content)) => {
+                holding.complete(around, content, now)
+            }
+            (State::Holding(_), Event::Unheld(why)) => hold::let_go(why),
             (State::Looking(looking), Event::Answer(answer)) => {
                 looking.answered(around, answer, now)
             }
@@ -148,6 +160,7 @@ impl Exchange {
                 true
             }
             State::Capturing(_)
+            | State::Holding(_)
             | State::Idle
             | State::Looking(_)
             | State::Passing(Passage::Silent)
@@ -161,6 +174,21 @@ impl Exchange {
         match &self.state {
             State::Capturing(capturing) => Some(capturing.capture.room().saturating_add(1)),
             State::Forwarding(_)
+            | State::Holding(_)
+            | State::Idle
+            | State::Looking(_)
+            | State::Passing(_)
+            | State::Serving
+            | State::Writing(_) => None,
+        }
+    }
+
+    /// How long the body is for which the request is held; `None` when it is not held.
+    pub fn held_request(&self) -> Option<usize> {
+        match &self.state {
+            State::Holding(holding) => Some(holding.announced()),
+            State::Capturing(_)
+            | State::Forwarding(_)
             | State::Idle
             | State::Looking(_)
             | State::Passing(_)
@@ -179,7 +207,12 @@ impl Exchange {
 fn surprised(state: State, event: &Event<'_>) -> State {
     match event {
         Event::Aborted | Event::ResponseEnded => State::done(),
-        Event::Answer(_) | Event::Chunk(_) | Event::Request(_) | Event::Response(_) => state,
+        Event::Answer(_)
+        | Event::Chunk(_)
+        | Event::Request(_)
+        | Event::RequestBody(_)
+        | Event::Response(_)
+        | Event::Unheld(_) => state,
     }
 }
 

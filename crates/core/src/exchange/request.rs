@@ -5,16 +5,17 @@ use std::rc::Rc;
 
 use super::budget::Hold;
 use super::event::{Answer, Arrival};
+use super::hold;
+use super::refusal::{Refusal, ambiguity, refused};
 use super::response::{Basis, Forwarding, Known};
 use super::search::Trail;
 use super::serve::{self, Found, Warrant};
 use super::validate::Question;
-use super::write::Writing;
 use super::{Effect, Passage, State, Step, Surroundings};
 use crate::config::{CachePolicy, PolicyId, Selection};
 use crate::entry::{Epoch, Payload, SearchRecord, StoredResponse, Variants};
-use crate::http::{Headers, Method, RequestDirectives, RequestHead, Target, TargetError};
-use crate::key::{Attributes, Key, KeyError, KeyParts, Search};
+use crate::http::{Headers, Method, RequestDirectives, RequestHead, Target};
+use crate::key::{Attributes, BuiltKey, Key, KeyError, KeyParts, Search};
 use crate::policy::Reason;
 use crate::policy::invalidation::Write;
 use crate::policy::request::{self, Lookup, OnMiss, RequestBody, RequestFacts, RequestVerdict};
@@ -38,9 +39,11 @@ pub(super) struct Subject {
 
 impl Subject {
     /// About how many bytes of memory it takes.
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         let search = self.search.as_ref().map_or(0, Search::size);
-        self.head.headers().size().saturating_add(search)
+        let key = self.key.canonical().len();
+        let head = self.head.headers().size();
+        head.saturating_add(key).saturating_add(search)
     }
 }
 
@@ -68,13 +71,6 @@ enum Place {
     Variant(Variants),
 }
 
-/// Why a request is not looked up.
-enum Refusal {
-    Bypass(Reason),
-    /// No rule matches, and unmatched requests are left alone.
-    NoRule,
-}
-
 /// Takes the request in.
 pub(super) fn begin<'a>(
     around: &Surroundings,
@@ -91,25 +87,9 @@ pub(super) fn begin<'a>(
     };
     let write = Write::of(&head, &around.config);
     match prepare(around, head, body, attributes, now) {
-        Ok(mut looking) => {
-            let step = Step::lookup(looking.first_key(around));
-            (State::Looking(Box::new(looking)), step)
-        }
+        Ok(looking) => hold::begin(around, looking, body),
         Err(refusal) => refused(around, refusal, write),
     }
-}
-
-fn refused<'a>(around: &Surroundings, refusal: Refusal, write: Option<Write>) -> (State, Step<'a>) {
-    let (passage, reason) = match refusal {
-        Refusal::Bypass(reason) => (Passage::Annotated(Annotation::Bypass(reason)), reason),
-        Refusal::NoRule => (Passage::Silent, Reason::NoRule),
-    };
-    let state = match write {
-        None => State::Passing(passage),
-        Some(write) => Writing::begin(around, write, passage),
-    };
-    let effects = vec![Effect::Count(Counter::Bypassed(reason))];
-    (state, Step::continue_with(effects))
 }
 
 fn prepare(
@@ -126,24 +106,19 @@ fn prepare(
         Selection::Bypass(_) => return Err(Refusal::Bypass(Reason::RuleBypass)),
         Selection::Unmatched => return Err(Refusal::NoRule),
     };
-    let directives = RequestDirectives::parse(head.headers());
-    let lookup = match request::judge(&head, &directives, selected.policy, body) {
-        RequestVerdict::Lookup(lookup) => lookup,
-        RequestVerdict::Bypass(reason) => return Err(Refusal::Bypass(reason)),
+    let refusal = match selected.policy.is_question(head.method()) {
+        true => Refusal::Question,
+        false => Refusal::Bypass,
     };
-    let built = Key::build(KeyParts {
+    let parts = KeyParts {
         head: &head,
         target: &target,
         policy: selected.policy,
         captures: &selected.captures,
         attributes,
         max_key_bytes: around.config.limits.max_key_bytes,
-    })
-    .map_err(|error| match error {
-        KeyError::IdentityInvalid => Refusal::Bypass(Reason::IdentityInvalid),
-        KeyError::Authority | KeyError::TooLong => Refusal::Bypass(Reason::KeyInvalid),
-    })?;
-    let facts = RequestFacts::of(&head, &directives, built.principal);
+    };
+    let (lookup, facts, built) = identify(parts, body).map_err(refusal)?;
     let subject = Subject {
         policy: selected.id,
         facts,
@@ -162,18 +137,23 @@ fn prepare(
     })
 }
 
-/// Why a target is not looked up: other servers might read it in another way, or it is just too long.
-fn ambiguity(error: TargetError) -> Reason {
-    match error {
-        TargetError::Backslash
-        | TargetError::BrokenEscape
-        | TargetError::ControlByte
-        | TargetError::DotSegment
-        | TargetError::Fragment
-        | TargetError::NotAPath
-        | TargetError::NotAscii => Reason::AmbiguousPath,
-        TargetError::TooLong => Reason::KeyInvalid,
-    }
+/// How a request is looked up, and where.
+fn identify(
+    parts: KeyParts<'_>,
+    body: RequestBody,
+) -> Result<(Lookup, RequestFacts, BuiltKey), Reason> {
+    let head = parts.head;
+    let directives = RequestDirectives::parse(head.headers());
+    let lookup = match request::judge(head, &directives, parts.policy, body) {
+        RequestVerdict::Lookup(lookup) => lookup,
+        RequestVerdict::Bypass(reason) => return Err(reason),
+    };
+    let built = Key::build(parts).map_err(|error| match error {
+        KeyError::IdentityInvalid => Reason::IdentityInvalid,
+        KeyError::Authority | KeyError::TooLong => Reason::KeyInvalid,
+    })?;
+    let facts = RequestFacts::of(head, &directives, built.principal);
+    Ok((lookup, facts, built))
 }
 
 /// Whether what another rule kept may be something that this one would not have kept: its 304 says nothing about the
@@ -183,6 +163,18 @@ fn is_bound_to_its_rule(stored: &Headers, policy: &CachePolicy) -> bool {
 }
 
 impl Looking {
+    /// Asks the tiers.
+    pub(super) fn ask_tiers<'a>(mut self, around: &Surroundings) -> (State, Step<'a>) {
+        let step = Step::lookup(self.first_key(around));
+        (State::Looking(Box::new(self)), step)
+    }
+
+    /// It stands under another key than was thought.
+    pub(super) fn rename(&mut self, key: Key) {
+        self.subject.key = Rc::new(key);
+        self.primary = Rc::clone(&self.subject.key);
+    }
+
     /// The key that the tiers are asked for first.
     fn first_key(&mut self, around: &Surroundings) -> Rc<Key> {
         let max = around.config.limits.max_key_bytes;
@@ -348,6 +340,12 @@ impl Looking {
         stored: StoredResponse<'_>,
         headers: Headers,
     ) -> (State, Step<'a>) {
+        // A POST is no conditional request: "the origin server MUST respond with [...] the 412 (Precondition Failed) status
+        // code for all other request methods" than GET and HEAD, RFC 9110 section 13.1.2. QUERY is like GET (RFC 10008
+        // section 2.6).
+        if self.subject.head.method() == Method::Post {
+            return self.forward(around, forward);
+        }
         let question = match Question::about(stored, headers, &around.budget) {
             Ok(question) => question,
             Err(_) => return self.forward(around, forward),

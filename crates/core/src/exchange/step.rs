@@ -23,6 +23,8 @@ pub struct Step<'a> {
 pub enum Verdict<'a> {
     /// It goes on its way.
     Continue,
+    /// The request waits, and so does what comes of its body, until all of that is here.
+    Hold,
     /// The tiers are asked for this key, and the answer comes back as an event.
     Lookup(Rc<Key>),
     /// The request is answered here.
@@ -90,6 +92,14 @@ impl<'a> Step<'a> {
         Self {
             verdict: Verdict::Continue,
             effects,
+        }
+    }
+
+    /// The request waits.
+    pub fn hold() -> Self {
+        Self {
+            verdict: Verdict::Hold,
+            effects: Vec::new(),
         }
     }
 

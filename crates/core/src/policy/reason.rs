@@ -37,7 +37,8 @@ reasons! {
     AmbiguousPath = "ambiguous-path",
     /// The request carries credentials and nothing allows a shared cache to store the answer (RFC 9111 section 3.5).
     Authorization = "authorization",
-    /// The worker already keeps as many bytes of bodies and requests under way as `limits.capture_bytes` allows.
+    /// The worker already keeps as many bytes of bodies and requests under way as `limits.capture_bytes` allows, or as many
+    /// requests as it may whose body has not begun.
     Busy = "busy",
     /// The response is older than it may get.
     Expired = "expired",
@@ -57,6 +58,9 @@ reasons! {
     LocalReply = "local-reply",
     /// The method is not one that is cached.
     Method = "method",
+    /// The request was held for its body, of which nothing came for 5 seconds; if that is so with every request,
+    /// `allow_on_headers_stop_iteration` is not set.
+    NoBody = "no-body",
     /// The origin allows reuse only after asking it again.
     NoCache = "no-cache",
     /// Neither the origin nor a rule says how long the response is good for.
@@ -83,7 +87,8 @@ reasons! {
     Range = "range",
     /// The part does not touch the larger one that is stored.
     RangeGap = "range-gap",
-    /// The request has a body that is no part of the key.
+    /// The request has a body that is no part of the key, or one that cannot be held: without Content-Length, longer than
+    /// 32 KiB, or sent only after the origin's 100.
     RequestBody = "request-body",
     /// The request's own Cache-Control forbids this answer.
     RequestDirective = "request-directive",

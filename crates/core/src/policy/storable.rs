@@ -118,9 +118,8 @@ fn allow(holds: bool, otherwise: Reason) -> Result<(), Reason> {
 
 /// "the request method is understood by the cache" RFC 9111 section 3. The response to HEAD has no body to store.
 ///
-/// What a QUERY or POST asks is in its content, so its response is stored where that is part of the key. "The response to
-/// a QUERY method is cacheable; a cache MAY use it to satisfy subsequent QUERY requests" RFC 10008 section 2.7. What RFC
-/// 9110 section 9.3.3 makes of a POST with a Content-Location, a response to later GETs, is not done.
+/// What a QUERY or POST asks is in its content, so its response is stored where that is part of the key (RFC 10008 section
+/// 2.7). That a POST's response with Content-Location answers later GETs (RFC 9110 section 9.3.3) is not done.
 fn check_method(method: Method, policy: &CachePolicy) -> Result<(), Reason> {
     match (method, policy.key.content) {
         (Method::Get, _) | (Method::Post | Method::Query, RequestContent::Key) => Ok(()),

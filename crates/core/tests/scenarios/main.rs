@@ -11,6 +11,7 @@
 )]
 
 mod abort;
+mod content;
 mod fresh;
 mod growth;
 mod head;

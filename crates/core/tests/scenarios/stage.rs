@@ -40,6 +40,8 @@ pub struct Stage {
     pub origin_requests: usize,
     /// The head of the last one.
     pub asked: Headers,
+    /// The most bytes that were held while a request's body came.
+    pub most_held: usize,
 }
 
 /// The invalidations of a stage.
@@ -85,7 +87,10 @@ impl Epochs for Log {
 
 /// A request as the client sends it.
 #[derive(Clone)]
-pub struct Request(Vec<(String, String)>);
+pub struct Request {
+    fields: Vec<(String, String)>,
+    body: Option<Vec<u8>>,
+}
 
 /// A response as the origin sends it.
 #[derive(Clone)]
@@ -123,11 +128,12 @@ pub fn request(method: &str, path: &str) -> Request {
         (":authority", "api.example.com"),
         (":path", path),
     ];
-    Request(
-        pseudo
+    Request {
+        fields: pseudo
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec(),
-    )
+        body: None,
+    }
 }
 
 pub fn reply(body: &str) -> Response {
@@ -143,17 +149,41 @@ pub fn reply(body: &str) -> Response {
 impl Request {
     /// Its head, as the origin gets it where nobody changes it.
     pub fn headers(self) -> Headers {
-        Headers::from_iter(self.0)
+        Headers::from_iter(self.fields)
     }
 
     pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.0.push((name.to_owned(), value.to_owned()));
+        self.fields.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Its arrival.
+    fn event(&self, sent: &Headers) -> Event<'static> {
+        Event::Request(Arrival {
+            headers: sent.clone(),
+            body: match self.body {
+                None => RequestBody::None,
+                Some(_) => RequestBody::Follows,
+            },
+            attributes: &Details("via_upstream"),
+        })
+    }
+
+    /// A body follows, of the announced length.
+    pub fn body(self, body: &str) -> Self {
+        let request = self.with("content-length", &body.len().to_string());
+        request.unannounced(body)
+    }
+
+    /// A body follows.
+    pub fn unannounced(mut self, body: &str) -> Self {
+        self.body = Some(body.as_bytes().to_vec());
         self
     }
 
     /// Of another host.
     pub fn at(mut self, authority: &str) -> Self {
-        self.0.retain(|(name, _)| name != ":authority");
+        self.fields.retain(|(name, _)| name != ":authority");
         self.with(":authority", authority)
     }
 }
@@ -236,6 +266,7 @@ impl Stage {
             stored: Vec::new(),
             origin_requests: 0,
             asked: Headers::new(),
+            most_held: 0,
             config,
         }
     }
@@ -272,7 +303,7 @@ impl Stage {
     /// One whole exchange; the origin answers with `response` if it is asked.
     pub fn exchange(&mut self, request: Request, response: Response) -> Seen {
         let mut exchange = self.new_exchange();
-        match self.ask(&mut exchange, request) {
+        match self.ask(&mut exchange, &request) {
             Some(seen) => seen,
             None => self.respond(&mut exchange, response),
         }
@@ -281,7 +312,7 @@ impl Stage {
     /// An exchange as far as the origin, which must be asked; [`Stage::finish`] gives its answer.
     pub fn begin(&mut self, request: Request) -> Exchange {
         let mut exchange = self.new_exchange();
-        assert_eq!(self.ask(&mut exchange, request), None);
+        assert_eq!(self.ask(&mut exchange, &request), None);
         exchange
     }
 
@@ -290,14 +321,15 @@ impl Stage {
         self.respond(&mut exchange, response)
     }
 
-    fn ask(&mut self, exchange: &mut Exchange, request: Request) -> Option<Seen> {
-        let mut sent = Headers::from_iter(request.0);
-        let arrival = Arrival {
-            headers: sent.clone(),
-            body: RequestBody::None,
-            attributes: &Details("via_upstream"),
-        };
-        let seen = self.drive(exchange, Event::Request(arrival), &mut sent);
+    /// The request on its way through the exchange: what answers it there, or [`Stage::asked`] goes to the origin.
+    fn ask(&mut self, exchange: &mut Exchange, request: &Request) -> Option<Seen> {
+        let mut sent = Headers::from_iter(request.fields.clone());
+        let mut seen = self.drive(exchange, request.event(&sent), &mut sent);
+        if exchange.held_request().is_some() {
+            self.most_held = self.most_held.max(self.budget.held());
+            let body = request.body.as_deref().unwrap_or_default();
+            seen = self.drive(exchange, Event::RequestBody(body), &mut sent);
+        }
         if seen.is_none() {
             self.origin_requests += 1;
             self.asked = sent;
@@ -314,8 +346,15 @@ impl Stage {
         )
     }
 
+    /// The request's head alone; whether it is held for its body.
+    pub fn begin_to_ask(&mut self, exchange: &mut Exchange, request: &Request) -> bool {
+        let mut sent = Headers::from_iter(request.fields.clone());
+        let seen = self.drive(exchange, request.event(&sent), &mut sent);
+        seen.is_none() && exchange.held_request().is_some()
+    }
+
     /// The response on its way through the exchange; the client sees all of it, whatever becomes of the copy.
-    fn respond(&mut self, exchange: &mut Exchange, response: Response) -> Seen {
+    pub fn respond(&mut self, exchange: &mut Exchange, response: Response) -> Seen {
         let mut headers = Headers::from_iter([(":status", response.status.to_string())]);
         for (name, value) in &response.fields {
             headers.push(name, value);
@@ -359,7 +398,7 @@ impl Stage {
     }
 
     /// Steps until the exchange is answered or goes to the origin.
-    fn drive(
+    pub fn drive(
         &mut self,
         exchange: &mut Exchange,
         event: Event<'_>,
@@ -377,7 +416,7 @@ impl Stage {
     ) -> Option<Seen> {
         self.carry_out(step.effects, request);
         match step.verdict {
-            Verdict::Continue => None,
+            Verdict::Continue | Verdict::Hold => None,
             Verdict::Lookup(key) => match self.tier.lookup(&*self.kv, &key, self.now) {
                 Lookup::Found(found) => {
                     let step = exchange.on(Event::Answer(Answer::Found(found.payload())), self.now);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use larder_core::config::Config;
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, CaptureBudget, Event, Exchange, ResponseBody,
+    Answer, Arrival, Arriving, CaptureBudget, Event, Exchange, ResponseBody, Unheld,
 };
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Unreadable};
@@ -13,9 +13,13 @@ use larder_core::tier::MemoryKv;
 use larder_core::time::Timestamp;
 use proptest::prelude::*;
 
-use crate::stage::{Log, Stage, get, reply};
+use crate::stage::{Log, Stage, get, reply, request};
 
-const CONFIGURATION: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"no_vary_search":true,"identity":{"cookie":"sid"}}]}"#;
+const CONFIGURATION: &str = r#"{"rules":[
+    {"name":"asked","match":{"methods":["GET","POST","QUERY"],"path":"/a"},"ttl_seconds":60,
+     "no_vary_search":true,"key":{"body":true},"hold_headers":true},
+    {"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"no_vary_search":true,"identity":{"cookie":"sid"}}],
+    "limits":{"max_key_bytes":256}}"#;
 
 #[derive(Clone, Debug)]
 enum Happening {
@@ -23,9 +27,11 @@ enum Happening {
     Absent,
     Chunk(Vec<u8>),
     Found(Vec<u8>),
-    Request(Vec<(String, Vec<u8>)>),
+    Request(Vec<(String, Vec<u8>)>, bool),
+    RequestBody(Vec<u8>),
     Response(Vec<(String, Vec<u8>)>, bool),
     ResponseEnded,
+    Unheld(Unheld),
 }
 
 struct Anything(Option<Vec<u8>>);
@@ -75,6 +81,7 @@ fn fields(pseudo: &'static [&'static str]) -> impl Strategy<Value = Vec<(String,
     let head = proptest::collection::vec(
         prop_oneof![
             Just("GET"),
+            Just("QUERY"),
             Just("200"),
             Just("206"),
             Just("/a?b"),
@@ -99,6 +106,7 @@ fn fields(pseudo: &'static [&'static str]) -> impl Strategy<Value = Vec<(String,
 /// Mostly what belongs there, so that the deeper states are reached.
 fn sensible(name: &str, value: &str) -> Vec<u8> {
     let usual = match name {
+        ":method" if value == "QUERY" => "QUERY",
         ":method" => "GET",
         ":path" => "/a?b",
         ":status" if value == "206" => "206",
@@ -118,6 +126,7 @@ fn entries() -> Vec<Vec<u8>> {
     let origin = |directives: &str| reply("body").with("cache-control", directives);
     let tagged = origin("max-age=60").with("etag", "\"1\"");
     stage.exchange(get("/a?b"), tagged.clone());
+    stage.exchange(request("QUERY", "/a").body("q"), tagged.clone());
     stage.exchange(get("/confirmed"), origin("no-cache").with("etag", "\"1\""));
     stage.exchange(get("/varied"), tagged.clone().with("vary", "accept"));
     let searched = tagged.with("no-vary-search", "except=()");
@@ -140,7 +149,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => proptest::collection::vec(any::<u8>(), 0..50).prop_map(Happening::Chunk),
         1 => proptest::collection::vec(any::<u8>(), 0..80).prop_map(Happening::Found),
         3 => proptest::sample::select(entries()).prop_map(Happening::Found),
-        4 => fields(&[":method", ":authority", ":path"]).prop_map(Happening::Request),
+        4 => (fields(&[":method", ":authority", ":path"]), any::<bool>()).prop_map(|(fields, ends)| Happening::Request(fields, ends)),
+        2 => proptest::collection::vec(any::<u8>(), 0..4).prop_map(Happening::RequestBody),
+        1 => prop_oneof![Just(Unheld::Full), Just(Unheld::Overdue)].prop_map(Happening::Unheld),
         4 => (fields(&[":status"]), any::<bool>()).prop_map(|(fields, ends)| Happening::Response(fields, ends)),
         2 => Just(Happening::ResponseEnded),
     ]
@@ -170,11 +181,13 @@ proptest! {
                     Happening::Absent => Event::Answer(Answer::Absent),
                     Happening::Chunk(chunk) => Event::Chunk(chunk),
                     Happening::Found(bytes) => Event::Answer(Answer::Found(bytes)),
-                    Happening::Request(fields) => Event::Request(Arrival {
+                    Happening::Request(fields, ends) => Event::Request(Arrival {
                         headers: Headers::from_iter(fields.clone()),
-                        body: RequestBody::None,
+                        body: if *ends { RequestBody::None } else { RequestBody::Follows },
                         attributes: &attributes,
                     }),
+                    Happening::RequestBody(body) => Event::RequestBody(body),
+                    Happening::Unheld(why) => Event::Unheld(*why),
                     Happening::Response(fields, ends) => Event::Response(Arriving {
                         headers: Headers::from_iter(fields.clone()),
                         body: if *ends { ResponseBody::None } else { ResponseBody::Follows },
