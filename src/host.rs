@@ -83,6 +83,7 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_get_current_time_nanoseconds(nanos: *mut u64) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, len: *mut usize) -> u32;
+    fn proxy_get_header_map_size(map: u32, size: *mut usize) -> u32;
     fn proxy_get_metric(id: u32, value: *mut u64) -> u32;
     fn proxy_get_property(
         path: *const u8,
@@ -162,8 +163,17 @@ pub(crate) fn header_pairs(map: HeaderMap) -> Result<Vec<u8>, HostError> {
     receive(|data, len| unsafe { proxy_get_header_map_pairs(map as u32, data, len) })
 }
 
+/// How many bytes the names and values of the response's head take (envoy `Context::getHeaderMapSize`, which is the
+/// map's `byteSize`). Nothing is copied.
+pub(crate) fn response_head_bytes() -> Result<usize, HostError> {
+    let mut bytes = 0;
+    // SAFETY: the pointer is valid for the call.
+    check(unsafe { proxy_get_header_map_size(HeaderMap::Response as u32, &mut bytes) })?;
+    Ok(bytes)
+}
+
 /// Adds a line to the response's head.
-pub(crate) fn add_response_header(name: &str, value: &str) -> Result<(), HostError> {
+pub(crate) fn add_response_header(name: &[u8], value: &[u8]) -> Result<(), HostError> {
     let map = HeaderMap::Response as u32;
     // SAFETY: both strings outlive the call.
     check(unsafe {
@@ -172,16 +182,16 @@ pub(crate) fn add_response_header(name: &str, value: &str) -> Result<(), HostErr
 }
 
 /// Puts one line in the place of all lines of that name in the response's head.
-pub(crate) fn replace_response_header(name: &str, value: &str) -> Result<(), HostError> {
-    replace_header(HeaderMap::Response, name, value.as_bytes())
+pub(crate) fn replace_response_header(name: &[u8], value: &[u8]) -> Result<(), HostError> {
+    replace_header(HeaderMap::Response, name, value)
 }
 
 /// Puts one line in the place of all lines of that name in the request's head.
 pub(crate) fn replace_request_header(name: &str, value: &[u8]) -> Result<(), HostError> {
-    replace_header(HeaderMap::Request, name, value)
+    replace_header(HeaderMap::Request, name.as_bytes(), value)
 }
 
-fn replace_header(map: HeaderMap, name: &str, value: &[u8]) -> Result<(), HostError> {
+fn replace_header(map: HeaderMap, name: &[u8], value: &[u8]) -> Result<(), HostError> {
     // SAFETY: name and value outlive the call; the host copies them.
     check(unsafe {
         proxy_replace_header_map_value(
@@ -196,15 +206,15 @@ fn replace_header(map: HeaderMap, name: &str, value: &[u8]) -> Result<(), HostEr
 
 /// Removes all lines of that name from the request's head.
 pub(crate) fn remove_request_header(name: &str) -> Result<(), HostError> {
-    remove_header(HeaderMap::Request, name)
+    remove_header(HeaderMap::Request, name.as_bytes())
 }
 
 /// Removes all lines of that name from the response's head.
-pub(crate) fn remove_response_header(name: &str) -> Result<(), HostError> {
+pub(crate) fn remove_response_header(name: &[u8]) -> Result<(), HostError> {
     remove_header(HeaderMap::Response, name)
 }
 
-fn remove_header(map: HeaderMap, name: &str) -> Result<(), HostError> {
+fn remove_header(map: HeaderMap, name: &[u8]) -> Result<(), HostError> {
     // SAFETY: the name outlives the call.
     check(unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
 }
@@ -248,7 +258,8 @@ fn buffer(buffer: u32, max: usize) -> Result<Vec<u8>, HostError> {
 /// Answers the request here. `pairs` is a block as of `larder_core::http::Headers::to_pairs`, without `:status`;
 /// `details` shows up as the proxy's response code details.
 ///
-/// An empty body makes the proxy drop content-type and content-length; for HEAD it sends the body's length without
+/// An empty body makes the proxy drop content-type and content-length, and one without content-type gets `text/plain`;
+/// for HEAD it sends the body's length without
 /// the body (envoy `source/common/http/utility.cc`, `prepareLocalReply`).
 pub(crate) fn send_response(
     status: u16,

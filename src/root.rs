@@ -94,6 +94,7 @@ impl RootContext for Root {
             Rc::clone(&plugin.config),
             worker.capture_budget(),
             Rc::clone(&worker) as Rc<dyn Epochs>,
+            worker.surpluses(),
         );
         Some(Box::new(Stream::new(context_id, exchange, worker)))
     }

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, Effect, Event, Exchange, Full, Presence, ResponseBody, Step, Unheld,
-    Verdict,
+    Answer, Arrival, Arriving, Effect, Event, Exchange, Field, Full, HeadSize, Presence,
+    ResponseBody, Step, Unheld, Verdict,
 };
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
@@ -23,6 +23,8 @@ pub(crate) struct Stream {
     id: u32,
     exchange: Exchange,
     worker: Rc<Worker>,
+    /// When the request came.
+    began: Timestamp,
     /// While the request's head is held and nothing has come of its body.
     seat: Option<Seat>,
 }
@@ -52,12 +54,14 @@ impl Stream {
             id,
             exchange,
             worker,
+            began: Timestamp::from_nanos(0),
             seat: None,
         }
     }
 
     fn request(&mut self, body: RequestBody) -> Result<Action, HostError> {
         let now = host::now()?;
+        self.began = now;
         let headers = self.headers(HeaderMap::Request)?;
         let arrival = Arrival {
             headers,
@@ -123,9 +127,12 @@ impl Stream {
         self.obey(step, now)
     }
 
-    fn response(&mut self, body: ResponseBody) -> Result<Action, HostError> {
+    fn response(&mut self, lines: usize, body: ResponseBody) -> Result<Action, HostError> {
         if self.seat.is_some() {
             self.take_seat_back(host::now()?)?;
+        }
+        if self.exchange.expects_own_reply() {
+            return self.own_reply(lines);
         }
         if !self.exchange.wants_response() {
             return Ok(Action::Continue);
@@ -140,6 +147,21 @@ impl Stream {
             }),
             now,
         );
+        self.obey(step, now)
+    }
+
+    /// It comes by before the callback that gave it has well ended, so its clock need not be read again.
+    fn own_reply(&mut self, lines: usize) -> Result<Action, HostError> {
+        // No head is that small: where the host cannot say, it is read.
+        let bytes = host::response_head_bytes().unwrap_or_default();
+        let size = HeadSize { lines, bytes };
+        let step = self.exchange.on(Event::Returned(size), self.began);
+        self.obey(step, self.began)
+    }
+
+    fn inspect(&mut self, now: Timestamp) -> Result<Action, HostError> {
+        let head = self.headers(HeaderMap::Response)?;
+        let step = self.exchange.on(Event::ReturnedHead(head), now);
         self.obey(step, now)
     }
 
@@ -181,6 +203,7 @@ impl Stream {
         let action = match step.verdict {
             Verdict::Continue => Action::Continue,
             Verdict::Hold => Action::Pause,
+            Verdict::Inspect => self.inspect(now)?,
             Verdict::Lookup(key) => self.look_up(&key, now)?,
             Verdict::Reply(reply) => {
                 host::send_response(reply.status, &reply.pairs, &reply.body, reply.details)?;
@@ -196,11 +219,12 @@ impl Stream {
             match effect {
                 Effect::AddHeader(name, value) => self
                     .worker
-                    .tolerate(host::add_response_header(name, &value)),
+                    .tolerate(host::add_response_header(name.as_bytes(), value.as_bytes())),
                 Effect::Count(counter) => self.worker.count(counter),
                 Effect::Invalidate(stamps) => self.worker.invalidate(&stamps),
                 Effect::RemoveHeader(name) => {
-                    self.worker.tolerate(host::remove_response_header(name));
+                    self.worker
+                        .tolerate(host::remove_response_header(name.as_bytes()));
                 }
                 Effect::RemoveRequestHeader(name) => {
                     self.worker.tolerate(host::remove_request_header(name));
@@ -209,9 +233,10 @@ impl Stream {
                     self.worker
                         .tolerate(host::replace_request_header(name, &value));
                 }
-                Effect::SetHeader(name, value) => self
-                    .worker
-                    .tolerate(host::replace_response_header(name, &value)),
+                Effect::SetField(field) => self.worker.tolerate(set_field(&field)),
+                Effect::SetHeader(name, value) => self.worker.tolerate(
+                    host::replace_response_header(name.as_bytes(), value.as_bytes()),
+                ),
                 Effect::Store(candidate) => self.worker.store(&candidate, now),
             }
         }
@@ -225,6 +250,16 @@ impl Stream {
             Action::Continue
         })
     }
+}
+
+/// Puts these lines in the place of all lines of that name in the response's head.
+fn set_field(field: &Field) -> Result<(), HostError> {
+    if let [line] = field.lines.as_slice() {
+        return host::replace_response_header(&field.name, line);
+    }
+    host::remove_response_header(&field.name)?;
+    let mut lines = field.lines.iter();
+    lines.try_for_each(|line| host::add_response_header(&field.name, line))
 }
 
 impl Context for Stream {}
@@ -251,13 +286,13 @@ impl HttpContext for Stream {
         self.survive(outcome)
     }
 
-    fn on_http_response_headers(&mut self, _count: usize, ended: bool) -> Action {
+    fn on_http_response_headers(&mut self, count: usize, ended: bool) -> Action {
         let body = if ended {
             ResponseBody::None
         } else {
             ResponseBody::Follows
         };
-        let outcome = self.response(body);
+        let outcome = self.response(count, body);
         self.survive(outcome)
     }
 

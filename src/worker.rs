@@ -11,7 +11,7 @@ use std::rc::Rc;
 use larder_core::config::Config;
 use larder_core::entry::{Epoch, Stamp, Stamps};
 use larder_core::epoch::{Currency, Epochs};
-use larder_core::exchange::{Candidate, CaptureBudget, Full, Presence, WaitingRoom};
+use larder_core::exchange::{Candidate, CaptureBudget, Full, Presence, Surpluses, WaitingRoom};
 use larder_core::key::Key;
 use larder_core::report::Counter;
 use larder_core::tier::{
@@ -52,6 +52,7 @@ pub(crate) struct Worker {
     tier: RefCell<SharedTier>,
     epochs: RefCell<EpochLog>,
     budget: Rc<CaptureBudget>,
+    surpluses: Rc<Surpluses>,
     metrics: Metrics,
     waiting: RefCell<WaitingRoom>,
     /// Whether the log already says that held requests got no body.
@@ -87,6 +88,7 @@ impl Worker {
             tier: RefCell::new(tier),
             epochs: RefCell::new(EpochLog::new(random())),
             budget: CaptureBudget::new(config.limits.capture_bytes),
+            surpluses: Surpluses::new(),
             metrics: Metrics::define(),
             waiting: RefCell::default(),
             told_of_waiting: Cell::new(false),
@@ -97,6 +99,11 @@ impl Worker {
     /// The budget of bytes in capture.
     pub(crate) fn capture_budget(&self) -> Rc<CaptureBudget> {
         Rc::clone(&self.budget)
+    }
+
+    /// What was found altered in replies.
+    pub(crate) fn surpluses(&self) -> Rc<Surpluses> {
+        Rc::clone(&self.surpluses)
     }
 
     /// Looks an entry up; whatever goes wrong is a miss and a number.

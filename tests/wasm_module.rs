@@ -23,6 +23,7 @@ const OURS: &[&str] = &[
     "proxy_get_buffer_bytes",
     "proxy_get_current_time_nanoseconds",
     "proxy_get_header_map_pairs",
+    "proxy_get_header_map_size",
     "proxy_get_metric",
     "proxy_get_property",
     "proxy_get_shared_data",

@@ -22,6 +22,7 @@ mod keys;
 mod partial;
 mod protocols;
 mod ranges;
+mod replies;
 mod search;
 mod seed;
 mod stage;

@@ -1,5 +1,6 @@
 //! An origin, an Envoy with Larder in front of it, and words for what a client sees.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use larder_harness::client::{self, Answer, Request};
@@ -127,4 +128,41 @@ pub fn pattern(bytes: usize) -> Vec<u8> {
             state.to_le_bytes()[0]
         })
         .collect()
+}
+
+/// What is the cache's own word, or only on what came from the origin.
+const OF_THE_EXCHANGE: [&str; 5] = [
+    "age",
+    "cache-status",
+    "x-cache",
+    "x-cache-age",
+    "x-envoy-upstream-service-time",
+];
+
+/// The lines of a field as text.
+pub fn lines(answer: &Answer, name: &str) -> Vec<String> {
+    let text = |line: &[u8]| String::from_utf8_lossy(line).into_owned();
+    answer.headers.all(name).map(text).collect()
+}
+
+/// The names of all fields, each once.
+pub fn field_names(answer: &Answer) -> BTreeSet<&str> {
+    let names = answer.headers.0.iter();
+    names.map(|(name, _)| name.as_str()).collect()
+}
+
+/// Asserts that two answers have the same lines, in the same order, under every name but these and those of the cache.
+#[track_caller]
+pub fn assert_same_fields(miss: &Answer, hit: &Answer, except: &[&str]) {
+    let names = &field_names(miss) | &field_names(hit);
+    let compared = names
+        .into_iter()
+        .filter(|name| !OF_THE_EXCHANGE.contains(name) && !except.contains(name));
+    for name in compared {
+        let (before, after): (Vec<_>, Vec<_>) = (
+            miss.headers.all(name).collect(),
+            hit.headers.all(name).collect(),
+        );
+        assert_eq!(before, after, "{name}\nfirst {miss:?}\nthen {hit:?}");
+    }
 }

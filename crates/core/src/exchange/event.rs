@@ -1,5 +1,6 @@
 //! Everything the outside can tell an exchange.
 
+use super::echo::HeadSize;
 use crate::http::Headers;
 use crate::key::Attributes;
 use crate::policy::request::RequestBody;
@@ -20,6 +21,10 @@ pub enum Event<'a> {
     Response(Arriving<'a>),
     /// The response is complete, with or without trailers.
     ResponseEnded,
+    /// Our own reply's head comes by on its way to the client, and is so large.
+    Returned(HeadSize),
+    /// Our own reply's head comes by on its way to the client, and is this.
+    ReturnedHead(Headers),
     /// A request that was to be held goes on.
     Unheld(Unheld),
 }

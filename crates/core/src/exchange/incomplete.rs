@@ -96,10 +96,10 @@ impl Looking {
                     age,
                     warrant: Warrant::Fresh(ttl_left),
                 };
-                let step = serve::answer_with(found, head, around.config.headers, |found| {
+                let answered = serve::answer_with(found, head, around.config.headers, |found| {
                     partial::content(found, stored.range, &spans, metadata)
                 });
-                (State::Serving, step)
+                answered.reply(self.source(&response.meta))
             }
             Reuse::Unusable(reason) | Reuse::Validate(reason) => {
                 let forward = Forward::because(reason);

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!                    ┌─ bypass ─▶ Passing
-//! Idle ── Request ───┤                        ┌─ fresh ─▶ Serving
-//!          │         └─▶ Looking ── Answer ───┤                          ┌─ confirmed ─▶ Serving
+//! Idle ── Request ───┤                        ┌─ fresh ─▶ Serving ── our own reply ─▶ Passing
+//!          │         └─▶ Looking ── Answer ───┤                          ┌─ confirmed ─▶ Passing
 //!       content          ▲ ▲   └ another key ┐└─▶ Forwarding ── Response ─┼─ not stored ─▶ Passing
 //!       in the key       │ └─────────────────┘                           └─▶ Capturing ── ended ─▶ Passing
 //!          └─▶ Holding ──┘
@@ -16,10 +16,12 @@
 
 mod budget;
 mod capture;
+mod echo;
 mod event;
 mod head;
 mod hold;
 mod incomplete;
+mod lines;
 mod multipart;
 mod partial;
 mod refusal;
@@ -29,6 +31,7 @@ mod search;
 mod serve;
 mod step;
 mod store;
+mod surplus;
 mod union;
 mod validate;
 mod waiting;
@@ -45,10 +48,13 @@ use crate::report::{Annotation, Counter, Line};
 use crate::time::Timestamp;
 
 pub use budget::CaptureBudget;
+pub use echo::HeadSize;
 pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld};
-pub use step::{Candidate, Effect, Reply, Step, Verdict};
+pub use step::{Candidate, Effect, Field, Reply, Step, Verdict};
+pub use surplus::Surpluses;
 pub use waiting::{Full, Presence, WaitingRoom};
 
+use echo::Sent;
 use hold::Holding;
 use request::Looking;
 use response::Forwarding;
@@ -68,6 +74,7 @@ struct Surroundings {
     config: Rc<Config>,
     budget: Rc<CaptureBudget>,
     epochs: Rc<dyn Epochs>,
+    surpluses: Rc<Surpluses>,
 }
 
 /// Where an exchange stands; each variant owns just what is needed from there on.
@@ -85,8 +92,8 @@ enum State {
     Looking(Box<Looking>),
     /// The exchange is none of our business, except perhaps for a word to the client.
     Passing(Passage),
-    /// The answer came from here; what still passes is our own reply.
-    Serving,
+    /// The answer came from here, and will come by as our own reply.
+    Serving(Box<Sent>),
     /// A request that may change something is on its way to the origin.
     Writing(Box<Writing>),
 }
@@ -109,11 +116,17 @@ impl State {
 
 impl Exchange {
     /// An exchange that has not begun.
-    pub fn new(config: Rc<Config>, budget: Rc<CaptureBudget>, epochs: Rc<dyn Epochs>) -> Self {
+    pub fn new(
+        config: Rc<Config>,
+        budget: Rc<CaptureBudget>,
+        epochs: Rc<dyn Epochs>,
+        surpluses: Rc<Surpluses>,
+    ) -> Self {
         let surroundings = Surroundings {
             config,
             budget,
             epochs,
+            surpluses,
         };
         Self {
             surroundings,
@@ -140,6 +153,10 @@ impl Exchange {
             (State::Capturing(capturing), Event::Chunk(chunk)) => capturing.grow(chunk),
             (State::Capturing(capturing), Event::ResponseEnded) => capturing.finish(around),
             (State::Capturing(_), Event::Aborted) => not_stored(Reason::Incomplete),
+            (State::Serving(sent), Event::Returned(size)) => sent.returned(&around.surpluses, size),
+            (State::Serving(sent), Event::ReturnedHead(head)) => {
+                sent.inspected(&around.surpluses, &head)
+            }
             (State::Passing(Passage::Annotated(annotation)), Event::Response(arriving)) => {
                 let step = annotate(around, annotation, &arriving.headers);
                 (State::done(), step)
@@ -164,7 +181,21 @@ impl Exchange {
             | State::Idle
             | State::Looking(_)
             | State::Passing(Passage::Silent)
-            | State::Serving => false,
+            | State::Serving(_) => false,
+        }
+    }
+
+    /// Whether the next response's head is that of our own reply, whose size matters.
+    pub fn expects_own_reply(&self) -> bool {
+        match self.state {
+            State::Serving(_) => true,
+            State::Capturing(_)
+            | State::Forwarding(_)
+            | State::Holding(_)
+            | State::Idle
+            | State::Looking(_)
+            | State::Passing(_)
+            | State::Writing(_) => false,
         }
     }
 
@@ -178,7 +209,7 @@ impl Exchange {
             | State::Idle
             | State::Looking(_)
             | State::Passing(_)
-            | State::Serving
+            | State::Serving(_)
             | State::Writing(_) => None,
         }
     }
@@ -192,7 +223,7 @@ impl Exchange {
             | State::Idle
             | State::Looking(_)
             | State::Passing(_)
-            | State::Serving
+            | State::Serving(_)
             | State::Writing(_) => None,
         }
     }
@@ -212,6 +243,8 @@ fn surprised(state: State, event: &Event<'_>) -> State {
         | Event::Request(_)
         | Event::RequestBody(_)
         | Event::Response(_)
+        | Event::Returned(_)
+        | Event::ReturnedHead(_)
         | Event::Unheld(_) => state,
     }
 }

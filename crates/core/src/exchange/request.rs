@@ -4,16 +4,18 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::budget::Hold;
+use super::echo::Source;
 use super::event::{Answer, Arrival};
 use super::hold;
 use super::refusal::{Refusal, ambiguity, refused};
 use super::response::{Basis, Forwarding, Known};
 use super::search::Trail;
 use super::serve::{self, Found, Warrant};
+use super::surplus::EntryId;
 use super::validate::Question;
 use super::{Effect, Passage, State, Step, Surroundings};
 use crate::config::{CachePolicy, PolicyId, Selection};
-use crate::entry::{Epoch, Payload, SearchRecord, StoredResponse, Variants};
+use crate::entry::{Epoch, Meta, Payload, SearchRecord, StoredResponse, Variants};
 use crate::http::{Headers, Method, RequestDirectives, RequestHead, Target};
 use crate::key::{Attributes, BuiltKey, Key, KeyError, KeyParts, Search};
 use crate::policy::Reason;
@@ -284,6 +286,14 @@ impl Looking {
         }
     }
 
+    /// What a reply is made of, where it is made of the entry with this `meta`.
+    pub(super) fn source(&self, meta: &Meta) -> Source {
+        Source::Entry(EntryId {
+            digest: self.subject.key.digest().short(),
+            received: meta.response_time,
+        })
+    }
+
     fn judge<'a>(
         self,
         around: &Surroundings,
@@ -312,8 +322,8 @@ impl Looking {
                     age,
                     warrant: Warrant::Fresh(ttl_left),
                 };
-                let step = serve::answer(found, &self.subject.head, around.config.headers);
-                (State::Serving, step)
+                let source = self.source(&stored.meta);
+                serve::answer(found, &self.subject.head, around.config.headers).reply(source)
             }
             Reuse::Unusable(reason @ Reason::RequestDirective) => {
                 let (mut state, step) = self.forward(around, Forward::because(reason));
@@ -382,7 +392,7 @@ impl Looking {
 
     pub(super) fn forward<'a>(self, around: &Surroundings, forward: Forward) -> (State, Step<'a>) {
         if self.lookup.on_miss == OnMiss::GatewayTimeout {
-            return (State::Serving, serve::unanswered(around.config.headers));
+            return serve::unanswered(around.config.headers).reply(Source::Nothing);
         }
         let known = Known {
             key: self.primary,

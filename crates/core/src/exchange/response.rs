@@ -74,8 +74,12 @@ impl Forwarding {
         let basis = std::mem::replace(&mut self.basis, Basis::Nothing);
         let basis = match (basis, response.status, maker) {
             (Basis::Asked(question), 304, _) => {
-                let head = response;
-                return question.confirmed(&self, around, Confirmation { head, maker }, now);
+                let update = Confirmation {
+                    head: response,
+                    body: arriving.body,
+                    maker,
+                };
+                return question.confirmed(&self, around, update, now);
             }
             (_, _, Maker::Proxy) => {
                 return self.skipped(around, &response.headers, Reason::LocalReply);

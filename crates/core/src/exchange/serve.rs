@@ -1,11 +1,12 @@
 //! A client's response from an entry.
 //!
-//! The reply passes the proxy's response filters like any other. The proxy writes content-length from the body, so
-//! a HEAD gets the whole body here and the client none of it. `date` stays what the origin sent; `age` is ours.
+//! The reply passes the proxy's response filters like any other, and ours again ([`super::echo`]). The proxy writes
+//! content-length from the body, so a HEAD gets the whole body here and the client none of it. `date` stays what the origin sent; `age` is ours.
 
 use std::borrow::Cow;
 
-use super::{Effect, Reply, Step, Surroundings, Verdict, partial};
+use super::echo::{HeadSize, Sent, Source};
+use super::{Effect, Reply, State, Step, Surroundings, Verdict, partial};
 use crate::config::{AddedHeaders, CachePolicy, Switch};
 use crate::entry::{FreshnessSource, Meta};
 use crate::http::{ContentRange, Headers, RequestHead, list};
@@ -91,8 +92,42 @@ impl<'a> Content<'a> {
     }
 }
 
+/// An answer that is ready to go.
+pub(super) struct Answered<'a> {
+    pub(super) content: Content<'a>,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl<'a> Answered<'a> {
+    /// It is sent in place of the request, and comes by again before the client gets it.
+    pub(super) fn reply(self, source: Source) -> (State, Step<'a>) {
+        let sent = Sent {
+            status: self.content.status,
+            body_bytes: self.content.body.len(),
+            headers: self.content.headers,
+            source,
+            surplus: HeadSize::NOTHING,
+        };
+        let reply = Reply {
+            status: self.content.status,
+            pairs: sent.headers.to_pairs(),
+            body: self.content.body,
+            details: self.content.details,
+        };
+        let step = Step {
+            verdict: Verdict::Reply(reply),
+            effects: self.effects,
+        };
+        (State::Serving(Box::new(sent)), step)
+    }
+}
+
 /// Answers `request` with the stored response: all of it, the parts it asks for, or 304 where the client has it already.
-pub(super) fn answer<'a>(found: Found<'a>, request: &RequestHead, added: AddedHeaders) -> Step<'a> {
+pub(super) fn answer<'a>(
+    found: Found<'a>,
+    request: &RequestHead,
+    added: AddedHeaders,
+) -> Answered<'a> {
     answer_with(found, request, added, |found| selected(found, request))
 }
 
@@ -102,7 +137,7 @@ pub(super) fn answer_with<'a>(
     request: &RequestHead,
     added: AddedHeaders,
     select: impl FnOnce(Found<'a>) -> Content<'a>,
-) -> Step<'a> {
+) -> Answered<'a> {
     let (annotation, outcome) = match found.warrant {
         Warrant::Confirmed(forward, storing) => (
             Annotation::Revalidated(forward, storing),
@@ -135,16 +170,7 @@ pub(super) fn answer_with<'a>(
         content.headers.push("age", age.get().to_string());
     }
     annotation.write(added, &mut content.headers);
-    let reply = Reply {
-        status: content.status,
-        pairs: content.headers.to_pairs(),
-        body: content.body,
-        details: content.details,
-    };
-    Step {
-        verdict: Verdict::Reply(reply),
-        effects,
-    }
+    Answered { content, effects }
 }
 
 /// What of the response the client asks for.
@@ -207,17 +233,16 @@ pub(super) fn cache_control(
 ///
 /// "If it does not [have a stored response], it SHOULD respond with a 504 (Gateway Timeout) status code." RFC 9111
 /// section 5.2.1.7.
-pub(super) fn unanswered<'a>(added: AddedHeaders) -> Step<'a> {
+pub(super) fn unanswered<'a>(added: AddedHeaders) -> Answered<'a> {
     let mut headers = Headers::new();
     Annotation::Unanswered.write(added, &mut headers);
-    let reply = Reply {
-        status: 504,
-        pairs: headers.to_pairs(),
-        body: Cow::Borrowed(&[]),
-        details: "larder_only_if_cached",
-    };
-    Step {
-        verdict: Verdict::Reply(reply),
+    Answered {
+        content: Content {
+            status: 504,
+            headers,
+            body: Cow::Borrowed(&[]),
+            details: "larder_only_if_cached",
+        },
         effects: vec![Effect::Count(Counter::Missed)],
     }
 }

@@ -25,6 +25,8 @@ pub enum Verdict<'a> {
     Continue,
     /// The request waits, and so does what comes of its body, until all of that is here.
     Hold,
+    /// Our own reply is not what was given; its head is read, and comes back as an event.
+    Inspect,
     /// The tiers are asked for this key, and the answer comes back as an event.
     Lookup(Rc<Key>),
     /// The request is answered here.
@@ -57,12 +59,33 @@ pub enum Effect {
     RemoveHeader(&'static str),
     /// All lines of that name go from the request's head.
     RemoveRequestHeader(&'static str),
+    /// These lines take the place of all lines of that name in the response's head.
+    SetField(Field),
     /// One line takes the place of all lines of that name in the response's head.
     SetHeader(&'static str, String),
     /// One line takes the place of all lines of that name in the request's head.
     SetRequestHeader(&'static str, Vec<u8>),
     /// An entry is stored.
     Store(Candidate),
+}
+
+/// What stands under a name in a head.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The name.
+    pub name: Vec<u8>,
+    /// Its lines in order; without any the name is not there.
+    pub lines: Vec<Vec<u8>>,
+}
+
+impl Field {
+    /// The values of these lines under this name.
+    pub(super) fn new(name: &[u8], lines: &[(&[u8], &[u8])]) -> Self {
+        Self {
+            name: name.to_vec(),
+            lines: lines.iter().map(|(_, value)| value.to_vec()).collect(),
+        }
+    }
 }
 
 /// An entry that wants to be stored.

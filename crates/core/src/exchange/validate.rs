@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::budget::{CaptureBudget, Hold};
+use super::event::ResponseBody;
 use super::incomplete::Waiting;
 use super::response::Forwarding;
-use super::serve::{self, Found, Warrant};
-use super::{Effect, State, Step, Surroundings};
+use super::serve::{self, Answered, Found, Warrant};
+use super::{Effect, Reply, State, Step, Surroundings, Verdict, echo};
 use crate::entry::{Meta, StoredResponse};
 use crate::http::{ContentRange, Headers, ResponseHead};
 use crate::key::Attributes;
@@ -25,6 +26,7 @@ use crate::time::Timestamp;
 /// A 304, which was asked for.
 pub(super) struct Confirmation {
     pub(super) head: ResponseHead,
+    pub(super) body: ResponseBody,
     pub(super) maker: Maker,
 }
 
@@ -120,6 +122,7 @@ impl Question {
         };
         let Confirmation {
             head: update,
+            body,
             maker,
         } = update;
         let mut head = ResponseHead {
@@ -172,8 +175,41 @@ impl Question {
             age,
             warrant: Warrant::Confirmed(forwarding.forward, storing),
         };
-        let mut step = serve::answer(found, &forwarding.subject.head, around.config.headers);
-        step.effects.extend::<Vec<_>>(effects);
-        (State::Serving, step)
+        let mut answered = serve::answer(found, &forwarding.subject.head, around.config.headers);
+        answered.effects.extend::<Vec<_>>(effects);
+        (State::done(), replace(&update.headers, body, answered))
+    }
+}
+
+/// Gives the client this answer in place of the 304.
+///
+/// One without a body is made of the 304 itself, which then passes the proxy's other filters like any response. To one
+/// with a body there is no such way, since a response that has ended cannot be given a body: the proxy sends it past all
+/// response filters, ours too, so what it does to the head is not undone (see [`super::echo`]).
+fn replace<'a>(update: &Headers, body: ResponseBody, answered: Answered<'a>) -> Step<'a> {
+    let Answered {
+        mut content,
+        mut effects,
+    } = answered;
+    match body {
+        ResponseBody::None if content.body.is_empty() => {
+            effects.extend(echo::turn_into(update, content.status, &content.headers));
+            return Step::continue_with(effects);
+        }
+        ResponseBody::Follows | ResponseBody::None => {}
+    }
+    if !content.body.is_empty() && !content.headers.contains("content-type") {
+        // Else the proxy would call it `text/plain`. An empty one is no media type, which recipients take for none.
+        content.headers.push("content-type", "");
+    }
+    let reply = Reply {
+        status: content.status,
+        pairs: content.headers.to_pairs(),
+        body: content.body,
+        details: content.details,
+    };
+    Step {
+        verdict: Verdict::Reply(reply),
+        effects,
     }
 }

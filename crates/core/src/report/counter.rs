@@ -8,6 +8,8 @@ use crate::policy::Reason;
 /// One number that only grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counter {
+    /// Answers from the cache whose head was read again, because the proxy had altered it.
+    Inspected,
     /// Requests not looked up, by reason.
     Bypassed(Reason),
     /// Lookups that found bytes which are no entry.
@@ -51,6 +53,7 @@ impl Counter {
             Self::Revalidated,
             Self::Stored,
             Self::TickFailed,
+            Self::Inspected,
         ];
         let bypassed = Reason::ALL.iter().map(|reason| Self::Bypassed(*reason));
         let not_stored = Reason::ALL.iter().map(|reason| Self::NotStored(*reason));
@@ -59,7 +62,7 @@ impl Counter {
 
     /// Its place in [`Counter::all`].
     pub fn index(self) -> usize {
-        const PLAIN: usize = 11;
+        const PLAIN: usize = 12;
         let reasons = Reason::ALL.len();
         match self {
             Self::Corrupt => 0,
@@ -73,6 +76,7 @@ impl Counter {
             Self::Revalidated => 8,
             Self::Stored => 9,
             Self::TickFailed => 10,
+            Self::Inspected => 11,
             Self::Bypassed(reason) => PLAIN.saturating_add(reason as usize),
             Self::NotStored(reason) => PLAIN
                 .saturating_add(reasons)
@@ -83,6 +87,7 @@ impl Counter {
     /// Its name in the proxy's statistics, below `wasmcustom.`.
     pub fn name(self) -> String {
         match self {
+            Self::Inspected => "larder_inspected_replies_total".to_owned(),
             Self::Bypassed(reason) => format!("larder_bypassed_total.reason.{}", reason.code()),
             Self::Corrupt => "larder_corrupt_entries_total".to_owned(),
             Self::Evicted => "larder_evictions_total".to_owned(),

@@ -18,6 +18,7 @@ mod head;
 mod invalidation;
 mod partial;
 mod ranges;
+mod replies;
 mod search;
 mod stage;
 mod totality;

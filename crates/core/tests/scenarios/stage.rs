@@ -8,8 +8,8 @@ use larder_core::config::Config;
 use larder_core::entry::{Epoch, Stamps};
 use larder_core::epoch::{Currency, Epochs};
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, CaptureBudget, Effect, Event, Exchange, Reply, ResponseBody, Step,
-    Verdict,
+    Answer, Arrival, Arriving, CaptureBudget, Effect, Event, Exchange, HeadSize, Reply,
+    ResponseBody, Step, Surpluses, Verdict,
 };
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Unreadable};
@@ -28,6 +28,7 @@ pub const CACHE_ALL: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"t
 pub struct Stage {
     config: Rc<Config>,
     pub budget: Rc<CaptureBudget>,
+    surpluses: Rc<Surpluses>,
     pub kv: Rc<MemoryKv>,
     log: Rc<Log>,
     gauge: MemoryGauge,
@@ -42,6 +43,8 @@ pub struct Stage {
     pub asked: Headers,
     /// The most bytes that were held while a request's body came.
     pub most_held: usize,
+    /// What the route adds to each response, of the origin and of ours.
+    route: Vec<(String, String)>,
 }
 
 /// The invalidations of a stage.
@@ -222,11 +225,12 @@ impl Response {
 }
 
 impl Seen {
-    fn of(reply: Reply<'_>) -> Self {
+    fn of(status: u16, mut headers: Headers, body: Vec<u8>) -> Self {
+        headers.retain(|name, _| !name.starts_with(b":"));
         Self {
-            status: reply.status,
-            headers: Headers::from_pairs(reply.pairs).unwrap(),
-            body: reply.body.to_vec(),
+            status,
+            headers,
+            body,
         }
     }
 
@@ -255,6 +259,7 @@ impl Stage {
             log: Log::new(Rc::clone(&kv)),
             kv,
             budget: CaptureBudget::new(config.limits.capture_bytes),
+            surpluses: Surpluses::new(),
             gauge: MemoryGauge::new(),
             tier: SharedTier::new(
                 Geometry::clamped(config.storage.slots),
@@ -267,6 +272,7 @@ impl Stage {
             origin_requests: 0,
             asked: Headers::new(),
             most_held: 0,
+            route: Vec::new(),
             config,
         }
     }
@@ -274,6 +280,11 @@ impl Stage {
     /// A new configuration takes over; what is stored stays.
     pub fn reconfigure(&mut self, configuration: &str) {
         self.config = Rc::new(Config::parse(configuration.as_bytes()).unwrap());
+    }
+
+    /// The route adds this line to responses from now on.
+    pub fn route_adds(&mut self, name: &str, value: &str) {
+        self.route.push((name.to_owned(), value.to_owned()));
     }
 
     /// Changes one byte in every slot, so many bytes from its end.
@@ -343,6 +354,7 @@ impl Stage {
             Rc::clone(&self.config),
             Rc::clone(&self.budget),
             Rc::clone(&self.log) as Rc<dyn Epochs>,
+            Rc::clone(&self.surpluses),
         )
     }
 
@@ -356,8 +368,8 @@ impl Stage {
     /// The response on its way through the exchange; the client sees all of it, whatever becomes of the copy.
     pub fn respond(&mut self, exchange: &mut Exchange, response: Response) -> Seen {
         let mut headers = Headers::from_iter([(":status", response.status.to_string())]);
-        for (name, value) in &response.fields {
-            headers.push(name, value);
+        for (name, value) in response.fields.iter().chain(&self.route) {
+            add(&mut headers, name.as_bytes(), value.as_bytes());
         }
         let body: Vec<u8> = response.chunks.concat();
         let follows = if body.is_empty() {
@@ -366,7 +378,6 @@ impl Stage {
             ResponseBody::Follows
         };
         let mut sent = headers.clone();
-        sent.retain(|name, _| !name.starts_with(b":"));
         if exchange.wants_response() {
             let arriving = Arriving {
                 headers,
@@ -376,7 +387,9 @@ impl Stage {
             let step = exchange.on(Event::Response(arriving), self.now);
             self.carry_out(step.effects, &mut sent);
             if let Verdict::Reply(reply) = step.verdict {
-                return Seen::of(reply); // what follows of the origin's response goes nowhere
+                // It passes no filter again, and what follows of the origin's response goes nowhere.
+                let head = self.prepared(&reply);
+                return Seen::of(reply.status, head, reply.body.to_vec());
             }
         }
         for chunk in response.chunks.iter().filter(|chunk| !chunk.is_empty()) {
@@ -390,11 +403,48 @@ impl Stage {
         };
         let step = exchange.on(last, self.now);
         self.carry_out(step.effects, &mut sent);
-        Seen {
-            status: response.status,
-            headers: sent,
-            body,
+        let status = std::str::from_utf8(sent.only(":status").unwrap()).unwrap();
+        Seen::of(status.parse().unwrap(), sent, body)
+    }
+
+    /// Our own reply on its way back through the exchange.
+    fn returned(&mut self, exchange: &mut Exchange, reply: Reply<'_>) -> Seen {
+        let mut head = self.prepared(&reply);
+        assert!(exchange.expects_own_reply() && !exchange.wants_response());
+        let size = HeadSize {
+            lines: head.len(),
+            bytes: head
+                .iter()
+                .map(|(name, value)| name.len() + value.len())
+                .sum(),
+        };
+        let mut step = exchange.on(Event::Returned(size), self.now);
+        if let Verdict::Inspect = step.verdict {
+            self.carry_out(step.effects, &mut head);
+            step = exchange.on(Event::ReturnedHead(head.clone()), self.now);
         }
+        self.carry_out(step.effects, &mut head);
+        Seen::of(reply.status, head, reply.body.to_vec())
+    }
+
+    /// What Envoy makes of a reply before it shows it to the filters.
+    fn prepared(&self, reply: &Reply<'_>) -> Headers {
+        let mut head = Headers::from_iter([(":status", reply.status.to_string())]);
+        for (name, value) in &self.route {
+            add(&mut head, name.as_bytes(), value.as_bytes());
+        }
+        for (name, value) in Headers::from_pairs(reply.pairs.clone()).unwrap().iter() {
+            add(&mut head, name, value);
+        }
+        if reply.body.is_empty() {
+            head.remove("content-type");
+            return head;
+        }
+        head.push("content-length", reply.body.len().to_string());
+        if !head.contains("content-type") {
+            head.push("content-type", "text/plain");
+        }
+        head
     }
 
     /// Steps until the exchange is answered or goes to the origin.
@@ -416,7 +466,7 @@ impl Stage {
     ) -> Option<Seen> {
         self.carry_out(step.effects, request);
         match step.verdict {
-            Verdict::Continue | Verdict::Hold => None,
+            Verdict::Continue | Verdict::Hold | Verdict::Inspect => None,
             Verdict::Lookup(key) => match self.tier.lookup(&*self.kv, &key, self.now) {
                 Lookup::Found(found) => {
                     let step = exchange.on(Event::Answer(Answer::Found(found.payload())), self.now);
@@ -427,7 +477,7 @@ impl Stage {
                 }
                 Lookup::Absent(_) => self.drive(exchange, Event::Answer(Answer::Absent), request),
             },
-            Verdict::Reply(reply) => Some(Seen::of(reply)),
+            Verdict::Reply(reply) => Some(self.returned(exchange, reply)),
         }
     }
 
@@ -442,6 +492,13 @@ impl Stage {
                 }
                 Effect::RemoveHeader(name) => sent.remove(name),
                 Effect::RemoveRequestHeader(name) => sent.remove(name),
+                Effect::SetField(field) => {
+                    let name = std::str::from_utf8(&field.name).unwrap();
+                    sent.remove(name);
+                    for line in &field.lines {
+                        add(sent, &field.name, line);
+                    }
+                }
                 Effect::SetHeader(name, value) => {
                     sent.remove(name);
                     sent.push(name, value);
@@ -462,6 +519,20 @@ impl Stage {
                 }
             }
         }
+    }
+}
+
+/// Adds a line; of some fields Envoy keeps one line only, and joins.
+fn add(head: &mut Headers, name: &[u8], value: &[u8]) {
+    const JOINED: [&str; 5] = ["cache-control", "content-type", "date", "etag", "expires"];
+    let text = std::str::from_utf8(name).unwrap();
+    match head.first(text) {
+        Some(first) if JOINED.contains(&text) => {
+            let joined = [first, b",", value].concat();
+            head.remove(text);
+            head.push(name, joined);
+        }
+        Some(_) | None => head.push(name, value),
     }
 }
 

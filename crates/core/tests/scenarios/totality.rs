@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use larder_core::config::Config;
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, CaptureBudget, Event, Exchange, ResponseBody, Unheld,
+    Answer, Arrival, Arriving, CaptureBudget, Event, Exchange, HeadSize, ResponseBody, Surpluses,
+    Unheld,
 };
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Unreadable};
@@ -31,6 +32,8 @@ enum Happening {
     RequestBody(Vec<u8>),
     Response(Vec<(String, Vec<u8>)>, bool),
     ResponseEnded,
+    Returned(usize, usize),
+    ReturnedHead(Vec<(String, Vec<u8>)>),
     Unheld(Unheld),
 }
 
@@ -154,6 +157,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => prop_oneof![Just(Unheld::Full), Just(Unheld::Overdue)].prop_map(Happening::Unheld),
         4 => (fields(&[":status"]), any::<bool>()).prop_map(|(fields, ends)| Happening::Response(fields, ends)),
         2 => Just(Happening::ResponseEnded),
+        2 => (0..20_usize, 0..500_usize).prop_map(|(lines, bytes)| Happening::Returned(lines, bytes)),
+        2 => fields(&[":status"]).prop_map(Happening::ReturnedHead),
     ]
 }
 
@@ -174,7 +179,7 @@ proptest! {
         let attributes = Anything(Some(b"via_upstream".to_vec()));
         {
             let log = Log::new(Rc::new(MemoryKv::new()));
-            let mut exchange = Exchange::new(config, Rc::clone(&budget), log);
+            let mut exchange = Exchange::new(config, Rc::clone(&budget), log, Surpluses::new());
             for (happening, now) in happenings.iter().zip(clock) {
                 let event = match happening {
                     Happening::Aborted => Event::Aborted,
@@ -194,6 +199,12 @@ proptest! {
                         attributes: &attributes,
                     }),
                     Happening::ResponseEnded => Event::ResponseEnded,
+                    Happening::Returned(lines, bytes) => {
+                        Event::Returned(HeadSize { lines: *lines, bytes: *bytes })
+                    }
+                    Happening::ReturnedHead(fields) => {
+                        Event::ReturnedHead(Headers::from_iter(fields.clone()))
+                    }
                 };
                 let _ = exchange.on(event, Timestamp::from_nanos(now));
                 prop_assert!(budget.held() <= 2_000);

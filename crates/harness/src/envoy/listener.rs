@@ -140,6 +140,8 @@ pub struct Listener {
     filters: Vec<HttpFilter>,
     response_headers: Vec<(String, String)>,
     buffer_limit: Option<u32>,
+    host_response_headers: Vec<(String, String)>,
+    local_reply_config: Value,
 }
 
 impl Listener {
@@ -152,6 +154,8 @@ impl Listener {
             filters: Vec::new(),
             response_headers: Vec::new(),
             buffer_limit: None,
+            host_response_headers: Vec::new(),
+            local_reply_config: json!({}),
         }
     }
 
@@ -189,6 +193,21 @@ impl Listener {
         self
     }
 
+    /// Lets the virtual host add a response header, behind those of the route.
+    #[must_use]
+    pub fn host_adds_response_header(mut self, name: &str, value: &str) -> Self {
+        self.host_response_headers
+            .push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Rewrites what filters and Envoy itself reply, by this `local_reply_config`.
+    #[must_use]
+    pub fn local_reply_config(mut self, config: Value) -> Self {
+        self.local_reply_config = config;
+        self
+    }
+
     pub(super) fn render(&self) -> Value {
         let router = HttpFilter::Json(
             json!({"name": "envoy.filters.http.router", "typed_config": {
@@ -201,6 +220,7 @@ impl Listener {
             "name": "all",
             "domains": ["*"],
             "routes": [self.route()],
+            "response_headers_to_add": additions(&self.host_response_headers),
         });
         let manager = json!({
             "@type": format!("{TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager"),
@@ -209,6 +229,7 @@ impl Listener {
             "proxy_100_continue": true,
             "http_protocol_options": {"allow_custom_methods": true, "enable_trailers": true},
             "http_filters": filters,
+            "local_reply_config": self.local_reply_config,
             "route_config": {"name": self.name, "virtual_hosts": [host]},
         });
         let mut listener = json!({
@@ -227,14 +248,10 @@ impl Listener {
     }
 
     fn route(&self) -> Value {
-        let added = self.response_headers.iter();
-        let added: Vec<Value> = added
-            .map(|(key, value)| json!({"header": {"key": key, "value": value}}))
-            .collect();
         let mut route = json!({
             "match": {"prefix": "/"},
             "name": "all",
-            "response_headers_to_add": added,
+            "response_headers_to_add": additions(&self.response_headers),
         });
         match &self.target {
             // Tests hold responses back for as long as they like.
@@ -248,4 +265,12 @@ impl Listener {
         }
         route
     }
+}
+
+/// As Envoy adds them by default: behind what stands there.
+fn additions(headers: &[(String, String)]) -> Vec<Value> {
+    let added = headers.iter();
+    added
+        .map(|(key, value)| json!({"header": {"key": key, "value": value}}))
+        .collect()
 }
