@@ -15,6 +15,7 @@ mod bounds;
 mod conditional;
 mod configuration;
 mod content;
+mod fidelity;
 mod hostile;
 mod invalidation;
 mod isolation;
