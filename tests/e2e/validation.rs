@@ -5,7 +5,7 @@ use larder_harness::envoy::{Cluster, Envoy, Wasm};
 use larder_harness::origin::{Origin, Received, Reply};
 use larder_harness::tools;
 
-use crate::stage::{BY_ORIGIN, MAIN, Stage, assert_seen, larder, pattern, x_cache};
+use crate::stage::{BY_ORIGIN, MAIN, Stage, assert_seen, cache_status, larder, pattern, x_cache};
 
 /// Answers 304 to who has the document, and says how often it was asked.
 fn document(request: &Received) -> Reply {
@@ -131,6 +131,48 @@ async fn what_has_changed_is_sent_and_stored() {
     assert_eq!(changed.text(), "two");
     let hit = stage.get("/doc").await;
     assert_eq!((x_cache(&hit), hit.text().as_str()), ("HIT", "two"));
+}
+
+#[tokio::test]
+async fn who_takes_it_stale_is_not_made_to_wait_for_the_origin() {
+    let stage = Stage::start(r#"{"request_cache_control":"honor"}"#).await;
+    let old = |fields: &str| {
+        Reply::ok("old")
+            .header("cache-control", fields.to_owned())
+            .header("age", "70")
+            .header("etag", "\"v1\"")
+    };
+    stage.origin.on("/doc", old("max-age=60"));
+    stage
+        .origin
+        .on("/strict", old("max-age=60, must-revalidate"));
+    for path in ["/doc", "/strict"] {
+        assert_eq!(x_cache(&stage.get(path).await), "MISS");
+        stage.origin.on(path, Reply::ok("new"));
+    }
+    let taking =
+        |path, most| Request::get(path).header("cache-control", format!("max-stale{most}"));
+    for _ in 0..2 {
+        let answer = stage.send(taking("/doc", "")).await;
+        assert_eq!((x_cache(&answer), answer.text().as_str()), ("STALE", "old"));
+        let (status, age) = (cache_status(&answer), answer.header("age").unwrap());
+        let age: i64 = age.parse().unwrap();
+        assert_eq!(answer.header("x-cache-age"), answer.header("age"));
+        assert_eq!(
+            status,
+            format!("larder; hit; ttl={}; detail=max-stale", 60 - age)
+        );
+    }
+    assert_eq!(stage.origin.count("/doc"), 1);
+    assert_eq!(
+        stage.counter("larder_requests_total.outcome.stale").await,
+        2
+    );
+    let strict = stage.send(taking("/strict", "")).await;
+    assert_eq!((x_cache(&strict), strict.text().as_str()), ("MISS", "new"));
+    let less = stage.send(taking("/doc", "=5")).await;
+    assert_eq!((x_cache(&less), less.text().as_str()), ("MISS", "new"));
+    stage.assert_unharmed().await;
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ pub enum Heuristic {
 /// How much the client's Cache-Control counts. `no-store` and `only-if-cached` always do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestCacheControl {
-    /// `no-cache`, `max-age`, `min-fresh` and Pragma are obeyed; `max-stale` is not, since nothing stale is sent.
+    /// `no-cache`, `max-age`, `min-fresh`, `max-stale` and Pragma are obeyed.
     Honor,
     /// They are ignored, so that a client cannot drive load to the origin.
     Ignore,

@@ -83,35 +83,45 @@ impl Looking {
         let head = &self.subject.head;
         let currency = around.epochs.judge(response.meta.epoch, response.stamps);
         let facts = (&response.meta, currency);
-        match reuse::judge(facts, policy.hash, self.lookup.demands, now) {
-            Reuse::Fresh { age, ttl_left } => {
-                let Some((spans, metadata)) = incomplete::coverage(head, &headers, stored.range)
-                else {
-                    return self.wait(around, Forward::Partial, stored, headers, Worth::Fresh);
-                };
-                let found = Found {
-                    status: response.status,
-                    headers: serve::promise(headers, &response.meta, policy, around),
-                    body: response.body.into(),
-                    age,
-                    warrant: Warrant::Fresh(ttl_left),
-                };
-                let answered = serve::answer_with(found, head, around.config.headers, |found| {
-                    partial::content(found, stored.range, &spans, metadata)
-                });
-                answered.reply(self.source(&response.meta))
-            }
+        let reuse = reuse::judge(facts, policy.hash, self.lookup.demands, now);
+        let (age, warrant, forward, worth) = match reuse {
+            Reuse::Fresh { age, ttl_left } => (
+                age,
+                Warrant::Fresh(ttl_left),
+                Forward::Partial,
+                Worth::Fresh,
+            ),
+            Reuse::Stale { age, overdue, why } => (
+                age,
+                Warrant::Stale(overdue, why),
+                Forward::Stale(Reason::Expired),
+                Worth::Stale,
+            ),
             Reuse::Unusable(reason) | Reuse::Validate(reason) => {
                 let forward = Forward::because(reason);
-                if reason == Reason::Expired {
+                return if reason == Reason::Expired {
                     self.wait(around, forward, stored, headers, Worth::Stale)
                 } else if reason == Reason::RequestDirective {
                     self.wait(around, forward, stored, headers, Worth::Fresh)
                 } else {
                     self.forward(around, forward) // as if it were not there
-                }
+                };
             }
-        }
+        };
+        let Some((spans, metadata)) = incomplete::coverage(head, &headers, stored.range) else {
+            return self.wait(around, forward, stored, headers, worth);
+        };
+        let found = Found {
+            status: response.status,
+            headers: serve::promise(headers, &response.meta, policy, around),
+            body: response.body.into(),
+            age,
+            warrant,
+        };
+        let answered = serve::answer_with(found, head, around.config.headers, |found| {
+            partial::content(found, stored.range, &spans, metadata)
+        });
+        answered.reply(self.source(&response.meta))
     }
 
     /// Forwards the request as it came, and keeps the part for what may come.

@@ -307,6 +307,17 @@ impl Looking {
             Ok(headers) if serve::is_sendable(&headers) => headers,
             Ok(_) | Err(_) => return self.corrupt(around),
         };
+        let answer = |headers, age, warrant| {
+            let found = Found {
+                status: stored.status,
+                headers: serve::promise(headers, &stored.meta, policy, around),
+                body: Cow::Borrowed(stored.body),
+                age,
+                warrant,
+            };
+            let source = self.source(&stored.meta);
+            serve::answer(found, &self.subject.head, around.config.headers).reply(source)
+        };
         let currency = around.epochs.judge(stored.meta.epoch, stored.stamps);
         match reuse::judge(
             (&stored.meta, currency),
@@ -314,16 +325,9 @@ impl Looking {
             self.lookup.demands,
             now,
         ) {
-            Reuse::Fresh { age, ttl_left } => {
-                let found = Found {
-                    status: stored.status,
-                    headers: serve::promise(headers, &stored.meta, policy, around),
-                    body: Cow::Borrowed(stored.body),
-                    age,
-                    warrant: Warrant::Fresh(ttl_left),
-                };
-                let source = self.source(&stored.meta);
-                serve::answer(found, &self.subject.head, around.config.headers).reply(source)
+            Reuse::Fresh { age, ttl_left } => answer(headers, age, Warrant::Fresh(ttl_left)),
+            Reuse::Stale { age, overdue, why } => {
+                answer(headers, age, Warrant::Stale(overdue, why))
             }
             Reuse::Unusable(reason @ Reason::RequestDirective) => {
                 let (mut state, step) = self.forward(around, Forward::because(reason));

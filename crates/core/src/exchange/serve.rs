@@ -10,6 +10,7 @@ use super::{Effect, Reply, State, Step, Surroundings, Verdict, partial};
 use crate::config::{AddedHeaders, CachePolicy, Switch};
 use crate::entry::{FreshnessSource, Meta};
 use crate::http::{ContentRange, Headers, RequestHead, list};
+use crate::policy::Reason;
 use crate::policy::range::{Coverage, RangeRequest};
 use crate::policy::validation::{self, Condition, Preconditions};
 use crate::report::{Annotation, Counter, Forward, Storing};
@@ -59,6 +60,8 @@ pub(super) enum Warrant {
     Confirmed(Forward, Storing),
     /// It is fresh, and stays so for this long.
     Fresh(Seconds),
+    /// It has been stale for this long, and somebody lets it be used.
+    Stale(Seconds, Reason),
 }
 
 /// What the client is sent, before the cache has had its word.
@@ -150,10 +153,21 @@ pub(super) fn answer_with<'a>(
             },
             Counter::Hit,
         ),
+        Warrant::Stale(overdue, why) => (
+            Annotation::Stale {
+                age: found.age,
+                overdue,
+                why,
+            },
+            Counter::Stale,
+        ),
     };
     // "The presence of an Age header field implies that the response was not generated or validated by the origin server
     // for this request." RFC 9111 section 5.1. A confirmation may itself come from a cache, and then has an age.
-    let has_age = matches!(found.warrant, Warrant::Fresh(_)) || found.age > Seconds::ZERO;
+    let has_age = match found.warrant {
+        Warrant::Confirmed(..) => found.age > Seconds::ZERO,
+        Warrant::Fresh(_) | Warrant::Stale(..) => true,
+    };
     let age = has_age.then_some(found.age);
     let mut effects = vec![Effect::Count(outcome)];
     let condition = Preconditions::of(request).map_or(Condition::Full, |asked| {

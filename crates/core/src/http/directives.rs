@@ -16,12 +16,13 @@ use super::{Headers, Restriction};
 use crate::time::Seconds;
 
 /// What a request's Cache-Control, or Pragma, asks for.
-///
-/// `max-stale` is not read: it permits stale answers, and none are given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestDirectives {
     /// The answer should be no older than this; a value that is no number is ignored.
     pub max_age: Option<Seconds>,
+    /// The answer may be stale for no longer than this, [`Seconds::MAX`] for however long; a value that is no number is
+    /// ignored.
+    pub max_stale: Option<Seconds>,
     /// The answer should stay fresh for at least this long; a value that is no number is ignored.
     pub min_fresh: Option<Seconds>,
     /// The answer should have been validated with the origin; also `Pragma: no-cache`.
@@ -56,6 +57,16 @@ impl RequestDirectives {
         if parameter.is("max-age") {
             let new = seconds(parameter.argument);
             self.max_age = stricter(self.max_age, new, Seconds::min);
+        } else if parameter.is("max-stale") {
+            // "If no value is assigned to max-stale, then the client will accept a stale response of any age." RFC 9111 section
+            // 5.2.1.2.
+            let new = match parameter.argument {
+                Argument::Absent => Some(Seconds::MAX),
+                Argument::Malformed | Argument::Quoted(_) | Argument::Token(_) => {
+                    seconds(parameter.argument)
+                }
+            };
+            self.max_stale = stricter(self.max_stale, new, Seconds::min);
         } else if parameter.is("min-fresh") {
             let new = seconds(parameter.argument);
             self.min_fresh = stricter(self.min_fresh, new, Seconds::max);
@@ -346,15 +357,19 @@ mod tests {
     fn request_directives() {
         let none = RequestDirectives::default();
         #[rustfmt::skip]
-        let rows: [(&str, Fields<'_>, RequestDirectives); 9] = [
+        let rows: [(&str, Fields<'_>, RequestDirectives); 13] = [
             ("no line", &[], none),
-            ("unknown ones", &[("cache-control", "max-stale=5, foo")], none),
+            ("unknown ones", &[("cache-control", "stale-if-error=5, foo")], none),
             ("all", &[("cache-control", "no-cache, NO-STORE"), ("cache-control", "only-if-cached")],
                 RequestDirectives { no_cache: true, no_store: true, only_if_cached: true, ..none }),
             ("numbers", &[("cache-control", "max-age=5,min-fresh=\"7\"")], RequestDirectives { max_age: some(5), min_fresh: some(7), ..none }),
             ("invalid numbers", &[("cache-control", "max-age=x, min-fresh")], none),
             ("the strictest", &[("cache-control", "max-age=5, max-age=3, min-fresh=1, min-fresh=2")],
                 RequestDirectives { max_age: some(3), min_fresh: some(2), ..none }),
+            ("max-stale", &[("cache-control", "Max-Stale=5")], RequestDirectives { max_stale: some(5), ..none }),
+            ("max-stale of any age", &[("cache-control", "max-stale")], RequestDirectives { max_stale: Some(Seconds::MAX), ..none }),
+            ("max-stale twice", &[("cache-control", "max-stale, max-stale=\"7\", max-stale=9")], RequestDirectives { max_stale: some(7), ..none }),
+            ("max-stale without a number", &[("cache-control", "max-stale=, max-stale=x, max-stale=-1, max-stale =5")], none),
             ("pragma", &[("Pragma", "foo, No-Cache")], RequestDirectives { no_cache: true, ..none }),
             ("another pragma", &[("pragma", "foo=no-cache")], none),
             ("pragma beside cache-control", &[("pragma", "no-cache"), ("cache-control", "foo")], none),

@@ -1,11 +1,11 @@
-//! Why: one table for every decision not to answer, not to look, or not to store.
+//! Why: one table for every decision not to answer, not to look, or not to store, and for answers that are stale.
 //!
 //! The code stands in `Cache-Status` as `detail`, names the counter, and heads the row in the documentation, so that
 //! what the client sees, what the graph shows and what the manual says are the same word.
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal,)+) => {
-        /// Why a request was not answered from the cache, or a response not stored.
+        /// Why a request was not answered from the cache, or answered with something stale, or a response not stored.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reason {
             $($(#[doc = $doc])+ $variant,)+
@@ -56,6 +56,8 @@ reasons! {
     KeyInvalid = "key-invalid",
     /// The response was made by the proxy, not by the origin.
     LocalReply = "local-reply",
+    /// The response is stale, and the client takes it so (`max-stale`, RFC 9111 section 5.2.1.2).
+    MaxStale = "max-stale",
     /// The method is not one that is cached.
     Method = "method",
     /// The request was held for its body, of which nothing came for 5 seconds; if that is so with every request,

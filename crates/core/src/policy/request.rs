@@ -58,17 +58,19 @@ pub enum OnMiss {
     GatewayTimeout,
 }
 
-/// What a request demands of a stored response beyond being fresh.
+/// What a request demands of a stored response: it must be fresh, unless this says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Demands {
     /// No stored response will do that the origin has not just confirmed.
     Confirmed,
     /// Nothing.
     Nothing,
-    /// It must be young, and stay fresh for a while.
+    /// All of this.
     Within {
         /// The greatest age.
         max_age: Seconds,
+        /// For how long it may be stale; `None` where it must be fresh.
+        max_stale: Option<Seconds>,
         /// The least time that it stays fresh.
         min_fresh: Seconds,
     },
@@ -206,10 +208,15 @@ fn demands(directives: &RequestDirectives, counts: RequestCacheControl) -> Deman
     if directives.no_cache || directives.max_age == Some(Seconds::ZERO) {
         return Demands::Confirmed;
     }
-    match (directives.max_age, directives.min_fresh) {
-        (None, None) => Demands::Nothing,
-        (max_age, min_fresh) => Demands::Within {
+    match (
+        directives.max_age,
+        directives.max_stale,
+        directives.min_fresh,
+    ) {
+        (None, None, None) => Demands::Nothing,
+        (max_age, max_stale, min_fresh) => Demands::Within {
             max_age: max_age.unwrap_or(Seconds::MAX),
+            max_stale,
             min_fresh: min_fresh.unwrap_or(Seconds::ZERO),
         },
     }
@@ -276,7 +283,7 @@ mod tests {
             ("no-store, only if cached", "GET", &[("cache-control", "no-store"), only], or_504),
             ("only if cached", "HEAD", &[only], or_504),
             ("reload, ignored", "GET", &[("cache-control", "no-cache, max-age=0"), ("pragma", "no-cache")], cached),
-            ("demands, ignored", "GET", &[("cache-control", "max-age=5, min-fresh=5")], cached),
+            ("demands, ignored", "GET", &[("cache-control", "max-age=5, min-fresh=5, max-stale=5")], cached),
         ];
         for (name, method, fields, expected) in rows {
             let found = verdict(
@@ -337,17 +344,26 @@ mod tests {
 
     #[test]
     fn demands_count_where_the_operator_honors_them() {
-        let within = |max_age, min_fresh| Demands::Within { max_age, min_fresh };
+        let within = |max_age, max_stale, min_fresh| Demands::Within {
+            max_age,
+            max_stale,
+            min_fresh,
+        };
         let five = Seconds::clamped(5);
+        let (any, none) = (Seconds::MAX, Seconds::ZERO);
         #[rustfmt::skip]
-        let rows: [(&str, Fields<'_>, Demands); 7] = [
+        let rows: [(&str, Fields<'_>, Demands); 11] = [
             ("none", &[], Demands::Nothing),
             ("no-cache", &[("cache-control", "no-cache")], Demands::Confirmed),
             ("Pragma", &[("pragma", "no-cache")], Demands::Confirmed),
             ("max-age=0", &[("cache-control", "max-age=0")], Demands::Confirmed),
-            ("max-age", &[("cache-control", "max-age=5")], within(five, Seconds::ZERO)),
-            ("min-fresh", &[("cache-control", "min-fresh=5")], within(Seconds::MAX, five)),
-            ("both", &[("cache-control", "max-age=5, min-fresh=5")], within(five, five)),
+            ("max-age", &[("cache-control", "max-age=5")], within(five, None, none)),
+            ("min-fresh", &[("cache-control", "min-fresh=5")], within(any, None, five)),
+            ("both", &[("cache-control", "max-age=5, min-fresh=5")], within(five, None, five)),
+            ("max-stale", &[("cache-control", "max-stale=5")], within(any, Some(five), none)),
+            ("max-stale of any age", &[("cache-control", "max-stale")], within(any, Some(any), none)),
+            ("max-stale and max-age", &[("cache-control", "max-stale=5, max-age=5")], within(five, Some(five), none)),
+            ("max-stale and no-cache", &[("cache-control", "max-stale=5, no-cache")], Demands::Confirmed),
         ];
         for (name, fields, demands) in rows {
             let found = verdict("GET", fields, RequestCacheControl::Honor, RequestBody::None);

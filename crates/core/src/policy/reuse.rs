@@ -4,12 +4,12 @@
 //! Vary). Left are the age, what the client demands, and whether the rule under which it was stored still stands: an
 //! operator who changes a rule expects the next answer to follow it.
 //!
-//! What cannot be used as it is goes to the origin: with the question whether it is still good, where the origin gave a
-//! validator to ask with, else as if there were nothing. Stale answers will be a further variant of [`Reuse`], so nobody
-//! matches it with a wildcard.
+//! What is stale is used where the client takes it so and the origin has not forbidden it. What cannot be used goes to the
+//! origin: with the question whether it is still good, where the origin gave a validator to ask with, else as if there were
+//! nothing.
 
 use crate::config::RuleHash;
-use crate::entry::{Meta, Validation};
+use crate::entry::{Meta, StalePermission, Validation};
 use crate::epoch::Currency;
 use crate::policy::Reason;
 use crate::policy::freshness::current_age;
@@ -26,6 +26,15 @@ pub enum Reuse {
         /// For how long it stays fresh; more than zero.
         ttl_left: Seconds,
     },
+    /// It answers the request although it is stale.
+    Stale {
+        /// Its age: the value of the answer's Age field.
+        age: Seconds,
+        /// By how much it has outlived its freshness.
+        overdue: Seconds,
+        /// Who lets it be used: a [`Reason`] that permits.
+        why: Reason,
+    },
     /// It does not answer this request.
     Unusable(Reason),
     /// It does if the origin says that it is still good.
@@ -39,9 +48,9 @@ pub fn judge(
     demands: Demands,
     now: Timestamp,
 ) -> Reuse {
-    let obstacle = is_current(currency).and_then(|()| obstacle(meta, rule, demands, now));
-    match (obstacle, meta.validation) {
-        (Ok(fresh), _) => fresh,
+    let reuse = is_current(currency).and_then(|()| usable(meta, rule, demands, now));
+    match (reuse, meta.validation) {
+        (Ok(reuse), _) => reuse,
         (Err(reason), Validation::Never) => Reuse::Unusable(reason),
         (Err(reason), Validation::Always | Validation::WhenStale) => Reuse::Validate(reason),
     }
@@ -57,12 +66,8 @@ fn is_current(currency: Currency) -> Result<(), Reason> {
     }
 }
 
-fn obstacle(
-    meta: &Meta,
-    rule: RuleHash,
-    demands: Demands,
-    now: Timestamp,
-) -> Result<Reuse, Reason> {
+/// How it answers the request as it is, or what stands against that.
+fn usable(meta: &Meta, rule: RuleHash, demands: Demands, now: Timestamp) -> Result<Reuse, Reason> {
     if meta.rule != rule {
         return Err(Reason::OtherRule);
     }
@@ -75,14 +80,22 @@ fn obstacle(
     let ttl_left = meta.lifetime.seconds.saturating_sub(age);
     // "response_is_fresh = (freshness_lifetime > current_age)" RFC 9111 section 4.2.
     if ttl_left == Seconds::ZERO {
-        return Err(Reason::Expired);
+        let overdue = age.saturating_sub(meta.lifetime.seconds);
+        let why = leave(meta.staleness.permission, demands, age, overdue);
+        return why
+            .map(|why| Reuse::Stale { age, overdue, why })
+            .ok_or(Reason::Expired);
     }
     let is_enough = match demands {
         Demands::Confirmed => false,
         Demands::Nothing => true,
         // "the client prefers a response whose age is less than or equal to the specified number of seconds", "a response
         // that will still be fresh for at least the specified number of seconds" RFC 9111 sections 5.2.1.1 and 5.2.1.3.
-        Demands::Within { max_age, min_fresh } => age <= max_age && ttl_left >= min_fresh,
+        Demands::Within {
+            max_age,
+            max_stale: _,
+            min_fresh,
+        } => age <= max_age && ttl_left >= min_fresh,
     };
     if is_enough {
         Ok(Reuse::Fresh { age, ttl_left })
@@ -91,15 +104,48 @@ fn obstacle(
     }
 }
 
+/// Who lets a stale response be used; nobody against the origin's word.
+fn leave(
+    permission: StalePermission,
+    demands: Demands,
+    age: Seconds,
+    overdue: Seconds,
+) -> Option<Reason> {
+    // "A cache MUST NOT generate a stale response if it is prohibited by an explicit in-protocol directive" RFC 9111
+    // section 4.2.4.
+    match permission {
+        StalePermission::Granted => {}
+        StalePermission::Forbidden | StalePermission::ForbiddenBySMaxage => return None,
+    }
+    let is_enough = match demands {
+        Demands::Confirmed | Demands::Nothing => false,
+        // "If a value is present, then the client is willing to accept a response that has exceeded its freshness lifetime by
+        // no more than the specified number of seconds." RFC 9111 section 5.2.1.2. What else the client demands still holds;
+        // what is stale is not fresh for any time.
+        Demands::Within {
+            max_age,
+            max_stale,
+            min_fresh,
+        } => {
+            age <= max_age
+                && min_fresh == Seconds::ZERO
+                && max_stale.is_some_and(|most| overdue <= most)
+        }
+    };
+    is_enough.then_some(Reason::MaxStale)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::Staleness;
     use crate::policy::sample;
 
     #[test]
     fn age_demands_and_rule_decide() {
         let within = |max_age, min_fresh| Demands::Within {
             max_age: Seconds::clamped(max_age),
+            max_stale: None,
             min_fresh: Seconds::clamped(min_fresh),
         };
         let fresh = |age, ttl_left| Reuse::Fresh {
@@ -132,6 +178,68 @@ mod tests {
                 now,
             );
             assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_stale_is_used_where_client_and_origin_agree() {
+        use StalePermission::{Forbidden, ForbiddenBySMaxage, Granted};
+        let taking = |max_stale, max_age, min_fresh| Demands::Within {
+            max_age: Seconds::clamped(max_age),
+            max_stale: Some(Seconds::clamped(max_stale)),
+            min_fresh: Seconds::clamped(min_fresh),
+        };
+        let up_to = |max_stale| taking(max_stale, u64::MAX, 0);
+        let stale = |overdue: u64| Reuse::Stale {
+            age: Seconds::clamped(overdue.saturating_add(70)),
+            overdue: Seconds::clamped(overdue),
+            why: Reason::MaxStale,
+        };
+        let expired = Reuse::Validate(Reason::Expired);
+        let fresh = |ttl_left| Reuse::Fresh {
+            age: Seconds::clamped(70 - ttl_left),
+            ttl_left: Seconds::clamped(ttl_left),
+        };
+        // The sample is no longer fresh at 1060, when it is 70 seconds old.
+        #[rustfmt::skip]
+        let rows = [
+            ("just stale", Granted, up_to(5), 1060, stale(0)),
+            ("just stale enough", Granted, up_to(5), 1065, stale(5)),
+            ("too stale", Granted, up_to(5), 1066, expired),
+            ("not at all", Granted, up_to(0), 1061, expired),
+            ("still fresh", Granted, up_to(5), 1059, fresh(1)),
+            ("of any age", Granted, up_to(u64::MAX), 2_000_000, stale(1_998_940)),
+            ("the client says nothing", Granted, Demands::Nothing, 1060, expired),
+            ("the client wants it confirmed", Granted, Demands::Confirmed, 1060, expired),
+            ("the origin forbids it", Forbidden, up_to(5), 1060, expired),
+            ("s-maxage forbids it", ForbiddenBySMaxage, up_to(5), 1060, expired),
+            ("forbidden, but fresh", Forbidden, up_to(5), 1059, fresh(1)),
+            ("stale and young enough", Granted, taking(9, 75, 0), 1065, stale(5)),
+            ("stale and too old", Granted, taking(9, 74, 0), 1065, expired),
+            ("stale, and to stay fresh", Granted, taking(9, 99, 1), 1065, expired),
+        ];
+        for (name, permission, demands, now, expected) in rows {
+            let meta = Meta {
+                staleness: Staleness {
+                    permission,
+                    ..sample::meta().staleness
+                },
+                validation: Validation::WhenStale,
+                ..sample::meta()
+            };
+            let now = Timestamp::from_secs(now);
+            let found = judge((&meta, Currency::Current), RuleHash(1), demands, now);
+            assert_eq!(found, expected, "{name}");
+            let gone = judge((&meta, Currency::Invalidated), RuleHash(1), demands, now);
+            assert_eq!(gone, Reuse::Validate(Reason::Invalidated), "{name}");
+            let other = judge((&meta, Currency::Current), RuleHash(2), demands, now);
+            assert_eq!(other, Reuse::Validate(Reason::OtherRule), "{name}");
+            let always = Meta {
+                validation: Validation::Always,
+                ..meta
+            };
+            let always = judge((&always, Currency::Current), RuleHash(1), demands, now);
+            assert_eq!(always, Reuse::Validate(Reason::NoCache), "{name}");
         }
     }
 

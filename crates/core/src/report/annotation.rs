@@ -27,6 +27,15 @@ pub enum Annotation {
     Miss(Forward, Storing),
     /// The origin was asked whether the stored response is still good, and said yes; the answer is the stored one.
     Revalidated(Forward, Storing),
+    /// The answer is from the cache, and stale.
+    Stale {
+        /// Its age.
+        age: Seconds,
+        /// For how long it has been stale.
+        overdue: Seconds,
+        /// Who lets it be used.
+        why: Reason,
+    },
     /// The client wanted an answer from the cache or none, and there is none.
     Unanswered,
 }
@@ -84,7 +93,7 @@ impl Annotation {
         let word = || Line::Alone("x-cache", self.word().to_owned());
         let legacy = (added.x_cache == Switch::On).then(word);
         let age = match (added.x_cache, self) {
-            (Switch::On, Self::Hit { age, .. }) => {
+            (Switch::On, Self::Hit { age, .. } | Self::Stale { age, .. }) => {
                 Some(Line::Alone("x-cache-age", age.get().to_string()))
             }
             (Switch::On | Switch::Off, _) => None,
@@ -101,6 +110,7 @@ impl Annotation {
             Self::Hit { .. } => "HIT",
             Self::Miss(..) | Self::Unanswered => "MISS",
             Self::Revalidated(..) => "REVALIDATED",
+            Self::Stale { .. } => "STALE",
         }
     }
 
@@ -119,6 +129,11 @@ impl Annotation {
             Self::Revalidated(forward, storing) => {
                 let _ = write!(out, "; fwd={}; fwd-status=304", forward.code());
                 write_storing(&mut out, forward, storing)
+            }
+            Self::Stale { overdue, why, .. } => {
+                // The time that is left, which is less than nothing for what is stale (RFC 9211 section 2.4).
+                let ttl = 0_i64.saturating_sub(overdue.get().into());
+                write!(out, "; hit; ttl={ttl}; detail={}", why.code())
             }
             Self::Unanswered => write!(out, "; detail={}", Reason::OnlyIfCached.code()),
         };
@@ -187,7 +202,14 @@ mod tests {
             age: Seconds::clamped(3),
             ttl: Seconds::clamped(297),
         };
+        let stale = |overdue| Annotation::Stale {
+            age: Seconds::clamped(303),
+            overdue: Seconds::clamped(overdue),
+            why: Reason::MaxStale,
+        };
         let rows = [
+            (stale(3), "STALE", "larder; hit; ttl=-3; detail=max-stale"),
+            (stale(0), "STALE", "larder; hit; ttl=0; detail=max-stale"),
             (hit, "HIT", "larder; hit; ttl=297"),
             (
                 Annotation::Bypass(Reason::RuleBypass),

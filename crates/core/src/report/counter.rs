@@ -16,7 +16,7 @@ pub enum Counter {
     Corrupt,
     /// Entries removed to make room.
     Evicted,
-    /// Requests answered from the cache.
+    /// Requests answered from the cache with what was fresh.
     Hit,
     /// Requests looked up and not answered from the cache.
     Missed,
@@ -32,6 +32,8 @@ pub enum Counter {
     InvalidationFailed,
     /// Requests answered from the cache after the origin said that the stored response is still good.
     Revalidated,
+    /// Requests answered from the cache with what was stale.
+    Stale,
     /// Responses stored.
     Stored,
     /// Ticks that could not do their work.
@@ -51,6 +53,7 @@ impl Counter {
             Self::Missed,
             Self::NotModified,
             Self::Revalidated,
+            Self::Stale,
             Self::Stored,
             Self::TickFailed,
             Self::Inspected,
@@ -62,7 +65,7 @@ impl Counter {
 
     /// Its place in [`Counter::all`].
     pub fn index(self) -> usize {
-        const PLAIN: usize = 12;
+        const PLAIN: usize = 13;
         let reasons = Reason::ALL.len();
         match self {
             Self::Corrupt => 0,
@@ -74,9 +77,10 @@ impl Counter {
             Self::Missed => 6,
             Self::NotModified => 7,
             Self::Revalidated => 8,
-            Self::Stored => 9,
-            Self::TickFailed => 10,
-            Self::Inspected => 11,
+            Self::Stale => 9,
+            Self::Stored => 10,
+            Self::TickFailed => 11,
+            Self::Inspected => 12,
             Self::Bypassed(reason) => PLAIN.saturating_add(reason as usize),
             Self::NotStored(reason) => PLAIN
                 .saturating_add(reasons)
@@ -99,6 +103,7 @@ impl Counter {
             Self::NotModified => "larder_not_modified_total".to_owned(),
             Self::NotStored(reason) => format!("larder_not_stored_total.reason.{}", reason.code()),
             Self::Revalidated => "larder_requests_total.outcome.revalidated".to_owned(),
+            Self::Stale => "larder_requests_total.outcome.stale".to_owned(),
             Self::Stored => "larder_stored_total".to_owned(),
             Self::TickFailed => "larder_tick_failures_total".to_owned(),
         }

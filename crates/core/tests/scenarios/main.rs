@@ -21,6 +21,7 @@ mod ranges;
 mod replies;
 mod search;
 mod stage;
+mod stale;
 mod totality;
 mod validation;
 mod variants;
