@@ -169,7 +169,9 @@ impl<'a> Argument<'a> {
             return Self::Token(bytes);
         }
         match bytes.strip_prefix(b"\"") {
-            Some(behind) if string_end(behind) == behind.len().checked_sub(1) => {
+            Some(behind)
+                if string_end(behind).is_some_and(|end| end.saturating_add(1) == behind.len()) =>
+            {
                 Self::Quoted(behind.strip_suffix(b"\"").unwrap_or(behind))
             }
             Some(_) | None => Self::Malformed,
@@ -252,7 +254,7 @@ mod tests {
     #[test]
     fn a_parameter_has_a_name_and_perhaps_an_argument() {
         use Argument::{Absent, Malformed, Quoted, Token};
-        let rows: [(&str, &str, Argument<'_>); 10] = [
+        let rows: [(&str, &str, Argument<'_>); 11] = [
             ("public", "public", Absent),
             ("max-age=60", "max-age", Token(b"60")),
             ("max-age=\"60\"", "max-age", Quoted(b"60")),
@@ -263,6 +265,7 @@ mod tests {
             ("a =60", "a", Malformed),
             ("a= 60", "a", Malformed),
             ("a=\"b\"c", "a", Malformed),
+            ("\"=\"", "\"", Malformed),
         ];
         for (text, name, argument) in rows {
             let expected = Parameter {
