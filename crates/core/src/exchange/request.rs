@@ -152,7 +152,7 @@ fn identify(
     };
     let built = Key::build(parts).map_err(|error| match error {
         KeyError::IdentityInvalid => Reason::IdentityInvalid,
-        KeyError::Authority | KeyError::TooLong => Reason::KeyInvalid,
+        KeyError::Authority | KeyError::Scheme | KeyError::TooLong => Reason::KeyInvalid,
     })?;
     let facts = RequestFacts::of(head, &directives, built.principal);
     Ok((lookup, facts, built))

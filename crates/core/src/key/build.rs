@@ -92,6 +92,9 @@ impl Key {
 
 fn write_origin(canonical: &mut Canonical, head: &RequestHead) -> Result<(), KeyError> {
     let authority = Authority::parse(head.authority()).ok_or(KeyError::Authority)?;
+    if !is_scheme(head.scheme()) {
+        return Err(KeyError::Scheme);
+    }
     write_scheme(canonical, head);
     write_host(canonical, head.scheme(), authority);
     Ok(())
@@ -113,6 +116,12 @@ pub(super) fn write_place(
         Some(template) => write_template(canonical, template, captures),
         None => canonical.bytes(Tag::Path, &[target.path().as_bytes()]),
     }
+}
+
+/// `ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )` (RFC 3986 section 3.1): nothing with a comma.
+fn is_scheme(scheme: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    scheme.first().is_some_and(u8::is_ascii_alphabetic) && scheme.iter().all(is_part)
 }
 
 /// The scheme, and behind a comma the one that the origin is told, where that is another.
@@ -229,5 +238,33 @@ fn write_identity(
     match found {
         Found::Anonymous => Principal::Anonymous,
         Found::Integer(_) | Found::Text(_) => Principal::Known,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{rule, try_key_of};
+    use super::*;
+
+    #[test]
+    fn what_is_no_scheme_has_no_key() {
+        let config = rule(r#""match": {}"#);
+        let with = |scheme: &str| {
+            let lines = [
+                (":method", "GET"),
+                (":scheme", scheme),
+                (":authority", "a"),
+                (":path", "/"),
+            ];
+            let head = RequestHead::parse(Headers::from_iter(lines)).unwrap();
+            try_key_of(&config, &head).map(|_| ())
+        };
+        for scheme in ["http", "HTTPS", "a+b-c.1"] {
+            assert_eq!(with(scheme), Ok(()), "{scheme}");
+        }
+        // "http,x" would be the key of http where the origin is told x.
+        for scheme in ["", "http,x", "1a", "http:", "ht tp", "ä"] {
+            assert_eq!(with(scheme), Err(KeyError::Scheme), "{scheme}");
+        }
     }
 }

@@ -51,6 +51,8 @@ pub enum KeyError {
     Authority,
     /// The rule wants an identity, and what stands in its place cannot be used.
     IdentityInvalid,
+    /// The scheme is none.
+    Scheme,
     /// The canonical bytes would be longer than allowed.
     TooLong,
 }

@@ -31,13 +31,17 @@ pub(super) fn try_key(
     for (name, value) in lines {
         headers.push(name, value);
     }
-    let head = RequestHead::parse(headers).unwrap();
+    try_key_of(config, &RequestHead::parse(headers).unwrap())
+}
+
+/// The key of a request with this head.
+pub(super) fn try_key_of(config: &Config, head: &RequestHead) -> Result<BuiltKey, KeyError> {
     let target = Target::parse(head.target()).unwrap();
-    let Selection::Cache(selected) = config.select(&head, &target) else {
+    let Selection::Cache(selected) = config.select(head, &target) else {
         panic!("not cached");
     };
     Key::build(KeyParts {
-        head: &head,
+        head,
         target: &target,
         policy: selected.policy,
         captures: &selected.captures,
