@@ -29,3 +29,6 @@ pub mod report;
 pub mod tier;
 
 pub mod exchange;
+
+#[cfg(test)]
+mod property;

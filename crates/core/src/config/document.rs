@@ -164,6 +164,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn any_bytes_are_a_document_or_a_problem(json in proptest::collection::vec(any::<u8>(), 0..60)) {
             let (value, problems) = parse(&json);

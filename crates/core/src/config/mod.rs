@@ -361,6 +361,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn a_damaged_document_is_read_or_refused_with_a_reason(
             at in 0..2000_usize,

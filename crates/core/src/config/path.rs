@@ -281,7 +281,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(crate::property::cases())]
         #[test]
         fn the_literal_never_changes_the_answer(
             pattern in patterns(),

@@ -146,6 +146,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn a_name_pattern_is_the_regular_expression_it_looks_like(pattern in "[ab*]{0,6}", name in "[ab]{0,8}") {
             let regex = format!("^(?:{})$", pattern.replace('*', ".*"));

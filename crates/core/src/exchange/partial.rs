@@ -279,7 +279,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(10_000))]
+        #![proptest_config(crate::property::cases())]
 
         #[test]
         fn the_parts_read_back_are_the_slices(

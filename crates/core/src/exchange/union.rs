@@ -47,7 +47,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(10_000))]
+        #![proptest_config(crate::property::cases())]
 
         #[test]
         fn parts_that_touch_become_the_bytes_of_the_representation(

@@ -155,6 +155,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn any_bytes_have_a_place_or_none(value in prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..40),

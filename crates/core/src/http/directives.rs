@@ -381,12 +381,7 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn any_bytes_are_directives(value in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let headers = Headers::from_iter([("cache-control", value)]);
-            ResponseDirectives::parse(&headers);
-            RequestDirectives::parse(&headers);
-        }
+        #![proptest_config(crate::property::cases())]
 
         #[test]
         fn a_restriction_is_found_behind_any_list(before in "[ -~]{0,40}") {

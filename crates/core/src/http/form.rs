@@ -118,6 +118,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn what_was_encoded_is_decoded(text in any::<String>()) {
             let mut encoded = String::new();

@@ -234,7 +234,6 @@ fn terminated(block: &[u8], start: usize, len: usize) -> Result<Range<usize>, Pa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn sample() -> Headers {
         Headers::from_iter([
@@ -292,14 +291,5 @@ mod tests {
             Headers::from_pairs(vec![0xff; 64]),
             Err(PairsError::Truncated)
         );
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_or_refused(block in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(headers) = Headers::from_pairs(block) {
-                prop_assert_eq!(Headers::from_pairs(headers.to_pairs()), Ok(headers));
-            }
-        }
     }
 }

@@ -211,7 +211,6 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn texts<'a>(lines: &[&'a str]) -> Vec<&'a str> {
         elements(lines.iter().map(|line| line.as_bytes()))
@@ -286,70 +285,5 @@ mod tests {
         assert_eq!(value(Argument::Quoted(br"a\\b\")), Some(br"a\b".to_vec()));
         assert_eq!(value(Argument::Token(b"60")), Some(b"60".to_vec()));
         assert_eq!(value(Argument::Absent), None);
-    }
-
-    /// The same grammar, told the other way round: first which bytes are quoted, then where to split.
-    fn reference(line: &[u8]) -> Vec<Vec<u8>> {
-        let mut words = vec![Vec::new()];
-        let mut bytes = line.iter().copied();
-        while let Some(byte) = bytes.next() {
-            let word = words.last_mut().unwrap();
-            let bare: Vec<u8> = word
-                .iter()
-                .copied()
-                .filter(|b| !b" \t".contains(b))
-                .collect();
-            if byte == b',' {
-                words.push(Vec::new());
-            } else if byte == b'"' && (bare.is_empty() || bare.ends_with(b"=")) {
-                word.push(byte);
-                while let Some(inside) = bytes.next() {
-                    word.push(inside);
-                    if inside == b'\\' {
-                        word.extend(bytes.next());
-                    } else if inside == b'"' {
-                        break;
-                    }
-                }
-            } else {
-                word.push(byte);
-            }
-        }
-        let is_blank = |byte: &u8| b" \t".contains(byte);
-        for word in &mut words {
-            while word.last().is_some_and(is_blank) {
-                word.pop();
-            }
-            while word.first().is_some_and(is_blank) {
-                word.remove(0);
-            }
-        }
-        words.retain(|word| !word.is_empty());
-        words
-    }
-
-    fn list_bytes() -> impl Strategy<Value = Vec<u8>> {
-        let telling = proptest::sample::select(b"ab=,\" \t\\;\x00\xff".to_vec());
-        proptest::collection::vec(prop_oneof![4 => telling, 1 => any::<u8>()], 0..60)
-    }
-
-    proptest! {
-        #[test]
-        fn any_line_splits_like_the_reference(line in list_bytes()) {
-            let split: Vec<Vec<u8>> = elements([&line[..]])
-                .map(|element| element.bytes().to_vec())
-                .collect();
-            prop_assert_eq!(split, reference(&line));
-        }
-
-        #[test]
-        fn any_element_is_a_parameter(line in list_bytes()) {
-            for element in elements([&line[..]]) {
-                let parameter = Parameter::parse(element);
-                prop_assert!(parameter.name.len() <= element.bytes().len());
-                let value = parameter.argument.value().map_or(0, Iterator::count);
-                prop_assert!(value <= element.bytes().len());
-            }
-        }
     }
 }

@@ -329,6 +329,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn any_bytes_are_read_or_refused(field in proptest::collection::vec(any::<u8>(), 0..80)) {
             if let Some(variation) = UrlVariation::from_field(&field) {

@@ -347,7 +347,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(10_000))]
+        #![proptest_config(crate::property::cases())]
 
         #[test]
         fn any_bytes_are_a_set_or_an_error(value in prop_oneof![

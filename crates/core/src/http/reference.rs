@@ -210,7 +210,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(10_000))]
+        #![proptest_config(crate::property::cases())]
 
         #[test]
         fn any_reference_resolves_to_a_path_without_dots_or_to_nothing(

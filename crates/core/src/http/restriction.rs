@@ -152,6 +152,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn any_argument_restricts_something(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
             for argument in [Argument::Quoted(&bytes), Argument::Token(&bytes)] {

@@ -266,10 +266,7 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let _ = Target::parse(&bytes);
-        }
+        #![proptest_config(crate::property::cases())]
 
         #[test]
         fn a_normal_form_is_its_own(text in "/[a-c./%0-9A-Fa-f;?&=]{0,20}") {

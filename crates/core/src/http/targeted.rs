@@ -209,12 +209,7 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn any_bytes_are_read(value in proptest::collection::vec(any::<u8>(), 0..80)) {
-            for name in ["larder-cache-control", "cdn-cache-control", "surrogate-control"] {
-                ResponseDirectives::parse(&Headers::from_iter([(name, &value)]));
-            }
-        }
+        #![proptest_config(crate::property::cases())]
 
         #[test]
         fn a_field_that_is_no_dictionary_changes_nothing(value in "[ -~]{0,20}[^a-z0-9_\\-.*?:\")]", rest in "[ -~]{0,20}") {

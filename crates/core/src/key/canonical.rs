@@ -221,6 +221,8 @@ pub(super) mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn what_was_written_can_be_read_back(
             written in proptest::collection::vec(

@@ -194,6 +194,8 @@ pub(super) mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn what_was_encoded_is_decoded(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             prop_assert_eq!(decode_base64url(encode_base64url(&bytes).as_bytes()), Some(bytes));

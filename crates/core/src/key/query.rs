@@ -122,6 +122,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn the_order_of_names_does_not_matter(
             mut parameters in proptest::collection::btree_map("[a-d]{1,2}", "[a-c%=]{0,3}", 0..6)

@@ -234,6 +234,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn any_lines_make_a_variant_that_can_be_read_back(
             lines in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..12), 0..4)

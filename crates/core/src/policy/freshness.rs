@@ -165,7 +165,6 @@ mod tests {
     use super::*;
     use crate::policy::sample::{self, Fields};
     use crate::time::format_http_date;
-    use proptest::prelude::*;
 
     /// When the responses of these tests arrive, one second after they were asked for.
     const ARRIVAL: u64 = 1_000_000_000;
@@ -342,60 +341,6 @@ mod tests {
         for (name, fields, expected) in rows {
             let headers = fields.iter().copied().collect();
             assert_eq!(initial_age(&headers, times()).get(), expected, "{name}");
-        }
-    }
-
-    fn extreme() -> impl Strategy<Value = u64> {
-        prop_oneof![
-            Just(0),
-            Just(u64::MAX),
-            any::<u64>(),
-            0..=u64::from(u32::MAX)
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn age_never_falls_as_time_passes(
-            initial in extreme(), stored in extreme(), first in extreme(), second in extreme(),
-        ) {
-            let meta = Meta {
-                initial_age: Seconds::clamped(initial),
-                response_time: Timestamp::from_nanos(stored),
-                ..sample::meta()
-            };
-            let (sooner, later) = (first.min(second), first.max(second));
-            let sooner = current_age(&meta, Timestamp::from_nanos(sooner));
-            let later = current_age(&meta, Timestamp::from_nanos(later));
-            prop_assert!(meta.initial_age <= sooner && sooner <= later && later <= Seconds::MAX);
-        }
-
-        #[test]
-        fn any_fields_have_a_lifetime_within_bounds(
-            cache_control in "(s-maxage|max-age)=[0-9a\"-]{0,12}(, public)?",
-            age in "[0-9, x]{0,12}",
-            dates in proptest::array::uniform3(0..u64::MAX),
-            received in extreme(), ttl in extreme(),
-        ) {
-            let [date, expires, modified] = dates.map(|at| format_http_date(Timestamp::from_nanos(at)));
-            let headers = Headers::from_iter([
-                ("cache-control", cache_control), ("age", age), ("date", date),
-                ("expires", expires), ("last-modified", modified),
-            ]);
-            let times = Times {
-                request: Timestamp::from_nanos(0),
-                response: Timestamp::from_nanos(received),
-            };
-            let policy = CachePolicy {
-                ttl: Ttl::Default(Seconds::clamped(ttl)),
-                heuristic: Heuristic::On,
-                ..sample::policy()
-            };
-            let directives = ResponseDirectives::parse(&headers);
-            let head = ResponseHead { status: 200, headers };
-            let found = lifetime(&head, &directives, &policy, policy.ttl, times);
-            prop_assert!(found.is_ok_and(|found| found.seconds <= Seconds::MAX));
-            prop_assert!(initial_age(&head.headers, times) >= times.response.since(times.request));
         }
     }
 }

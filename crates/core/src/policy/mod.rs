@@ -12,6 +12,8 @@ pub mod freshness;
 pub mod incomplete;
 pub mod invalidation;
 pub mod partial;
+#[cfg(test)]
+mod properties;
 pub mod range;
 mod reason;
 pub mod request;

@@ -309,7 +309,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(10_000))]
+        #![proptest_config(crate::property::cases())]
 
         #[test]
         fn parts_are_what_was_asked_for_and_stand_apart(

@@ -356,6 +356,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn walking_agrees_with_building(
             body in any_json(), equals in any_json(), pointer in "(/([ab]{0,2}|[0-3])){0,3}",

@@ -286,6 +286,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn any_tags_are_judged_and_its_own_tag_matches(
             tags in proptest::collection::vec(any::<u8>(), 0..60),

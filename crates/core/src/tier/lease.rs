@@ -377,6 +377,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn any_bytes_are_read_or_refused(mut bytes: Vec<u8>, tagged: bool) {
             if tagged {

@@ -159,6 +159,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property::cases())]
+
         #[test]
         fn any_bytes_are_opened_or_refused(bytes: Vec<u8>, tagged: bool) {
             let mut value = bytes;

@@ -309,10 +309,7 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn any_bytes_are_a_date_or_none(value in proptest::collection::vec(any::<u8>(), 0..40), now in any::<u64>()) {
-            parse_http_date_at(&value, Timestamp::from_nanos(now));
-        }
+        #![proptest_config(crate::property::cases())]
 
         #[test]
         fn what_is_written_is_read(seconds in 0..u64::MAX / 1_000_000_000) {

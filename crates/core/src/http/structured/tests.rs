@@ -3,6 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 use regex_lite::Regex;
+use std::sync::LazyLock;
 
 type Members<'a> = Vec<(&'a str, Value<'a>)>;
 
@@ -136,7 +137,12 @@ fn lines_are_joined_and_an_error_in_one_is_an_error_in_all() {
 }
 
 /// The grammar as one expression per rule, without display strings.
-fn reference() -> Regex {
+fn reference() -> &'static Regex {
+    static GRAMMAR: LazyLock<Regex> = LazyLock::new(grammar);
+    &GRAMMAR
+}
+
+fn grammar() -> Regex {
     let bare = r#"(?:-?[0-9]{1,12}\.[0-9]{1,3}|-?[0-9]{1,15}|"(?:[ !#-\[\]-~]|\\["\\])*"|[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*|:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3})?={0,2}:|\?[01]|@-?[0-9]{1,15})"#;
     let key = "[a-z*][a-z0-9_.*-]*";
     let parameters = format!("(?:; *{key}(?:={bare})?)*");
@@ -208,6 +214,8 @@ fn members_text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(crate::property::cases())]
+
     #[test]
     fn any_bytes_are_read_or_refused(field in proptest::collection::vec(any::<u8>(), 0..60)) {
         prop_assert!(dictionary(&field).count() <= field.len());

@@ -417,7 +417,7 @@ fn target(query: Option<&str>) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #![proptest_config(crate::property::cases())]
     #[test]
     fn what_shares_a_reduced_key_is_equivalent_to_the_draft(
         (one, other) in pairs(NAMES), (order_counts, is_except, names) in values(),
