@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check build wasm tools e2e bench compose-test clean
+.PHONY: help run test check build wasm tools e2e bench compose-test fuzz-smoke fuzz-seeds clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(CURDIR)/dist/larder.wasm
@@ -53,6 +53,12 @@ bench: wasm tools ## Compare Larder with pass-through, direct_response and Envoy
 
 compose-test: wasm tools ## Start envoy/docker-compose.yaml and try it; without Docker only check the file
 	@envoy/compose-test.sh
+
+fuzz-smoke: ## Fuzz each reader for FUZZ_SECONDS (10) seconds; needs a C++ compiler and the libfuzzer-sys crate
+	@crates/core/fuzz/smoke.sh
+
+fuzz-seeds: ## Write the fuzzer's seeds anew, where the format of entries has changed for instance
+	cargo test --quiet --package larder-core --test corpus -- --ignored write_the_seeds
 
 clean: ## Remove everything built or fetched
 	cargo clean
