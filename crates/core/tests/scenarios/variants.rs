@@ -78,3 +78,19 @@ fn a_list_with_odd_spacing_is_the_same_list() {
     );
     assert_eq!(stage.exchange(ask(), reply("y")).text(), "x");
 }
+
+#[test]
+fn the_newest_response_decides_whether_a_url_varies() {
+    let mut stage = Stage::new(CACHE_ALL);
+    let ask = |language| get("/a").with("accept-language", language);
+    let varies = |text| reply(text).with("vary", "accept-language");
+    stage.exchange(ask("de"), varies("hallo"));
+    stage.exchange(ask("fr"), reply("the same for all"));
+    for language in ["de", "fr", "en"] {
+        let answer = stage.exchange(ask(language), reply("other"));
+        assert_eq!(answer.text(), "the same for all", "{language}");
+    }
+    stage.wait(60);
+    stage.exchange(ask("de"), varies("hallo"));
+    assert_eq!(stage.exchange(ask("fr"), varies("salut")).text(), "salut");
+}
