@@ -158,6 +158,36 @@ proptest! {
     }
 
     #[test]
+    fn parts_of_a_length(data in prop_oneof![
+        soup(&["bytes", "bytes ", "BYTES ", " ", "0", "7-", "-9", "/10", "/*", "*", "4294967295", "4294967296", "items "], 8),
+        "bytes [0-9]{1,2}-[0-9]{1,2}/[0-9]{1,2}".prop_map(String::into_bytes),
+    ]) {
+        oracle::named("content_range")(&data);
+    }
+
+    #[test]
+    fn cache_groups(data in prop_oneof![
+        soup(&["\"a\"", "\"b c\"", "\"", "\\", "\\\"", ";v=1", ", ", ",", "a", "(", ")", "\ncache-groups:", "\nCache-Groups:", "\nx:"], 10),
+        "(\"[a-z]\", ){60,70}\"z\"".prop_map(String::into_bytes),
+        "\"[a-z]{250,260}\"".prop_map(String::into_bytes),
+    ]) {
+        oracle::named("groups")(&data);
+    }
+
+    #[test]
+    fn references(data in soup(&["/", "/", "a", "b;c", ".", "..", "?", "q=1", "#", ":", "//", "http:", "HTTPS://", "h:1", "%2e", "\n"], 14)) {
+        oracle::named("reference")(&data);
+    }
+
+    #[test]
+    fn url_variations(data in soup(&[
+        "key-order", "params", "except", "=", "=(", ")", "\"a\"", "\"b+c\"", "\"%C3%A9\"", "\"%ff\"", " ", ", ", ",", "?0", "?1", ";v",
+        "\n", "\na", "\nb c", "\n\u{e9}",
+    ], 12)) {
+        oracle::named("variation")(&data);
+    }
+
+    #[test]
     fn targets(data in soup(&["/", "/", "a", ".", "..", "%2e", "%2F", "%2f", "%5C", ";", "%3b", "?", "%", "%00", "%7F", "%7e", "//", "#", "é"], 12)
         .prop_map(|rest| [b"/", &rest[..]].concat()))
     {

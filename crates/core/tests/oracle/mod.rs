@@ -6,36 +6,44 @@
 
 mod accept;
 mod authority;
+mod content_range;
 mod cookie;
 mod date;
 mod directives;
 mod entry;
 mod etag;
+mod groups;
 mod list;
 mod message;
 mod pairs;
 mod range;
+mod reference;
 mod structured;
 mod target;
+mod variation;
 
 /// Fails where Larder and the naive reader differ on these bytes.
 pub type Check = fn(&[u8]);
 
 /// Every reader, by the name of its corpus.
-pub const CHECKS: [(&str, Check); 13] = [
+pub const CHECKS: [(&str, Check); 17] = [
     ("accept", accept::check),
     ("authority", authority::check),
+    ("content_range", content_range::check),
     ("cookie", cookie::check),
     ("date", date::check),
     ("directives", directives::check),
     ("entry", entry::check),
     ("etag", etag::check),
+    ("groups", groups::check),
     ("list", list::check),
     ("message", message::check),
     ("pairs", pairs::check),
     ("range", range::check),
+    ("reference", reference::check),
     ("structured", structured::check),
     ("target", target::check),
+    ("variation", variation::check),
 ];
 
 /// The check of that name.

@@ -27,7 +27,8 @@ pub(super) fn dictionary(field: &[u8]) -> Option<Vec<(Vec<u8>, Value)>> {
     })
 }
 
-fn list(field: &[u8]) -> Option<Vec<Value>> {
+/// The members of a list.
+pub(super) fn list(field: &[u8]) -> Option<Vec<Value>> {
     members(field, value)
 }
 
