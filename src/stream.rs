@@ -138,7 +138,11 @@ impl Stream {
             return Ok(Action::Continue);
         }
         let now = host::now()?;
-        let headers = self.headers(HeaderMap::Response)?;
+        // The core has to hear of it in any case: a write has an effect although its response cannot be read.
+        let headers = self.headers(HeaderMap::Response).unwrap_or_else(|_| {
+            self.worker.count(Counter::HostFailed);
+            Headers::new()
+        });
         let step = self.exchange.on(
             Event::Response(Arriving {
                 headers,

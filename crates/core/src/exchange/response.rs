@@ -81,7 +81,7 @@ impl Forwarding {
                 };
                 return question.confirmed(&self, around, update, now);
             }
-            (_, _, Maker::Proxy) => {
+            (_, _, Maker::Proxy | Maker::Unknown) => {
                 return self.skipped(around, &response.headers, Reason::LocalReply);
             }
             (Basis::Compared(question), 200, Maker::Upstream) => {

@@ -35,6 +35,8 @@ pub(super) struct Confirmation {
 pub(super) enum Maker {
     /// The proxy: another filter, a cache perhaps.
     Proxy,
+    /// The proxy does not say.
+    Unknown,
     /// The origin.
     Upstream,
 }
@@ -45,7 +47,8 @@ pub(super) enum Maker {
 pub(super) fn maker(attributes: &dyn Attributes) -> Maker {
     match attributes.attribute(&["response", "code_details"]) {
         Ok(Some(details)) if details == b"via_upstream" => Maker::Upstream,
-        Ok(_) | Err(_) => Maker::Proxy,
+        Ok(Some(_)) => Maker::Proxy,
+        Ok(None) | Err(_) => Maker::Unknown,
     }
 }
 
@@ -133,7 +136,7 @@ impl Question {
         // [...] with a value equal to the stored response's current_age" RFC 9111 section 4.
         let unconfirmed = freshness::current_age(&self.meta, now);
         let (age, draft) = match maker {
-            Maker::Proxy => (unconfirmed, Err(Reason::LocalReply)),
+            Maker::Proxy | Maker::Unknown => (unconfirmed, Err(Reason::LocalReply)),
             Maker::Upstream if !freshening::is_about(&head.headers, &update.headers) => {
                 (unconfirmed, Err(Reason::OtherValidator))
             }

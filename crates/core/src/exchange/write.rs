@@ -1,7 +1,8 @@
 //! A request that may change something, on its way to the origin and back.
 //!
 //! It passes untouched. When the origin says that it succeeded, what it was about is invalidated before its response
-//! goes on to the client, so that whoever has seen the answer cannot be shown what was before it.
+//! goes on to the client, so that whoever has seen the answer cannot be shown what was before it. So it is where nobody
+//! can say what the origin says.
 
 use super::budget::Hold;
 use super::event::Arriving;
@@ -41,14 +42,18 @@ impl Writing {
             Passage::Annotated(annotation) => annotate(around, annotation, &arriving.headers),
             Passage::Silent => Step::pass(),
         };
-        // What another filter answered, the origin has not done.
-        let response = match maker(arriving.attributes) {
-            Maker::Proxy => None,
-            Maker::Upstream => ResponseHead::parse(arriving.headers).ok(),
-        };
-        if let Some(ResponseHead { status, headers }) = response {
-            step.effects
-                .extend(invalidate(around, self.write, status, &headers));
+        match maker(arriving.attributes) {
+            // What another filter answered, the origin has not done.
+            Maker::Proxy => {}
+            Maker::Unknown | Maker::Upstream => {
+                // Of a head that cannot be read nobody knows that it tells of an error.
+                let (status, headers) = match ResponseHead::parse(arriving.headers) {
+                    Ok(response) => (response.status, response.headers),
+                    Err(_) => (200, Headers::new()),
+                };
+                step.effects
+                    .extend(invalidate(around, self.write, status, &headers));
+            }
         }
         (State::done(), step)
     }

@@ -272,3 +272,16 @@ fn a_write_is_remembered_when_the_worker_has_no_room() {
     assert_eq!(stage.exchange(get("/a"), fresh("new")).text(), "new");
     assert_eq!(stage.budget.held(), 0);
 }
+
+#[test]
+fn a_write_whose_outcome_nobody_can_read_invalidates() {
+    let rows = [
+        ("whose answer it is", done().by_nobody()),
+        ("its status", done().status(7)),
+    ];
+    for (what, unreadable) in rows {
+        let mut stage = Stage::new(BY_ORIGIN);
+        let seen = after(&mut stage, "/a", ("PUT", "/a"), unreadable);
+        assert_eq!(seen.text(), "new", "{what}");
+    }
+}

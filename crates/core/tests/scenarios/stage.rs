@@ -222,6 +222,12 @@ impl Response {
         self.details = "upstream_reset_before_response_started";
         self
     }
+
+    /// The proxy does not say who made it.
+    pub fn by_nobody(mut self) -> Self {
+        self.details = "";
+        self
+    }
 }
 
 impl Seen {
@@ -536,11 +542,12 @@ fn add(head: &mut Headers, name: &[u8], value: &[u8]) {
     }
 }
 
-/// The proxy's word for where a response came from.
+/// The proxy's word for where a response came from; none where it is empty.
 struct Details(&'static str);
 
 impl Attributes for Details {
     fn attribute(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok((path == ["response", "code_details"]).then(|| self.0.as_bytes().to_vec()))
+        let is_told = path == ["response", "code_details"] && !self.0.is_empty();
+        Ok(is_told.then(|| self.0.as_bytes().to_vec()))
     }
 }
