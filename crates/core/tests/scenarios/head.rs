@@ -90,3 +90,22 @@ fn a_head_whose_answer_must_not_be_stored_stores_nothing() {
     assert_eq!(stage.count(Counter::NotStored(Reason::Private)), 1);
     assert_eq!(stage.budget.held(), 0);
 }
+
+#[test]
+fn a_head_revives_nothing_that_a_write_has_ended() {
+    let dated = |body| {
+        let fresh = reply(body).with("cache-control", "max-age=60");
+        fresh.with("last-modified", "Mon, 12 Jan 1970 13:46:40 GMT")
+    };
+    let mut stage = Stage::new(BY_ORIGIN);
+    stage.exchange(get("/a"), dated("old"));
+    // Within the same second, and of the same length.
+    stage.exchange(request("PUT", "/a"), reply("").status(204));
+    stage.exchange(request("HEAD", "/a"), dated("").with("content-length", "3"));
+    let seen = stage.exchange(get("/a"), dated("new"));
+    assert_eq!(seen.text(), "new");
+    assert!(
+        stage.asked.contains("if-modified-since"),
+        "it is confirmed by a 304 only"
+    );
+}
