@@ -8,7 +8,7 @@ use super::validate::Question;
 use super::{Effect, State, Step, Surroundings, annotate};
 use crate::epoch::Scope;
 use crate::http::ResponseHead;
-use crate::policy::{Reason, freshening};
+use crate::policy::{Reason, freshening, storable};
 use crate::report::{Annotation, Counter, Forward, Storing};
 use crate::time::Timestamp;
 
@@ -48,8 +48,11 @@ impl Question {
         update: &ResponseHead,
         now: Timestamp,
     ) -> Result<Vec<Effect>, Reason> {
+        let facts = forwarding.subject.facts.as_of_get();
         let policy = around.config.policy(forwarding.subject.policy);
-        let cookies = policy.ok_or(Reason::Internal)?.set_cookie;
+        let policy = policy.ok_or(Reason::Internal)?;
+        storable::judge_sharing(facts, update, policy)?;
+        let cookies = policy.set_cookie;
         let mut judged = ResponseHead {
             status: self.status,
             headers: freshening::freshen(self.headers, &update.headers, cookies, now),
@@ -57,7 +60,6 @@ impl Question {
         if let Some(age) = update.headers.first("age") {
             judged.headers.push("age", age);
         }
-        let facts = forwarding.subject.facts.as_of_get();
         let draft = forwarding.draft_for(facts, around, &judged, now)?;
         let stored = draft.with_body(&self.body)?;
         Ok(stored.into_iter().map(Effect::Store).collect())

@@ -26,7 +26,7 @@ use crate::entry::{StoredPart, Validation};
 use crate::http::{ContentRange, Headers, Method, ResponseHead, Span};
 use crate::policy::incomplete::{self, Completeness, Keeping, Part, Stored, Worth};
 use crate::policy::reuse::{self, Reuse};
-use crate::policy::{Reason, store_if};
+use crate::policy::{Reason, storable, store_if};
 use crate::report::Forward;
 use crate::time::Timestamp;
 
@@ -246,6 +246,7 @@ fn beside(
         mut hold,
         ..
     } = waiting;
+    storable::judge_sharing(forwarding.subject.facts, &part.head, policy)?;
     let mut head = ResponseHead {
         status: 200,
         headers: incomplete::updated(headers, &part.head, policy.set_cookie, now),

@@ -56,6 +56,18 @@ pub fn judge(
     }
 }
 
+/// Whether what this response adds to a stored one may be given to others. The stored one's word is about what it came
+/// with itself: to a request with Authorization, "a response directive [...] that allows it to be stored by a shared cache"
+/// (RFC 9111 section 3.5) has to stand in the response to that request.
+pub fn judge_sharing(
+    request: RequestFacts,
+    response: &ResponseHead,
+    policy: &CachePolicy,
+) -> Result<(), Reason> {
+    let directives = ResponseDirectives::parse(&response.headers);
+    sharing::judge(request, response, &directives, policy)
+}
+
 fn plan(
     request: RequestFacts,
     response: &ResponseHead,

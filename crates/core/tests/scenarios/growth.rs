@@ -368,3 +368,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_one_user_got_joins_no_part_that_all_share() {
+    let mut stage = Stage::new(BY_ORIGIN);
+    stage.exchange(
+        ask("0-9"),
+        part("0-9").with("cache-control", "public, max-age=60"),
+    );
+    let seen = stage.exchange(
+        ask("10-19").with("authorization", "Bearer ann"),
+        part("10-19"),
+    );
+    assert_eq!(seen.cache().1, "larder; fwd=partial; detail=authorization");
+    assert_eq!(held(&mut stage), "abcdefghij................");
+}

@@ -109,3 +109,20 @@ fn a_head_revives_nothing_that_a_write_has_ended() {
         "it is confirmed by a 304 only"
     );
 }
+
+#[test]
+fn what_a_head_says_to_one_user_is_said_to_no_other() {
+    let mut stage = Stage::new(BY_ORIGIN);
+    let public = reply("hello").with("cache-control", "max-age=60, public");
+    stage.exchange(get("/a"), public.with("etag", "\"1\""));
+    stage.wait(70);
+    let ask = request("HEAD", "/a").with("authorization", "Bearer ann");
+    let own = reply("").with("etag", "\"1\"").with("x-user", "ann");
+    let seen = stage.exchange(ask, own);
+    assert_eq!(seen.cache().1, "larder; fwd=stale; detail=authorization");
+    let other = stage.exchange(get("/a"), tagged("", "\"1\"").status(304));
+    assert_eq!(
+        (other.cache().0, other.field("x-user")),
+        ("REVALIDATED", "")
+    );
+}
