@@ -286,6 +286,10 @@ fn check_use(extent: &Extent, draft: &Draft, policy: &CachePolicy) -> Result<(),
     if result.is_whole() {
         return Ok(());
     }
+    check_part(draft, policy)
+}
+
+fn check_part(draft: &Draft, policy: &CachePolicy) -> Result<(), Reason> {
     // Only all of a body can show what the operator asks of it.
     if policy.store_if.json.is_some() {
         return Err(Reason::StoreIf);
@@ -350,6 +354,7 @@ fn store(
         store_if::judge_body(&policy.store_if, body)?;
         draft.with_body(body)
     } else {
+        check_part(&draft, policy)?;
         draft.with_part(range, body)
     }
 }

@@ -383,3 +383,20 @@ fn what_one_user_got_joins_no_part_that_all_share() {
     assert_eq!(seen.cache().1, "larder; fwd=partial; detail=authorization");
     assert_eq!(held(&mut stage), "abcdefghij................");
 }
+
+#[test]
+fn a_part_of_what_is_judged_by_its_body_is_not_kept_where_it_disagrees() {
+    let mut stage = Stage::new(
+        r#"{"rules":[{"name":"json","match":{"path":"/.*"},"ttl_seconds":60,
+            "store_if":{"json":{"pointer":"/ok","equals":true}}}]}"#,
+    );
+    let whole = r#"{"ok":true,"letters":"abcd"}"#;
+    stage.exchange(get("/a"), reply(whole).with("etag", "\"v1\""));
+    assert_eq!(whole.len(), 28);
+    stage.wait(70);
+    let other = reply("false").status(206).with("etag", "\"v1\"");
+    let seen = stage.exchange(ask("6-10"), other.with("content-range", "bytes 6-10/28"));
+    assert_eq!(seen.status, 206);
+    let next = stage.exchange(ask("6-10"), reply("asked").status(503));
+    assert_eq!(next.text(), "asked");
+}
