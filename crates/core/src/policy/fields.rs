@@ -62,9 +62,13 @@ fn is_stored(name: &[u8], headers: &Headers, cookies: SetCookie) -> bool {
 
 /// "for each connection-option in this field, remove any header or trailer field(s) from the message with the same name
 /// as the connection-option" RFC 9110 section 7.6.1.
+///
+/// "A sender MUST NOT send a connection option corresponding to a field that is intended for all recipients of the content"
+/// (as before). Without its Vary a response would be taken for everybody's.
 fn is_hop(name: &[u8], headers: &Headers) -> bool {
-    list::elements(headers.all("connection"))
-        .any(|option| option.bytes().eq_ignore_ascii_case(name))
+    let is_vary = name.eq_ignore_ascii_case(b"vary");
+    let mut options = list::elements(headers.all("connection"));
+    !is_vary && options.any(|option| option.bytes().eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

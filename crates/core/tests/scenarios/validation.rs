@@ -334,3 +334,21 @@ fn what_credentials_allowed_is_asked_about_when_the_origin_said_so() {
     assert_eq!((answer.status, answer.text()), (401, "who are you?"));
     assert_eq!(stage.exchange(ask("bob"), not_modified()).text(), "one");
 }
+
+#[test]
+fn what_varies_still_does_after_a_304_that_does_not_say_so() {
+    let mut stage = Stage::new("{}");
+    let ask = |language| get("/a").with("accept-language", language);
+    let french = reply("bonjour").with("cache-control", "max-age=60");
+    let french = french
+        .with("etag", "\"fr\"")
+        .with("vary", "accept-language");
+    // Vary is for all recipients, whatever this says.
+    stage.exchange(ask("fr"), french.with("connection", "vary"));
+    stage.wait(70);
+    let confirmed = reply("").status(304).with("etag", "\"fr\"");
+    let seen = stage.exchange(ask("fr"), confirmed);
+    assert_eq!((seen.cache().0, seen.text()), ("REVALIDATED", "bonjour"));
+    assert_eq!(stage.exchange(ask("fr"), reply("other")).cache().0, "HIT");
+    assert_eq!(stage.exchange(ask("en"), reply("hello")).text(), "hello");
+}
