@@ -1,7 +1,7 @@
 //! The core's counters as statistics of the proxy, and the byte gauge that all workers share.
 //!
 //! Statistics are process-wide atomics: adding to one takes no lock and no allocation. A statistic that could not be
-//! defined is not counted; nothing else depends on it.
+//! defined is not counted; one that others read is found out not to move, and then nobody relies on it.
 
 use larder_core::report::Counter;
 use larder_core::tier::{ByteGauge, ChangeHint};
@@ -28,7 +28,7 @@ impl Metrics {
         Self {
             counters: Counter::all().map(counter).collect(),
             bytes: gauge("larder_bytes"),
-            changes: gauge("larder_changes"),
+            changes: gauge("larder_changes").filter(|id| moves(*id)),
             entries: gauge("larder_entries"),
         }
     }
@@ -79,6 +79,15 @@ impl ChangeHint for Metrics {
             let _ = host::increment_metric(id, 1);
         }
     }
+}
+
+/// Whether a gauge keeps what is added to it. One that the operator's `stats_matcher` excludes can be defined and added to
+/// like any other, and is always zero (Envoy, `source/common/stats/null_gauge.h`).
+fn moves(gauge: MetricId) -> bool {
+    let before = host::metric(gauge);
+    let added = host::increment_metric(gauge, 1);
+    // Others add to it at the same time, and nobody takes away.
+    added.is_ok() && before.is_ok() && before != host::metric(gauge)
 }
 
 /// `.vm_id.<id>`, or nothing for the empty id; bytes that would not do in a name are written in hexadecimal digits.

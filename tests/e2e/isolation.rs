@@ -237,11 +237,9 @@ async fn what_the_proxy_itself_answers_is_not_stored() {
         drop(origin);
         envoy
     };
-    let address = origin_gone.address(crate::stage::MAIN);
+    let address = origin_gone.address(MAIN);
     for _ in 0..2 {
-        let answer = larder_harness::client::get(address, "/anything")
-            .await
-            .unwrap();
+        let answer = client::get(address, "/anything").await.unwrap();
         assert_eq!(answer.status, 503);
         assert_eq!(
             cache_status(&answer),
