@@ -27,7 +27,11 @@ impl Metrics {
         let gauge = |name| host::define_metric(MetricKind::Gauge, &format!("{name}{vm}")).ok();
         Self {
             counters: Counter::all().map(counter).collect(),
-            bytes: gauge("larder_bytes"),
+            bytes: gauge("larder_bytes").filter(|id| {
+                let moves = moves(*id);
+                let _ = host::increment_metric(*id, -1); // the byte that was no entry's
+                moves
+            }),
             changes: gauge("larder_changes").filter(|id| moves(*id)),
             entries: gauge("larder_entries"),
         }

@@ -1,11 +1,10 @@
 //! Writes, and what they leave of what was stored before them.
 
 use larder_harness::client::{Client, Protocol, Request};
-use larder_harness::envoy::{Cluster, Envoy};
-use larder_harness::origin::{Gate, Origin, Reply};
+use larder_harness::origin::{Gate, Reply};
 use larder_harness::wait;
 
-use crate::stage::{BY_ORIGIN, MAIN, Stage, assert_seen, larder, x_cache};
+use crate::stage::{BY_ORIGIN, MAIN, Stage, assert_seen, x_cache};
 
 fn fresh(body: &str) -> Reply {
     Reply::ok(body.to_owned()).header("cache-control", "max-age=60")
@@ -54,18 +53,7 @@ async fn a_write_at_one_worker_is_known_to_all_before_it_is_answered() {
 /// The word that something has changed is a statistic, and an operator may do without those.
 #[tokio::test]
 async fn a_write_is_known_to_all_where_the_proxy_keeps_no_statistics() {
-    let origin = Origin::start().await.unwrap();
-    let without = r#"{"stats_config": {"stats_matcher": {"exclusion_list": {"patterns": [{"contains": "larder"}]}}}}"#;
-    let envoy = Envoy::builder()
-        .workers(2)
-        .cluster(Cluster::new("origin", origin.address()))
-        .listener(larder(BY_ORIGIN))
-        .argument("--config-yaml")
-        .argument(without)
-        .start()
-        .await
-        .unwrap();
-    let stage = Stage { origin, envoy };
+    let stage = Stage::without_statistics(2, BY_ORIGIN).await;
     let [mut writer, mut reader] = clients(&stage, Protocol::Http1).await;
     for round in 0..20 {
         stage.origin.on("/doc", fresh(&format!("{round} old")));

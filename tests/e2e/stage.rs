@@ -47,6 +47,22 @@ impl Stage {
         Self { origin, envoy }
     }
 
+    /// So many workers, of a proxy that keeps none of Larder's statistics.
+    pub async fn without_statistics(workers: usize, configuration: &str) -> Self {
+        const NONE: &str = r#"{"stats_config": {"stats_matcher": {"exclusion_list": {"patterns": [{"contains": "larder"}]}}}}"#;
+        let origin = Origin::start().await.unwrap();
+        let envoy = Envoy::builder()
+            .workers(workers)
+            .cluster(Cluster::new("origin", origin.address()))
+            .listener(larder(configuration))
+            .argument("--config-yaml")
+            .argument(NONE)
+            .start()
+            .await
+            .unwrap();
+        Self { origin, envoy }
+    }
+
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.envoy.address(MAIN)
