@@ -22,6 +22,7 @@ mod replies;
 mod search;
 mod stage;
 mod stale;
+mod together;
 mod totality;
 mod validation;
 mod variants;

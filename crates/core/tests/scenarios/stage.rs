@@ -339,7 +339,7 @@ impl Stage {
     }
 
     /// The request on its way through the exchange: what answers it there, or [`Stage::asked`] goes to the origin.
-    fn ask(&mut self, exchange: &mut Exchange, request: &Request) -> Option<Seen> {
+    pub fn ask(&mut self, exchange: &mut Exchange, request: &Request) -> Option<Seen> {
         let mut sent = Headers::from_iter(request.fields.clone());
         let mut seen = self.drive(exchange, request.event(&sent), &mut sent);
         if exchange.held_request().is_some() {
