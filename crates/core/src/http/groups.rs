@@ -34,7 +34,7 @@ pub fn groups(headers: &Headers, name: &str) -> Result<Vec<Vec<u8>>, TooMany> {
             return Ok(Vec::new());
         };
         if groups.len() < MAX_GROUPS && inside.len() <= MAX_NAME_BYTES {
-            groups.push(unescaped(inside));
+            groups.push(structured::unescaped(inside));
         } else {
             is_too_much = true;
         }
@@ -43,18 +43,6 @@ pub fn groups(headers: &Headers, name: &str) -> Result<Vec<Vec<u8>>, TooMany> {
         return Err(TooMany);
     }
     Ok(groups)
-}
-
-fn unescaped(inside: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(inside.len());
-    let mut bytes = inside.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' => out.extend(bytes.next()),
-            _ => out.push(*byte),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

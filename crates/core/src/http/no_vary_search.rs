@@ -160,21 +160,11 @@ fn names(value: Value<'_>) -> Option<Vec<String>> {
         if names.len() == MAX_NAMES || raw.len() > MAX_BYTES {
             return None;
         }
-        names.push(form::text(&form::decode(&unescaped(raw))).into_owned());
+        names.push(form::text(&form::decode(&structured::unescaped(raw))).into_owned());
     }
     names.sort_unstable();
     names.dedup();
     Some(names)
-}
-
-/// What the inside of a quoted string stands for.
-fn unescaped(raw: &[u8]) -> Vec<u8> {
-    let mut bytes = raw.iter().copied();
-    std::iter::from_fn(|| match bytes.next() {
-        Some(b'\\') => bytes.next(),
-        byte => byte,
-    })
-    .collect()
 }
 
 #[cfg(test)]

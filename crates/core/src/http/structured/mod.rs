@@ -69,6 +69,16 @@ pub fn joined<'a>(headers: &'a Headers, name: &'a str) -> Option<Cow<'a, [u8]>> 
     }))
 }
 
+/// What the inside of a quoted string stands for.
+pub fn unescaped(raw: &[u8]) -> Vec<u8> {
+    let mut bytes = raw.iter().copied();
+    std::iter::from_fn(|| match bytes.next() {
+        Some(b'\\') => bytes.next(),
+        byte => byte,
+    })
+    .collect()
+}
+
 /// The members of a dictionary, each a key and a value; ends behind the first error.
 pub fn dictionary(field: &[u8]) -> impl Iterator<Item = Result<(&[u8], Value<'_>), Invalid>> {
     members(field, |cursor| {
