@@ -17,7 +17,7 @@
 //! Where the body is not the one that was given, its fields are not ours either: the operator rewrites replies
 //! (`local_reply_config`), or a filter behind Larder encodes them.
 
-use super::lines::{ByName, changed};
+use super::lines::{ByName, added, changed};
 use super::step::Field;
 use super::surplus::{EntryId, Surpluses};
 use super::{Effect, State, Step, Verdict};
@@ -120,7 +120,9 @@ impl Sent {
         // Another type is none that the proxy made up, so somebody meant it.
         if !self.has_made_up_type() || found.only(CONTENT_TYPE) == Some(MADE_UP_TYPE) {
             if let Source::Entry(entry) = self.source {
-                surpluses.remember(entry, self.surplus, altered.iter().map(|(name, _)| *name));
+                let names = altered.iter().map(|(name, _)| *name);
+                let names = names.chain(added(&lines.0, &lines.1));
+                surpluses.remember(entry, self.surplus, names);
             }
             effects = self.amendments();
         }

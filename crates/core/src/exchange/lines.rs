@@ -21,6 +21,17 @@ pub(super) fn changed<'a>(
         .filter(move |(name, lines)| !is_there(name, lines))
 }
 
+/// The names of what is there and was not wanted, but for what every head has of the proxy's own: another answer from the
+/// same entry, which has more of its fields, may have lines of such a name.
+pub(super) fn added<'a>(
+    found: &'a ByName<'_>,
+    wanted: &'a ByName<'_>,
+) -> impl Iterator<Item = &'a [u8]> {
+    let is_own = |name: &[u8]| name.starts_with(b":") || name == b"content-length";
+    let names = found.groups().map(|(name, _)| name);
+    names.filter(move |name| !is_own(name) && wanted.lines(name).is_empty())
+}
+
 /// A line: name and value.
 pub(super) type Line<'a> = (&'a [u8], &'a [u8]);
 
@@ -84,6 +95,15 @@ mod tests {
         assert_eq!(link.lines, [b"2", b"1"]);
         assert_eq!(lines.field(b"x"), None);
         assert_eq!(lines.field(b"x-c"), None);
+    }
+
+    #[test]
+    fn what_was_not_wanted_is_added() {
+        let found = [(":status", "200"), ("a", "1"), ("b", "1"), ("b", "2")];
+        let found = Headers::from_iter(found.into_iter().chain([("content-length", "2")]));
+        let wanted = Headers::from_iter([("A", "2"), ("c", "1")]);
+        let (found, wanted) = (ByName::of(&found), ByName::of(&wanted));
+        assert_eq!(added(&found, &wanted).collect::<Vec<_>>(), [b"b"]);
     }
 
     #[test]

@@ -87,6 +87,29 @@ fn answers_without_a_body_name_no_type() {
     }
 }
 
+/// A 416 has few of an entry's fields: where the route adds to it, nothing that was given is altered.
+#[test]
+fn what_one_answer_was_spared_is_not_taken_for_what_the_next_is() {
+    let origin = || reply("0123456789").with("link", "</a>");
+    let mut stage = Stage::new(CACHE_ALL);
+    stage.route_adds("x-route", "1");
+    stage.route_adds("link", "</route>");
+    stage.exchange(get("/a"), origin());
+    let mut looks = Vec::new();
+    for _ in 0..3 {
+        for (asked, status, links) in [
+            (get("/a").with("range", "bytes=20-"), 416, 1),
+            (get("/a"), 200, 2),
+        ] {
+            let seen = stage.exchange(asked, origin());
+            let counts = ["link", "x-route"].map(|name| seen.headers.all(name).count());
+            assert_eq!((seen.status, counts), (status, [links, 1]));
+        }
+        looks.push(stage.count(Counter::Inspected));
+    }
+    assert_eq!(looks, [1, 1, 1], "what is added is known by then");
+}
+
 #[test]
 fn what_the_route_adds_stands_once() {
     let origin = || {
