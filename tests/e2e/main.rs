@@ -12,6 +12,7 @@
 )]
 
 mod bounds;
+mod chaos;
 mod conditional;
 mod configuration;
 mod content;
