@@ -16,6 +16,7 @@ mod chaos;
 mod conditional;
 mod configuration;
 mod content;
+mod evil;
 mod fidelity;
 mod hostile;
 mod invalidation;

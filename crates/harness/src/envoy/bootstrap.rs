@@ -60,6 +60,7 @@ impl Cluster {
             "typed_extension_protocol_options": {
                 "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                     "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                    "common_http_protocol_options": {"max_headers_count": 10_000},
                     "explicit_http_config": http,
                 }
             },
