@@ -218,6 +218,7 @@ impl Forwarding {
             .destination(&self.subject, &plan.headers, expires, max);
         let mut stamps = invalidation::stamps_of_groups(&self.subject.head, &response.headers)?;
         stamps.push(Scope::Resource(&destination.key.resource()).stamp());
+        stamps.extend(invalidation::stamp_of_request(&self.subject.head));
         let times = (expires, now);
         let place = self.place(&config.limits, destination.key, &response.headers, times)?;
         Ok(Draft {

@@ -14,11 +14,14 @@ use super::Key;
 use super::build::{has_query, write_host, write_place, write_query};
 use super::canonical::{Canonical, Tag, fields};
 use crate::config::{CachePolicy, Captures, NoVarySearch};
-use crate::http::{Authority, Target};
+use crate::http::{Authority, MAX_TARGET_BYTES, Target};
 
 /// The fields of a key that name the resource: their canonical bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource(Vec<u8>);
+
+/// Room for a host, and for a target as long as any that is read.
+const MAX_BYTES: usize = MAX_TARGET_BYTES * 2;
 
 /// What of a key a resource is made of.
 const FIELDS: [Tag; 6] = [
@@ -59,6 +62,17 @@ impl Resource {
         };
         let named = [Some(own), path].into_iter().flatten();
         named.filter_map(|canonical| canonical.into_bytes().ok().map(Self))
+    }
+
+    /// The resource that a URI names where nothing of it is left out or rewritten: the same under every configuration.
+    pub fn of_uri(scheme: &[u8], authority: Authority<'_>, target: &Target) -> Option<Self> {
+        let mut canonical = Canonical::resume(&[], MAX_BYTES);
+        write_host(&mut canonical, scheme, authority);
+        canonical.bytes(Tag::Path, &[target.path().as_bytes()]);
+        if let Some(query) = target.query() {
+            canonical.bytes(Tag::Query, &[query.as_bytes()]);
+        }
+        canonical.into_bytes().ok().map(Self)
     }
 
     /// What makes it this resource.

@@ -23,8 +23,8 @@ pub struct Write {
 }
 
 impl Write {
-    /// What a request would invalidate if it succeeded; `None` where its method is safe, or nothing can be stored for
-    /// its URI.
+    /// What a request would invalidate if it succeeded; `None` where its method is safe, or its URI is one that nothing
+    /// can be stored for.
     pub fn of(head: &RequestHead, config: &Config) -> Option<Self> {
         if is_safe(head) {
             return None;
@@ -102,6 +102,19 @@ pub fn stamps_of_groups(head: &RequestHead, response: &Headers) -> Result<Vec<St
     Ok(all.map(Scope::stamp).collect())
 }
 
+/// The stamp of the URI that was asked for, whatever the rule makes of it. Configurations that share their entries (two
+/// listeners, or one configuration after another) may read a URI in different ways, and none knows the others' rules.
+pub fn stamp_of_request(head: &RequestHead) -> Option<Stamp> {
+    let authority = Authority::parse(head.authority())?;
+    let target = Target::parse(head.target()).ok()?;
+    stamp_of_uri(head.scheme(), authority, &target)
+}
+
+fn stamp_of_uri(scheme: &[u8], authority: Authority<'_>, target: &Target) -> Option<Stamp> {
+    let resource = Resource::of_uri(scheme, authority, target)?;
+    Some(Scope::Resource(&resource).stamp())
+}
+
 fn origin(uri: &Uri) -> Option<String> {
     let authority = Authority::parse(uri.authority.as_bytes())?;
     Some(authority.origin(uri.scheme.as_bytes()))
@@ -116,11 +129,12 @@ fn stamps(uri: &Uri, config: &Config) -> Vec<Stamp> {
     ) else {
         return stamps; // nothing is stored under such a name
     };
+    let scheme = uri.scheme.as_bytes();
+    add(&mut stamps, stamp_of_uri(scheme, authority, &target));
     let max = config.limits.max_key_bytes;
     // An origin that merges slashes takes a write to `/a//b` for one to `/a/b`.
     for target in [Some(target.clone()), target.loose()].into_iter().flatten() {
         for policy in config.policies_of(authority.host(), &target) {
-            let scheme = uri.scheme.as_bytes();
             let (policy, captures) = &policy;
             let resources = Resource::of(scheme, authority, &target, (policy, captures), max);
             add(

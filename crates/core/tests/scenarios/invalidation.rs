@@ -171,6 +171,25 @@ fn every_rule_that_could_have_stored_it_is_met() {
 }
 
 #[test]
+fn what_another_configuration_stored_is_met_where_the_url_is_the_same() {
+    const BY_PAGE: &str = r#"{"rules":[{"name":"page","match":{"path":"/.*"},"ttl_seconds":60,
+        "key":{"query":{"include":["page"]}}}]}"#;
+    const NOTHING: &str = r#"{"unmatched":"bypass"}"#;
+    let mut stage = Stage::new(BY_PAGE);
+    stage.exchange(get("/a?x=2&page=1"), reply("old"));
+    stage.reconfigure(NOTHING);
+    stage.exchange(request("PUT", "/b?x=2&page=1"), done());
+    stage.reconfigure(BY_PAGE);
+    let hit = stage.exchange(get("/a?x=2&page=1"), reply("never asked"));
+    assert_eq!(hit.text(), "old");
+    stage.reconfigure(NOTHING);
+    stage.exchange(request("PUT", "/a?x=2&page=1"), done());
+    stage.reconfigure(BY_PAGE);
+    let seen = stage.exchange(get("/a?page=1"), reply("new"));
+    assert_eq!(seen.text(), "new");
+}
+
+#[test]
 fn all_variants_are_met() {
     let mut stage = Stage::new(CACHE_ALL);
     let ask = |language| get("/a").with("accept-language", language);
