@@ -20,6 +20,7 @@ use crate::policy::Reason;
 use crate::policy::freshening;
 use crate::policy::freshness::{self, Times};
 use crate::policy::incomplete::Worth;
+use crate::policy::storable;
 use crate::report::{Counter, Storing};
 use crate::time::Timestamp;
 
@@ -153,7 +154,11 @@ impl Question {
                     response: now,
                 };
                 let age = freshness::initial_age(&judged.headers, times);
-                (age, forwarding.draft(around, &judged, now))
+                // What it adds is this client's, unless it says itself that others may have it.
+                let facts = forwarding.subject.facts;
+                let shared = storable::judge_sharing(facts, &update, policy);
+                let draft = shared.and_then(|()| forwarding.draft(around, &judged, now));
+                (age, draft)
             }
         };
         let stored = draft.and_then(|draft| {

@@ -352,3 +352,31 @@ fn what_varies_still_does_after_a_304_that_does_not_say_so() {
     assert_eq!(stage.exchange(ask("fr"), reply("other")).cache().0, "HIT");
     assert_eq!(stage.exchange(ask("en"), reply("hello")).text(), "hello");
 }
+
+#[test]
+fn what_a_304_says_to_one_user_is_said_to_no_other() {
+    let mut stage = Stage::new("{}");
+    let shared = reply("for all")
+        .with("cache-control", "public, max-age=60")
+        .with("etag", "\"1\"");
+    stage.exchange(get("/a"), shared);
+    stage.wait(70);
+    let asks = get("/a").with("authorization", "Bearer ann");
+    let to_ann = reply("").status(304).with("etag", "\"1\"");
+    let seen = stage.exchange(asks.clone(), to_ann.clone().with("x-user", "ann"));
+    assert_eq!((seen.text(), seen.field("x-user")), ("for all", "ann"));
+    assert_eq!(
+        seen.cache().1,
+        "larder; fwd=stale; fwd-status=304; detail=authorization"
+    );
+    let bob = stage.exchange(get("/a"), reply("").status(304).with("etag", "\"1\""));
+    assert_eq!((bob.text(), bob.field("x-user")), ("for all", ""));
+
+    stage.wait(70);
+    let permitted = to_ann.with("cache-control", "public, max-age=60");
+    stage.exchange(asks, permitted);
+    assert_eq!(
+        stage.exchange(get("/a"), reply("never asked")).cache().0,
+        "HIT"
+    );
+}
