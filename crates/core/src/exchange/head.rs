@@ -65,11 +65,11 @@ impl Question {
         Ok(stored.into_iter().map(Effect::Store).collect())
     }
 
-    /// "otherwise, the cache SHOULD consider the stored response to be stale" RFC 9111 section 4.3.5; what is stale already
-    /// need not be told.
+    /// "otherwise, the cache SHOULD consider the stored response to be stale" RFC 9111 section 4.3.5; what is stale already,
+    /// or never used without asking, need not be told.
     fn ended(forwarding: &Forwarding) -> Option<Effect> {
         match forwarding.forward {
-            Forward::Stale(Reason::Expired | Reason::Invalidated) => None,
+            Forward::Stale(Reason::Expired | Reason::Invalidated | Reason::NoCache) => None,
             Forward::Partial
             | Forward::Request
             | Forward::Stale(_)

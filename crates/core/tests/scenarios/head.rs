@@ -82,6 +82,23 @@ fn a_head_that_differs_ends_what_was_fresh() {
 }
 
 #[test]
+fn a_head_ends_nothing_that_is_never_used_unasked() {
+    let mut stage = Stage::new(BY_ORIGIN);
+    let asked = |body: &str, tag| {
+        reply(body)
+            .with("cache-control", "no-cache")
+            .with("etag", tag)
+    };
+    stage.exchange(get("/a"), asked("hello", "\"1\""));
+    stage.exchange(request("HEAD", "/a"), asked("", "\"2\""));
+    let seen = stage.exchange(get("/a"), asked("", "\"1\"").status(304));
+    assert_eq!(
+        seen.cache().1,
+        "larder; fwd=stale; fwd-status=304; stored; detail=no-cache"
+    );
+}
+
+#[test]
 fn a_head_whose_answer_must_not_be_stored_stores_nothing() {
     let mut stage = stale();
     let head = head_of("5", "\"1\"").with("cache-control", "private");
