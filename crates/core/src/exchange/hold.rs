@@ -7,8 +7,8 @@
 
 use super::budget::Hold;
 use super::event::Unheld;
+use super::lookup::Looking;
 use super::refusal::bypass;
-use super::request::Looking;
 use super::{State, Step, Surroundings};
 use crate::config::RequestContent;
 use crate::http::Method;

@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use super::budget::{CaptureBudget, Hold};
 use super::capture::{Capture, CompleteBody};
-use super::request::Looking;
+use super::lookup::Looking;
 use super::response::{Basis, Forwarding};
 use super::serve::{self, Found, Warrant};
 use super::store::{Capturing, Draft};

@@ -22,6 +22,7 @@ mod head;
 mod hold;
 mod incomplete;
 mod lines;
+mod lookup;
 mod multipart;
 mod partial;
 mod refusal;
@@ -56,7 +57,7 @@ pub use waiting::{Full, Presence, WaitingRoom};
 
 use echo::Sent;
 use hold::Holding;
-use request::Looking;
+use lookup::Looking;
 use response::Forwarding;
 use store::Capturing;
 use write::Writing;

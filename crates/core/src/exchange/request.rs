@@ -1,28 +1,19 @@
-//! From a request to an answer: which rule, which key, and what the tiers hold under it.
+//! From a request to a lookup: which rule holds for it, and which key it has.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::budget::Hold;
-use super::echo::Source;
-use super::event::{Answer, Arrival};
+use super::event::Arrival;
 use super::hold;
+use super::lookup::Looking;
 use super::refusal::{Refusal, ambiguity, refused};
-use super::response::{Basis, Forwarding, Known};
-use super::search::Trail;
-use super::serve::{self, Found, Warrant};
-use super::surplus::EntryId;
-use super::validate::Question;
-use super::{Effect, Passage, State, Step, Surroundings};
-use crate::config::{CachePolicy, PolicyId, Selection};
-use crate::entry::{Epoch, Meta, Payload, SearchRecord, StoredResponse, Variants};
-use crate::http::{Headers, Method, RequestDirectives, RequestHead, Target};
+use super::{State, Step, Surroundings};
+use crate::config::{PolicyId, Selection};
+use crate::entry::Epoch;
+use crate::http::{RequestDirectives, RequestHead, Target};
 use crate::key::{Attributes, BuiltKey, Key, KeyError, KeyParts, Search};
 use crate::policy::Reason;
 use crate::policy::invalidation::Write;
-use crate::policy::request::{self, Lookup, OnMiss, RequestBody, RequestFacts, RequestVerdict};
-use crate::policy::reuse::{self, Reuse};
-use crate::report::{Annotation, Counter, Forward, Storing};
+use crate::policy::request::{self, Lookup, RequestBody, RequestFacts, RequestVerdict};
 use crate::time::Timestamp;
 
 /// What an exchange remembers of its request.
@@ -47,30 +38,6 @@ impl Subject {
         let head = self.head.headers().size();
         head.saturating_add(key).saturating_add(search)
     }
-}
-
-/// The tiers have been asked.
-#[derive(Debug)]
-pub(super) struct Looking {
-    pub(super) subject: Subject,
-    pub(super) lookup: Lookup,
-    trail: Trail,
-    /// The key under which the URL's response, or the list of its variants, is looked for.
-    primary: Rc<Key>,
-    place: Place,
-}
-
-/// Which key the tiers were asked for.
-#[derive(Debug)]
-enum Place {
-    /// That of the URL.
-    Primary,
-    /// That of what No-Vary-Search says about the path.
-    Record,
-    /// That of the parameters that No-Vary-Search leaves.
-    Reduced,
-    /// That of the variant which these fields select.
-    Variant(Variants),
 }
 
 /// Takes the request in.
@@ -130,13 +97,7 @@ fn prepare(
         epoch: around.epochs.now(),
         head,
     };
-    Ok(Looking {
-        lookup,
-        trail: Trail::None,
-        primary: Rc::clone(&subject.key),
-        place: Place::Primary,
-        subject,
-    })
+    Ok(Looking::new(subject, lookup))
 }
 
 /// How a request is looked up, and where.
@@ -156,278 +117,4 @@ fn identify(
     })?;
     let facts = RequestFacts::of(head, &directives, built.principal);
     Ok((lookup, facts, built))
-}
-
-/// Whether what another rule kept may be something that this one would not have kept: its 304 says nothing about the
-/// cookie in a stored head, and nothing about the body.
-fn is_bound_to_its_rule(stored: &Headers, policy: &CachePolicy) -> bool {
-    stored.contains("set-cookie") || policy.store_if.json.is_some()
-}
-
-impl Looking {
-    /// Asks the tiers.
-    pub(super) fn ask_tiers<'a>(mut self, around: &Surroundings) -> (State, Step<'a>) {
-        let step = Step::lookup(self.first_key(around));
-        (State::Looking(Box::new(self)), step)
-    }
-
-    /// It stands under another key than was thought.
-    pub(super) fn rename(&mut self, key: Key) {
-        self.subject.key = Rc::new(key);
-        self.primary = Rc::clone(&self.subject.key);
-    }
-
-    /// The key that the tiers are asked for first.
-    fn first_key(&mut self, around: &Surroundings) -> Rc<Key> {
-        let max = around.config.limits.max_key_bytes;
-        let Subject { search, key, .. } = &self.subject;
-        match search.as_ref().map(|search| search.record(key, max)) {
-            Some(Ok(record)) => {
-                self.place = Place::Record;
-                Rc::new(record)
-            }
-            Some(Err(_)) | None => Rc::clone(key),
-        }
-    }
-
-    /// Takes in what the tiers hold.
-    pub(super) fn answered<'a>(
-        mut self,
-        around: &Surroundings,
-        answer: Answer<'a>,
-        now: Timestamp,
-    ) -> (State, Step<'a>) {
-        let payload = match (answer, &self.place) {
-            (Answer::Absent | Answer::Expired, Place::Record | Place::Reduced) => {
-                return self.look_for_url();
-            }
-            (Answer::Absent, Place::Primary | Place::Variant(_)) => return self.miss(around),
-            (Answer::Expired, Place::Primary | Place::Variant(_)) => {
-                return self.forward(around, Forward::Stale(Reason::Expired));
-            }
-            (Answer::Found(bytes), _) => Payload::decode(bytes),
-        };
-        match (payload, &self.place) {
-            (Ok(Payload::Partial(stored)), Place::Primary | Place::Variant(_)) => {
-                self.judge_part(around, stored, now)
-            }
-            (Ok(Payload::Response(stored)), Place::Primary | Place::Variant(_)) => {
-                self.judge(around, stored, now)
-            }
-            (Ok(Payload::Partial(stored)), Place::Reduced) => {
-                self.trail.arrived();
-                self.judge_part(around, stored, now)
-            }
-            (Ok(Payload::Response(stored)), Place::Reduced) => {
-                self.trail.arrived();
-                self.judge(around, stored, now)
-            }
-            (Ok(Payload::Variants(variants)), Place::Primary) => {
-                self.look_for_variant(around, variants)
-            }
-            (Ok(Payload::Variants(variants)), Place::Reduced) => {
-                self.trail.arrived();
-                self.look_for_variant(around, variants)
-            }
-            (Ok(Payload::Search(record)), Place::Record) => self.look_by(around, record),
-            (Ok(Payload::Search(SearchRecord::Exact)), Place::Reduced) => self.look_for_url(),
-            (
-                Ok(Payload::Partial(_) | Payload::Response(_) | Payload::Variants(_)) | Err(_),
-                Place::Record,
-            )
-            | (Ok(Payload::Search(SearchRecord::Reduced { .. })) | Err(_), Place::Reduced) => {
-                let (state, mut step) = self.look_for_url();
-                step.effects.push(Effect::Count(Counter::Corrupt));
-                (state, step)
-            }
-            (Ok(Payload::Search(_)), Place::Primary | Place::Variant(_))
-            | (Ok(Payload::Variants(_)), Place::Variant(_))
-            | (Err(_), Place::Primary | Place::Variant(_)) => self.corrupt(around),
-        }
-    }
-
-    /// Asks for what the record leads to.
-    fn look_by<'a>(mut self, around: &Surroundings, record: SearchRecord) -> (State, Step<'a>) {
-        let max = around.config.limits.max_key_bytes;
-        match Trail::follow(&self.subject, record, max) {
-            None => self.look_for_url(),
-            Some((trail, key)) => {
-                self.trail = trail;
-                self.primary = Rc::clone(&key);
-                self.place = Place::Reduced;
-                (State::Looking(Box::new(self)), Step::lookup(key))
-            }
-        }
-    }
-
-    /// Asks for the URL itself.
-    fn look_for_url<'a>(mut self) -> (State, Step<'a>) {
-        self.primary = Rc::clone(&self.subject.key);
-        self.place = Place::Primary;
-        let step = Step::lookup(Rc::clone(&self.primary));
-        (State::Looking(Box::new(self)), step)
-    }
-
-    fn look_for_variant<'a>(
-        mut self,
-        around: &Surroundings,
-        variants: Variants,
-    ) -> (State, Step<'a>) {
-        let max = around.config.limits.max_key_bytes;
-        match self
-            .primary
-            .variant(variants.fields(), self.subject.head.headers(), max)
-        {
-            Ok(key) => {
-                self.place = Place::Variant(variants);
-                (State::Looking(Box::new(self)), Step::lookup(Rc::new(key)))
-            }
-            Err(_) => self.miss(around),
-        }
-    }
-
-    /// What a reply is made of, where it is made of the entry with this `meta`.
-    pub(super) fn source(&self, meta: &Meta) -> Source {
-        Source::Entry(EntryId {
-            digest: self.subject.key.digest().short(),
-            received: meta.response_time,
-        })
-    }
-
-    fn judge<'a>(
-        self,
-        around: &Surroundings,
-        stored: StoredResponse<'a>,
-        now: Timestamp,
-    ) -> (State, Step<'a>) {
-        let Some(policy) = around.config.policy(self.subject.policy) else {
-            return self.miss(around);
-        };
-        let headers = match Headers::from_pairs(stored.pairs.to_vec()) {
-            Ok(headers) if serve::is_sendable(&headers) => headers,
-            Ok(_) | Err(_) => return self.corrupt(around),
-        };
-        let answer = |headers, age, warrant| {
-            let found = Found {
-                status: stored.status,
-                headers: serve::promise(headers, &stored.meta, policy, around),
-                body: Cow::Borrowed(stored.body),
-                age,
-                warrant,
-            };
-            let source = self.source(&stored.meta);
-            serve::answer(found, &self.subject.head, around.config.headers).reply(source)
-        };
-        let currency = around.epochs.judge(stored.meta.epoch, stored.stamps);
-        match reuse::judge(
-            (&stored.meta, currency),
-            policy.hash,
-            self.lookup.demands,
-            now,
-        ) {
-            Reuse::Fresh { age, ttl_left } => answer(headers, age, Warrant::Fresh(ttl_left)),
-            Reuse::Stale { age, overdue, why } => {
-                answer(headers, age, Warrant::Stale(overdue, why))
-            }
-            Reuse::Unusable(reason @ Reason::RequestDirective) => {
-                let (mut state, step) = self.forward(around, Forward::because(reason));
-                if let State::Forwarding(forwarding) = &mut state {
-                    forwarding.basis = Basis::Whole;
-                }
-                (state, step)
-            }
-            Reuse::Unusable(reason) => self.forward(around, Forward::because(reason)),
-            Reuse::Validate(reason @ Reason::OtherRule)
-                if is_bound_to_its_rule(&headers, policy) =>
-            {
-                self.forward(around, Forward::because(reason))
-            }
-            Reuse::Validate(reason) => self.ask(around, Forward::because(reason), stored, headers),
-        }
-    }
-
-    /// Forwards the request with the question whether the stored response is still good.
-    fn ask<'a>(
-        self,
-        around: &Surroundings,
-        forward: Forward,
-        stored: StoredResponse<'_>,
-        headers: Headers,
-    ) -> (State, Step<'a>) {
-        // A POST is no conditional request: "the origin server MUST respond with [...] the 412 (Precondition Failed) status
-        // code for all other request methods" than GET and HEAD, RFC 9110 section 13.1.2. QUERY is like GET (RFC 10008
-        // section 2.6).
-        if self.subject.head.method() == Method::Post {
-            return self.forward(around, forward);
-        }
-        // Only the origin's own yes brings back what was invalidated. That a HEAD's fields agree with the stored ones is our
-        // conclusion, and they may be the same before and after a write: a modification date is whole seconds.
-        let is_over = matches!(forward, Forward::Stale(Reason::Invalidated));
-        if is_over && self.subject.head.method() == Method::Head {
-            return self.forward(around, forward);
-        }
-        let question = match Question::about(stored, headers, &around.budget) {
-            Ok(question) => question,
-            Err(_) => return self.forward(around, forward),
-        };
-        // The response to a HEAD has no body that a later GET could use, so it asks in its own words.
-        let (basis, edits) = if self.subject.head.method() == Method::Head {
-            (Basis::Compared(question), Vec::new())
-        } else {
-            let edits = question.edits(self.subject.head.headers());
-            (Basis::Asked(question), edits)
-        };
-        let (mut state, mut step) = self.forward(around, forward);
-        if let State::Forwarding(forwarding) = &mut state {
-            forwarding.basis = basis;
-            step.effects.extend(edits);
-        }
-        (state, step)
-    }
-
-    /// What stood there is no entry: a miss, and a number somebody should look at.
-    pub(super) fn corrupt<'a>(self, around: &Surroundings) -> (State, Step<'a>) {
-        let (state, mut step) = self.miss(around);
-        step.effects.push(Effect::Count(Counter::Corrupt));
-        (state, step)
-    }
-
-    pub(super) fn miss<'a>(self, around: &Surroundings) -> (State, Step<'a>) {
-        let forward = match self.place {
-            Place::Primary | Place::Record | Place::Reduced => Forward::UriMiss,
-            Place::Variant(_) => Forward::VaryMiss,
-        };
-        self.forward(around, forward)
-    }
-
-    pub(super) fn forward<'a>(self, around: &Surroundings, forward: Forward) -> (State, Step<'a>) {
-        if self.lookup.on_miss == OnMiss::GatewayTimeout {
-            return serve::unanswered(around.config.headers).reply(Source::Nothing);
-        }
-        let known = Known {
-            key: self.primary,
-            variants: match self.place {
-                Place::Primary | Place::Record | Place::Reduced => Variants::default(),
-                Place::Variant(variants) => variants,
-            },
-        };
-        let mut effects = Vec::new();
-        let state = match Hold::of(&around.budget, self.subject.size()) {
-            Ok(hold) => State::Forwarding(Box::new(Forwarding {
-                subject: self.subject,
-                forward,
-                known,
-                trail: self.trail,
-                basis: Basis::Nothing,
-                _hold: hold,
-            })),
-            Err(reason) => {
-                effects.push(Effect::Count(Counter::Missed));
-                effects.push(Effect::Count(Counter::NotStored(reason)));
-                let annotation = Annotation::Miss(forward, Storing::Skipped(reason));
-                State::Passing(Passage::Annotated(annotation))
-            }
-        };
-        (state, Step::continue_with(effects))
-    }
 }
