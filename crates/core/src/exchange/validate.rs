@@ -12,6 +12,7 @@ use super::event::ResponseBody;
 use super::incomplete::Waiting;
 use super::response::Forwarding;
 use super::serve::{self, Answered, Found, Warrant};
+use super::store::Draft;
 use super::{Effect, Reply, State, Step, Surroundings, Verdict, echo};
 use crate::entry::{Meta, StoredResponse};
 use crate::http::{ContentRange, Headers, ResponseHead};
@@ -22,7 +23,7 @@ use crate::policy::freshness::{self, Times};
 use crate::policy::incomplete::Worth;
 use crate::policy::storable;
 use crate::report::{Counter, Storing};
-use crate::time::Timestamp;
+use crate::time::{Seconds, Timestamp};
 
 /// A 304, which was asked for.
 pub(super) struct Confirmation {
@@ -144,21 +145,7 @@ impl Question {
             Maker::Upstream => {
                 head.headers =
                     freshening::freshen(head.headers, &update.headers, policy.set_cookie, now);
-                // Its age is the 304's, which is not kept among the fields.
-                let mut judged = head.clone();
-                if let Some(age) = update.headers.first("age") {
-                    judged.headers.push("age", age);
-                }
-                let times = Times {
-                    request: forwarding.subject.started,
-                    response: now,
-                };
-                let age = freshness::initial_age(&judged.headers, times);
-                // What it adds is this client's, unless it says itself that others may have it.
-                let facts = forwarding.subject.facts;
-                let shared = storable::judge_sharing(facts, &update, policy);
-                let draft = shared.and_then(|()| forwarding.draft(around, &judged, now));
-                (age, draft)
+                redraft(forwarding, around, &head, &update, now)
             }
         };
         let stored = draft.and_then(|draft| {
@@ -187,6 +174,31 @@ impl Question {
         answered.effects.extend::<Vec<_>>(effects);
         (State::done(), replace(&update.headers, body, answered))
     }
+}
+
+/// The age of a stored response with this head, which a 304 has freshened, and what is stored of it now.
+fn redraft(
+    forwarding: &Forwarding,
+    around: &Surroundings,
+    freshened: &ResponseHead,
+    update: &ResponseHead,
+    now: Timestamp,
+) -> (Seconds, Result<Draft, Reason>) {
+    let subject = &forwarding.subject;
+    // Its age is the 304's, which is not kept among the fields.
+    let mut judged = freshened.clone();
+    if let Some(age) = update.headers.first("age") {
+        judged.headers.push("age", age);
+    }
+    let times = Times {
+        request: subject.started,
+        response: now,
+    };
+    // What the 304 adds is this client's, unless it says itself that others may have it.
+    let policy = around.config.policy(subject.policy).ok_or(Reason::Internal);
+    let shared = policy.and_then(|policy| storable::judge_sharing(subject.facts, update, policy));
+    let draft = shared.and_then(|()| forwarding.draft(around, &judged, now));
+    (freshness::initial_age(&judged.headers, times), draft)
 }
 
 /// Gives the client this answer in place of the 304.
