@@ -145,7 +145,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #![proptest_config(crate::property::cases())]
         #[test]
         fn keys_are_equal_when_and_only_when_the_questions_are(one in requests(), other in requests()) {
             let build = |(method, lines, content): &(&str, Vec<(&str, String)>, Vec<u8>)| {

@@ -336,7 +336,7 @@ fn origin(turn: &Turn) -> Response {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
     fn whatever_is_asked_and_changed_a_client_gets_bytes_of_one_representation(turns in turns()) {
