@@ -192,17 +192,29 @@ impl EpochLog {
     }
 
     fn head_and_version(&mut self, kv: &dyn SharedKv) -> Result<(Epoch, Cas), SetError> {
-        let cell = read(kv, Name::epoch_head())?;
-        let log = self.log(kv)?;
-        let (found, cas) = match cell {
-            None => (Ok(Epoch { log, position: 0 }), Cas::NEVER),
-            Some(cell) => (decode_head(&cell.value), cell.cas),
-        };
-        match found {
-            Ok(head) if head.log == log => Ok((head, cas)),
-            Ok(_) => Ok((Epoch { log, position: 0 }, cas)),
-            // How far this log had come is lost.
-            Err(Corrupt) => Ok((self.begin_anew(kv)?, cas)),
+        for _ in 0..TRIES {
+            let cell = read(kv, Name::epoch_head())?;
+            let log = self.log(kv)?;
+            let start = Epoch { log, position: 0 };
+            let Some(cell) = cell else {
+                return Ok((start, Cas::NEVER));
+            };
+            match decode_head(&cell.value) {
+                Ok(head) if head.log == log => return Ok((head, cell.cas)),
+                Ok(_) => return Ok((start, cell.cas)),
+                Err(Corrupt) => self.mend_head(kv, cell.cas)?,
+            }
+        }
+        Err(SetError::Lost)
+    }
+
+    /// How far the log had come is lost, so another is begun; and the head is made good, or whoever reads it next would
+    /// begin yet another.
+    fn mend_head(&mut self, kv: &dyn SharedKv, cas: Cas) -> Result<(), SetError> {
+        let head = encode_head(self.begin_anew(kv)?);
+        match kv.set(Name::epoch_head().as_str(), &head, cas) {
+            Ok(()) | Err(SetError::Lost) => Ok(()),
+            Err(SetError::Failed) => Err(SetError::Failed),
         }
     }
 

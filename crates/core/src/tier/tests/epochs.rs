@@ -278,6 +278,20 @@ fn cells_that_are_damaged_invalidate_too_much_and_never_too_little() {
 }
 
 #[test]
+fn a_damaged_head_is_mended_once() {
+    let (kv, hint) = (MemoryKv::new(), Plain::default());
+    let mut log = EpochLog::new(1);
+    log.append(&kv, &hint, &[Stamp(1)]).unwrap();
+    kv.set("larder1p", b"garbage", Cas::UNCONDITIONAL).unwrap();
+    log.doubt();
+    let mended = log.now(&kv, &hint);
+    // Else every tick of every worker would end what is stored.
+    for seed in 2..5 {
+        assert_eq!(EpochLog::new(seed).now(&kv, &hint), mended);
+    }
+}
+
+#[test]
 fn a_host_that_fails_makes_nothing_current() {
     let (kv, hint) = (Watched::default(), Plain::default());
     let mut log = EpochLog::new(1);
