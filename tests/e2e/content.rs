@@ -52,6 +52,15 @@ fn hit(text: &str) -> (&'static str, String) {
     ("HIT", text.to_owned())
 }
 
+/// Waits until the origin has a request's head.
+async fn the_head_is_through(stage: &Stage) {
+    eventually("the origin has the head", PATIENCE, async || {
+        let active = stage.envoy.stat("cluster.origin.upstream_rq_active").await;
+        active.unwrap() == 1
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_post_is_answered_by_its_content() {
     let stage = echo(BY_CONTENT).await;
@@ -346,15 +355,7 @@ async fn a_client_that_waits_for_100_is_not_kept_waiting() {
         .header("content-length", "1")
         .steps(steps);
     let answer = tokio::spawn(async move { client.send(request).await });
-    eventually("the origin has the head", PATIENCE, async || {
-        stage
-            .envoy
-            .stat("cluster.origin.upstream_rq_active")
-            .await
-            .unwrap()
-            == 1
-    })
-    .await;
+    the_head_is_through(&stage).await;
     gate.open();
     let answer = answer.await.unwrap().unwrap();
     assert_seen(&answer, "BYPASS", "larder; fwd=bypass; detail=request-body");
@@ -397,15 +398,7 @@ async fn a_body_that_begins_too_late_follows_its_head() {
         let mut client = Client::connect(stage.address(), protocol).await.unwrap();
         let asks = post("").header("content-length", "4").steps(steps);
         let answer = tokio::spawn(async move { client.send(asks).await });
-        eventually("the head goes on", PATIENCE, async || {
-            stage
-                .envoy
-                .stat("cluster.origin.upstream_rq_active")
-                .await
-                .unwrap()
-                == 1
-        })
-        .await;
+        the_head_is_through(&stage).await;
         gate.open();
         let answer = answer.await.unwrap().unwrap();
         assert_seen(&answer, "BYPASS", "larder; fwd=bypass; detail=no-body");
