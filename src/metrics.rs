@@ -15,6 +15,7 @@ pub(crate) struct Metrics {
     bytes: Option<MetricId>,
     changes: Option<MetricId>,
     entries: Option<MetricId>,
+    hot_bytes: Option<MetricId>,
 }
 
 impl Metrics {
@@ -34,6 +35,7 @@ impl Metrics {
             }),
             changes: gauge("larder_changes").filter(|id| moves(*id)),
             entries: gauge("larder_entries"),
+            hot_bytes: gauge("larder_hot_bytes"),
         }
     }
 
@@ -55,6 +57,17 @@ impl Metrics {
     pub(crate) fn show_entries(&self, entries: u64) {
         if let Some(id) = self.entries {
             let _ = host::record_metric(id, entries);
+        }
+    }
+
+    /// Shows that a worker's hot tier, which took `before`, takes so many bytes now; workers add up.
+    pub(crate) fn move_hot_bytes(&self, before: usize, now: usize) {
+        let bytes = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let moved = bytes(now).saturating_sub(bytes(before));
+        if let Some(id) = self.hot_bytes
+            && moved != 0
+        {
+            let _ = host::increment_metric(id, moved);
         }
     }
 }

@@ -7,8 +7,7 @@
 use std::rc::Rc;
 
 use larder_core::config::Config;
-use larder_core::epoch::Epochs;
-use larder_core::exchange::Exchange;
+use larder_core::exchange::{Exchange, Surroundings};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
@@ -27,7 +26,7 @@ pub(crate) struct Root {
 
 /// A configuration in force.
 struct Plugin {
-    config: Rc<Config>,
+    surroundings: Rc<Surroundings>,
     worker: Rc<Worker>,
 }
 
@@ -61,7 +60,7 @@ impl RootContext for Root {
             Ok(config) => {
                 let worker = Worker::of_this_vm(&config);
                 self.plugin = Some(Plugin {
-                    config: Rc::new(config),
+                    surroundings: worker.surroundings(config),
                     worker,
                 });
                 host::set_tick_period(TICK_MILLISECONDS).is_ok()
@@ -90,12 +89,7 @@ impl RootContext for Root {
             return Some(Box::new(Transparent));
         };
         let worker = Rc::clone(&plugin.worker);
-        let exchange = Exchange::new(
-            Rc::clone(&plugin.config),
-            worker.capture_budget(),
-            Rc::clone(&worker) as Rc<dyn Epochs>,
-            worker.surpluses(),
-        );
+        let exchange = Exchange::new(Rc::clone(&plugin.surroundings));
         Some(Box::new(Stream::new(context_id, exchange, worker)))
     }
 

@@ -11,7 +11,9 @@ use std::rc::Rc;
 use larder_core::config::Config;
 use larder_core::entry::{Epoch, Stamp, Stamps};
 use larder_core::epoch::{Currency, Epochs};
-use larder_core::exchange::{Candidate, CaptureBudget, Full, Presence, Surpluses, WaitingRoom};
+use larder_core::exchange::{
+    Candidate, CaptureBudget, Full, HotTier, Presence, Surpluses, Surroundings, WaitingRoom,
+};
 use larder_core::key::Key;
 use larder_core::report::Counter;
 use larder_core::tier::{
@@ -53,6 +55,9 @@ pub(crate) struct Worker {
     epochs: RefCell<EpochLog>,
     budget: Rc<CaptureBudget>,
     surpluses: Rc<Surpluses>,
+    hot: Rc<HotTier>,
+    /// The bytes of the hot tier that the process's gauge knows of.
+    hot_bytes: Cell<usize>,
     metrics: Metrics,
     waiting: RefCell<WaitingRoom>,
     /// Whether the log already says that held requests got no body.
@@ -67,6 +72,7 @@ impl Worker {
         let worker =
             WORKER.with(|worker| Rc::clone(worker.get_or_init(|| Rc::new(Self::new(config)))));
         worker.budget.set_limit(config.limits.capture_bytes);
+        worker.hot.set_limit(config.storage.hot_bytes);
         if let Ok(mut tier) = worker.tier.try_borrow_mut() {
             tier.configure(
                 Geometry::clamped(config.storage.slots),
@@ -89,6 +95,8 @@ impl Worker {
             epochs: RefCell::new(EpochLog::new(random())),
             budget: CaptureBudget::new(config.limits.capture_bytes),
             surpluses: Surpluses::new(),
+            hot: HotTier::new(config.storage.hot_bytes, random()),
+            hot_bytes: Cell::new(0),
             metrics: Metrics::define(),
             waiting: RefCell::default(),
             told_of_waiting: Cell::new(false),
@@ -96,14 +104,15 @@ impl Worker {
         }
     }
 
-    /// The budget of bytes in capture.
-    pub(crate) fn capture_budget(&self) -> Rc<CaptureBudget> {
-        Rc::clone(&self.budget)
-    }
-
-    /// What was found altered in replies.
-    pub(crate) fn surpluses(&self) -> Rc<Surpluses> {
-        Rc::clone(&self.surpluses)
+    /// What the exchanges of this worker share under a configuration.
+    pub(crate) fn surroundings(self: &Rc<Self>, config: Config) -> Rc<Surroundings> {
+        Surroundings::new(
+            Rc::new(config),
+            Rc::clone(&self.budget),
+            Rc::clone(self) as Rc<dyn Epochs>,
+            Rc::clone(&self.surpluses),
+            Rc::clone(&self.hot),
+        )
     }
 
     /// Looks an entry up; whatever goes wrong is a miss and a number.
@@ -131,6 +140,8 @@ impl Worker {
             expires: candidate.expires,
             payload: &candidate.payload,
         };
+        // Whatever becomes of it: what stood there may be gone.
+        self.hot.note_store(&candidate.key);
         match tier.store(&SharedData, &self.metrics, entry, now) {
             Stored::Published => self.count(Counter::Stored),
             Stored::Skipped(why) => self.count(Counter::NotStored(why.reason())),
@@ -177,7 +188,16 @@ impl Worker {
             return;
         };
         self.maintain(now);
+        self.show_hot();
         self.let_go(now);
+    }
+
+    /// The numbers of the hot tier, which are not shown at each hit.
+    fn show_hot(&self) {
+        self.metrics.add(Counter::HotHit, self.hot.take_hits());
+        let bytes = self.hot.bytes();
+        self.metrics
+            .move_hot_bytes(self.hot_bytes.replace(bytes), bytes);
     }
 
     fn let_go(&self, now: Timestamp) {

@@ -28,6 +28,11 @@ impl Matcher {
             })
     }
 
+    /// Names of the fields it looks at.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Whether some request for a resource matches: one with the right method and fields.
     pub(super) fn takes_resource(&self, host: &str, path: &str) -> bool {
         self.takes_path(path) && self.takes_host(Some(host))

@@ -21,6 +21,7 @@ mod word;
 
 pub use pattern::{NamePattern, Template, TemplatePart};
 pub use problem::ConfigError;
+pub(crate) use rule::KeySource;
 pub use rule::{
     Action, CacheErrors, CachePolicy, Heuristic, Identity, IdentitySource, JsonCondition, KeySpec,
     NoVarySearch, PrivateResponses, QueryOrder, QuerySpec, RequestCacheControl, RequestContent,
@@ -67,6 +68,21 @@ impl Config {
             Some(config) if errors.is_empty() => Ok(config),
             Some(_) | None => Err(errors),
         }
+    }
+
+    /// Names of the request fields that some rule reads, beyond those by which every request is judged.
+    pub fn request_fields(&self) -> impl Iterator<Item = &str> {
+        let matched = self.rules.iter().flat_map(|rule| rule.matcher.fields());
+        let unmatched = match &self.unmatched {
+            Unmatched::Bypass => None,
+            Unmatched::Rfc9111(policy) => Some(&**policy),
+        };
+        let cached = self.rules.iter().filter_map(|rule| match &rule.action {
+            Action::Bypass => None,
+            Action::Cache(policy) => Some(&**policy),
+        });
+        let keyed = cached.chain(unmatched).flat_map(CachePolicy::key_fields);
+        matched.chain(keyed)
     }
 }
 
@@ -119,6 +135,8 @@ pub struct Storage {
     pub slots: u32,
     /// The bytes that entries may take, keys and headers included.
     pub max_bytes: u64,
+    /// What each worker keeps in its own memory, in bytes; none turns it off.
+    pub hot_bytes: usize,
 }
 
 #[cfg(test)]
@@ -153,7 +171,7 @@ mod tests {
                 "headers": {"x_cache": true, "cache_status": true, "cache_control": true},
                 "limits": {"max_object_bytes": 1048576, "capture_bytes": 67108864,
                            "max_variants": 16, "max_key_bytes": 4096},
-                "storage": {"slots": 65536, "max_bytes": 268435456}}"#,
+                "storage": {"slots": 65536, "max_bytes": 268435456, "hot_bytes": 16777216}}"#,
         );
         assert_eq!(format!("{config:?}"), format!("{:?}", explicit.unwrap()));
         let Unmatched::Rfc9111(policy) = config.unmatched else {

@@ -15,6 +15,7 @@ use crate::time::Seconds;
 /// for what is under way, and room beside it for the copies of one body on its way into a slot.
 const MAX_CAPTURE_BYTES: u64 = 512 << 20;
 const MAX_OBJECT_BYTES: u64 = 128 << 20;
+const MAX_HOT_BYTES: u64 = 256 << 20;
 
 pub(super) struct RawConfig {
     pub(super) rules: Vec<RawRule>,
@@ -54,6 +55,7 @@ pub(super) struct RawLimits {
 pub(super) struct RawStorage {
     pub(super) slots: Given<u32>,
     pub(super) max_bytes: Given<u64>,
+    pub(super) hot_bytes: Given<usize>,
 }
 
 /// Reads the whole document.
@@ -149,11 +151,6 @@ fn switch(fields: &mut Fields<'_>, name: &'static str) -> Switch {
 }
 
 fn read_limits(fields: &mut Fields<'_>) -> RawLimits {
-    // The bounds fit 32 bits, so the conversion cannot fail.
-    let size = |cursor: Cursor<'_>, least, most| {
-        let number = cursor.number(least..=most);
-        number.map(|number| usize::try_from(number).unwrap_or(usize::MAX))
-    };
     let limits = fields.optional("limits", |cursor| {
         cursor.object(|fields| RawLimits {
             max_object_bytes: fields.optional("max_object_bytes", |cursor| {
@@ -168,11 +165,18 @@ fn read_limits(fields: &mut Fields<'_>) -> RawLimits {
     limits.unwrap_or(RawLimits::default())
 }
 
+/// The bounds fit 32 bits, so the conversion cannot fail.
+fn size(cursor: Cursor<'_>, least: u64, most: u64) -> Given<usize> {
+    let number = cursor.number(least..=most);
+    number.map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+}
+
 fn read_storage(fields: &mut Fields<'_>) -> RawStorage {
     let storage = fields.optional("storage", |cursor| {
         cursor.object(|fields| RawStorage {
             slots: fields.optional("slots", read_slots),
             max_bytes: fields.optional("max_bytes", |cursor| cursor.number(4096..=1 << 40)),
+            hot_bytes: fields.optional("hot_bytes", |cursor| size(cursor, 0, MAX_HOT_BYTES)),
         })
     });
     storage.unwrap_or(RawStorage::default())

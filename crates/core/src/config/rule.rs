@@ -59,6 +59,42 @@ impl CachePolicy {
     pub fn is_question(&self, method: Method) -> bool {
         method == Method::Post && self.key.content == RequestContent::Key
     }
+
+    /// Names of the request fields that its keys are made of.
+    pub(super) fn key_fields(&self) -> impl Iterator<Item = &str> {
+        let cookie = (!self.key.cookies.is_empty()).then_some("cookie");
+        let identity = self.identity.iter().flat_map(|identity| {
+            let source = match &identity.source {
+                IdentitySource::Cookie(_) => Some("cookie"),
+                IdentitySource::Header(name) => Some(name.as_str()),
+                IdentitySource::JwtClaim(_) | IdentitySource::Metadata(_) => None,
+            };
+            source.into_iter().chain(["authorization"])
+        });
+        let headers = self.key.headers.iter().map(String::as_str);
+        headers.chain(cookie).chain(identity)
+    }
+
+    /// Whether its keys are made of request fields alone, or of what the proxy knows besides.
+    pub(crate) fn key_source(&self) -> KeySource {
+        let identity = self.identity.as_ref().map(|identity| &identity.source);
+        match identity {
+            Some(IdentitySource::Metadata(_)) => KeySource::Attributes,
+            Some(
+                IdentitySource::Cookie(_) | IdentitySource::Header(_) | IdentitySource::JwtClaim(_),
+            )
+            | None => KeySource::Fields,
+        }
+    }
+}
+
+/// What a rule's keys are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeySource {
+    /// Attributes of the proxy, too.
+    Attributes,
+    /// Fields of the request.
+    Fields,
 }
 
 /// The freshness that the operator gives.

@@ -46,6 +46,11 @@ impl<'a> Stamps<'a> {
     }
 
     /// How many there are.
+    /// How many bytes they take.
+    pub(crate) fn size(self) -> usize {
+        self.as_bytes().len()
+    }
+
     pub(super) fn len(self) -> usize {
         self.0.len()
     }

@@ -17,6 +17,8 @@
 //! Where the body is not the one that was given, its fields are not ours either: the operator rewrites replies
 //! (`local_reply_config`), or a filter behind Larder encodes them.
 
+use std::rc::Rc;
+
 use super::lines::{ByName, added, changed};
 use super::step::Field;
 use super::surplus::{EntryId, Surpluses};
@@ -60,15 +62,32 @@ impl HeadSize {
     }
 }
 
-/// A reply as it was given to the proxy.
+/// A reply's head as it was given to the proxy.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    pub(super) status: u16,
+    /// Its fields, as a block of pairs.
+    pub(super) pairs: Rc<Vec<u8>>,
+    body_bytes: usize,
+    /// How large the head is when nobody but the proxy itself has touched it.
+    expected: HeadSize,
+    media_type: MediaType,
+}
+
+/// Whether the reply says what its body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MediaType {
+    Told,
+    Untold,
+}
+
+/// A reply that was given to the proxy, and comes by again.
 #[derive(Debug)]
 pub(super) struct Sent {
-    pub(super) status: u16,
-    pub(super) headers: Headers,
-    pub(super) body_bytes: usize,
-    pub(super) source: Source,
+    given: Given,
+    source: Source,
     /// How much longer its head came by than it should.
-    pub(super) surplus: HeadSize,
+    surplus: HeadSize,
 }
 
 /// What a reply was made of.
@@ -80,22 +99,111 @@ pub(super) enum Source {
     Nothing,
 }
 
+impl Given {
+    /// A head of these fields, for a body of so many bytes.
+    pub(super) fn new(status: u16, headers: &Headers, body_bytes: usize) -> Self {
+        let media_type = match headers.contains(CONTENT_TYPE) {
+            true => MediaType::Told,
+            false => MediaType::Untold,
+        };
+        Self {
+            status,
+            pairs: Rc::new(headers.to_pairs()),
+            body_bytes,
+            expected: expected(headers, media_type, body_bytes),
+            media_type,
+        }
+    }
+
+    /// Its fields.
+    pub(super) fn headers(&self) -> Headers {
+        Headers::from_pairs(self.pairs.to_vec()).unwrap_or_default() // it was made here
+    }
+
+    /// What the proxy itself is known to have done is undone.
+    fn amendments(&self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.has_made_up_type() {
+            effects.push(Effect::RemoveHeader(CONTENT_TYPE));
+        }
+        if self.body_bytes > 0 {
+            return effects;
+        }
+        if self.media_type == MediaType::Told {
+            let name = CONTENT_TYPE.as_bytes();
+            let headers = self.headers();
+            let lines: Vec<_> = headers
+                .all(CONTENT_TYPE)
+                .map(|value| (name, value))
+                .collect();
+            effects.push(Effect::SetField(Field::new(name, &lines)));
+        }
+        effects.extend(length_of_nothing(self.status));
+        effects
+    }
+
+    /// Whether what is on its way is the reply that was given, and not what somebody made of it.
+    fn has_its_body(&self, found: &Headers) -> bool {
+        let is_length = match (self.body_bytes, found.only(CONTENT_LENGTH)) {
+            (0, None) => !found.contains(CONTENT_LENGTH),
+            (_, None) => false,
+            (bytes, Some(length)) => bytes.to_string().as_bytes() == length,
+        };
+        is_length && found.only(":status") == Some(self.status.to_string().as_bytes())
+    }
+
+    fn has_made_up_type(&self) -> bool {
+        self.body_bytes > 0 && self.media_type == MediaType::Untold
+    }
+}
+
+/// How large a head is when nobody but the proxy itself has touched it.
+fn expected(headers: &Headers, media_type: MediaType, body_bytes: usize) -> HeadSize {
+    let mut size = HeadSize::NOTHING.plus(":status", 3);
+    for (name, value) in headers.iter() {
+        let is_lost = body_bytes == 0 && name.eq_ignore_ascii_case(CONTENT_TYPE.as_bytes());
+        if !is_lost {
+            size.lines = size.lines.saturating_add(1);
+            size.bytes = size.bytes.saturating_add(name.len());
+            size.bytes = size.bytes.saturating_add(value.len());
+        }
+    }
+    if let Some(digits) = body_bytes.checked_ilog10() {
+        let digits = usize::try_from(digits).unwrap_or_default();
+        size = size.plus(CONTENT_LENGTH, digits.saturating_add(1));
+        if media_type == MediaType::Untold {
+            size = size.plus(CONTENT_TYPE, MADE_UP_TYPE.len());
+        }
+    }
+    size
+}
+
 impl Sent {
+    /// A reply that has just been given.
+    pub(super) fn new(given: Given, source: Source) -> Self {
+        Self {
+            given,
+            source,
+            surplus: HeadSize::NOTHING,
+        }
+    }
+
     /// The head comes by, and is so large.
     pub(super) fn returned<'a>(
         mut self: Box<Self>,
         surpluses: &Surpluses,
         size: HeadSize,
     ) -> (State, Step<'a>) {
-        let surplus = size.over(self.expected());
+        let surplus = size.over(self.given.expected);
         if surplus == Some(HeadSize::NOTHING) {
-            let effects = self.amendments();
+            let effects = self.given.amendments();
             return (State::done(), Step::continue_with(effects));
         }
         if let (Some(surplus), Source::Entry(entry)) = (surplus, self.source) {
             if let Some(names) = surpluses.recall(entry, surplus) {
-                let mut effects = self.amendments();
-                let lines = ByName::of(&self.headers);
+                let mut effects = self.given.amendments();
+                let headers = self.given.headers();
+                let lines = ByName::of(&headers);
                 let altered = names.iter().filter_map(|name| lines.field(name));
                 effects.extend(altered.map(Effect::SetField));
                 return (State::done(), Step::continue_with(effects));
@@ -111,82 +219,26 @@ impl Sent {
 
     /// The head comes by, and is this.
     pub(super) fn inspected<'a>(self, surpluses: &Surpluses, found: &Headers) -> (State, Step<'a>) {
-        if !self.has_its_body(found) {
+        let given = &self.given;
+        if !given.has_its_body(found) {
             return (State::done(), Step::pass());
         }
-        let lines = (ByName::of(found), ByName::of(&self.headers));
+        let headers = given.headers();
+        let lines = (ByName::of(found), ByName::of(&headers));
         let altered: Vec<_> = changed(&lines.0, &lines.1).collect();
         let mut effects = Vec::new();
         // Another type is none that the proxy made up, so somebody meant it.
-        if !self.has_made_up_type() || found.only(CONTENT_TYPE) == Some(MADE_UP_TYPE) {
+        if !given.has_made_up_type() || found.only(CONTENT_TYPE) == Some(MADE_UP_TYPE) {
             if let Source::Entry(entry) = self.source {
                 let names = altered.iter().map(|(name, _)| *name);
                 let names = names.chain(added(&lines.0, &lines.1));
                 surpluses.remember(entry, self.surplus, names);
             }
-            effects = self.amendments();
+            effects = given.amendments();
         }
         let fields = altered.iter().map(|(name, lines)| Field::new(name, lines));
         effects.extend(fields.map(Effect::SetField));
         (State::done(), Step::continue_with(effects))
-    }
-
-    /// How large the head is when nobody but the proxy itself has touched it.
-    fn expected(&self) -> HeadSize {
-        let mut size = HeadSize::NOTHING.plus(":status", 3);
-        for (name, value) in self.headers.iter() {
-            let is_lost =
-                self.body_bytes == 0 && name.eq_ignore_ascii_case(CONTENT_TYPE.as_bytes());
-            if !is_lost {
-                size.lines = size.lines.saturating_add(1);
-                size.bytes = size.bytes.saturating_add(name.len());
-                size.bytes = size.bytes.saturating_add(value.len());
-            }
-        }
-        if let Some(digits) = self.body_bytes.checked_ilog10() {
-            let digits = usize::try_from(digits).unwrap_or_default();
-            size = size.plus(CONTENT_LENGTH, digits.saturating_add(1));
-        }
-        if self.has_made_up_type() {
-            size = size.plus(CONTENT_TYPE, MADE_UP_TYPE.len());
-        }
-        size
-    }
-
-    /// What the proxy itself is known to have done is undone.
-    fn amendments(&self) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        if self.has_made_up_type() {
-            effects.push(Effect::RemoveHeader(CONTENT_TYPE));
-        }
-        if self.body_bytes == 0 && self.headers.contains(CONTENT_TYPE) {
-            let name = CONTENT_TYPE.as_bytes();
-            let lines = self.headers.all(CONTENT_TYPE).map(|value| (name, value));
-            effects.push(Effect::SetField(Field::new(
-                name,
-                &lines.collect::<Vec<_>>(),
-            )));
-        }
-        effects.extend(self.length_of_nothing());
-        effects
-    }
-
-    /// Whether what is on its way is the reply that was given, and not what somebody made of it.
-    fn has_its_body(&self, found: &Headers) -> bool {
-        let is_length = match (self.body_bytes, found.only(CONTENT_LENGTH)) {
-            (0, None) => !found.contains(CONTENT_LENGTH),
-            (_, None) => false,
-            (bytes, Some(length)) => bytes.to_string().as_bytes() == length,
-        };
-        is_length && found.only(":status") == Some(self.status.to_string().as_bytes())
-    }
-
-    fn has_made_up_type(&self) -> bool {
-        self.body_bytes > 0 && !self.headers.contains(CONTENT_TYPE)
-    }
-
-    fn length_of_nothing(&self) -> Option<Effect> {
-        (self.body_bytes == 0).then(|| length_of_nothing(self.status))?
     }
 }
 
@@ -235,13 +287,8 @@ mod tests {
     ];
 
     fn sent(status: u16, fields: Fields<'_>, body_bytes: usize) -> Sent {
-        Sent {
-            status,
-            headers: fields.iter().copied().collect(),
-            body_bytes,
-            source: Source::Nothing,
-            surplus: HeadSize::NOTHING,
-        }
+        let headers = fields.iter().copied().collect();
+        Sent::new(Given::new(status, &headers, body_bytes), Source::Nothing)
     }
 
     /// A head as the effects leave it, lines by name.
@@ -281,14 +328,14 @@ mod tests {
         let size = |lines, bytes| HeadSize { lines, bytes };
         let fields = 8 + 7 + 5 + 5;
         let type_and_length = "content-typetext/plaincontent-length".len();
-        assert_eq!(sent(200, GIVEN, 0).expected(), size(5, 10 + fields));
+        assert_eq!(sent(200, GIVEN, 0).given.expected, size(5, 10 + fields));
         for (body, digits) in [(1, 1), (9, 1), (10, 2), (99, 2), (100, 3), (1_048_576, 7)] {
             let expected = size(7, 10 + fields + type_and_length + digits);
-            assert_eq!(sent(200, GIVEN, body).expected(), expected, "{body}");
+            assert_eq!(sent(200, GIVEN, body).given.expected, expected, "{body}");
         }
         let typed: Fields<'_> = &[("Content-Type", "a/b")];
-        assert_eq!(sent(200, typed, 0).expected(), size(1, 10));
-        assert_eq!(sent(200, typed, 5).expected(), size(3, 10 + 15 + 15));
+        assert_eq!(sent(200, typed, 0).given.expected, size(1, 10));
+        assert_eq!(sent(200, typed, 5).given.expected, size(3, 10 + 15 + 15));
     }
 
     #[test]

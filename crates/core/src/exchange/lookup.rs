@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::budget::Hold;
 use super::echo::Source;
 use super::event::Answer;
+use super::memo::{self, AskedKeys, Fresh};
 use super::request::Subject;
 use super::response::{Basis, Forwarding, Known};
 use super::search::Trail;
@@ -29,6 +30,8 @@ use crate::time::Timestamp;
 pub(super) struct Looking {
     pub(super) subject: Subject,
     pub(super) lookup: Lookup,
+    /// Every key that the tiers were asked for.
+    pub(super) asked: AskedKeys,
     trail: Trail,
     /// The key under which the URL's response, or the list of its variants, is looked for.
     primary: Rc<Key>,
@@ -59,6 +62,7 @@ impl Looking {
     pub(super) fn new(subject: Subject, lookup: Lookup) -> Self {
         Self {
             lookup,
+            asked: AskedKeys::default(),
             trail: Trail::None,
             primary: Rc::clone(&subject.key),
             place: Place::Primary,
@@ -68,8 +72,21 @@ impl Looking {
 
     /// Asks the tiers.
     pub(super) fn ask_tiers<'a>(mut self, around: &Surroundings) -> (State, Step<'a>) {
-        let step = Step::lookup(self.first_key(around));
-        (State::Looking(Box::new(self)), step)
+        let key = self.first_key(around);
+        self.ask_for(key)
+    }
+
+    fn ask_for<'a>(mut self, key: Rc<Key>) -> (State, Step<'a>) {
+        self.asked.note(&key);
+        (State::Looking(Box::new(self)), Step::lookup(key))
+    }
+
+    /// The fields by which the response's variant was chosen.
+    pub(super) fn varying(&self) -> &[String] {
+        match &self.place {
+            Place::Variant(variants) => variants.fields(),
+            Place::Primary | Place::Record | Place::Reduced => &[],
+        }
     }
 
     /// It stands under another key than was thought.
@@ -156,7 +173,7 @@ impl Looking {
                 self.trail = trail;
                 self.primary = Rc::clone(&key);
                 self.place = Place::Reduced;
-                (State::Looking(Box::new(self)), Step::lookup(key))
+                self.ask_for(key)
             }
         }
     }
@@ -165,8 +182,8 @@ impl Looking {
     fn look_for_url<'a>(mut self) -> (State, Step<'a>) {
         self.primary = Rc::clone(&self.subject.key);
         self.place = Place::Primary;
-        let step = Step::lookup(Rc::clone(&self.primary));
-        (State::Looking(Box::new(self)), step)
+        let key = Rc::clone(&self.primary);
+        self.ask_for(key)
     }
 
     fn look_for_variant<'a>(
@@ -181,7 +198,7 @@ impl Looking {
         {
             Ok(key) => {
                 self.place = Place::Variant(variants);
-                (State::Looking(Box::new(self)), Step::lookup(Rc::new(key)))
+                self.ask_for(Rc::new(key))
             }
             Err(_) => self.miss(around),
         }
@@ -208,7 +225,7 @@ impl Looking {
             Ok(headers) if serve::is_sendable(&headers) => headers,
             Ok(_) | Err(_) => return self.corrupt(around),
         };
-        let answer = |headers, age, warrant| {
+        let answered = |headers, age, warrant| {
             let found = Found {
                 status: stored.status,
                 headers: serve::promise(headers, &stored.meta, policy, around),
@@ -216,8 +233,7 @@ impl Looking {
                 age,
                 warrant,
             };
-            let source = self.source(&stored.meta);
-            serve::answer(found, &self.subject.head, around.config.headers).reply(source)
+            serve::answer(found, &self.subject.head, around.config.headers)
         };
         let currency = around.epochs.judge(stored.meta.epoch, stored.stamps);
         match reuse::judge(
@@ -226,9 +242,21 @@ impl Looking {
             self.lookup.demands,
             now,
         ) {
-            Reuse::Fresh { age, ttl_left } => answer(headers, age, Warrant::Fresh(ttl_left)),
+            Reuse::Fresh { age, ttl_left } => {
+                let answered = answered(headers, age, Warrant::Fresh(ttl_left));
+                let fresh = Fresh {
+                    looking: &self,
+                    stored: &stored,
+                    answered: &answered,
+                    age,
+                    ttl: ttl_left,
+                };
+                memo::keep(around, &fresh, now);
+                answered.reply(self.source(&stored.meta))
+            }
             Reuse::Stale { age, overdue, why } => {
-                answer(headers, age, Warrant::Stale(overdue, why))
+                let answered = answered(headers, age, Warrant::Stale(overdue, why));
+                answered.reply(self.source(&stored.meta))
             }
             Reuse::Unusable(reason @ Reason::RequestDirective) => {
                 let (mut state, step) = self.forward(around, Forward::because(reason));

@@ -23,6 +23,7 @@ mod hold;
 mod incomplete;
 mod lines;
 mod lookup;
+mod memo;
 mod multipart;
 mod partial;
 mod refusal;
@@ -51,13 +52,15 @@ use crate::time::Timestamp;
 pub use budget::CaptureBudget;
 pub use echo::HeadSize;
 pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld};
-pub use step::{Candidate, Effect, Field, Reply, Step, Verdict};
+pub use memo::HotTier;
+pub use step::{Body, Candidate, Effect, Field, Reply, Step, Verdict};
 pub use surplus::Surpluses;
 pub use waiting::{Full, Presence, WaitingRoom};
 
 use echo::Sent;
 use hold::Holding;
 use lookup::Looking;
+use memo::Scope;
 use response::Forwarding;
 use store::Capturing;
 use write::Writing;
@@ -65,17 +68,39 @@ use write::Writing;
 /// One client's exchange.
 #[derive(Debug)]
 pub struct Exchange {
-    surroundings: Surroundings,
+    surroundings: Rc<Surroundings>,
     state: State,
 }
 
-/// What every exchange of a worker shares.
-#[derive(Clone, Debug)]
-struct Surroundings {
+/// What every exchange of a worker under one configuration shares.
+#[derive(Debug)]
+pub struct Surroundings {
     config: Rc<Config>,
     budget: Rc<CaptureBudget>,
     epochs: Rc<dyn Epochs>,
     surpluses: Rc<Surpluses>,
+    hot: Rc<HotTier>,
+    scope: Scope,
+}
+
+impl Surroundings {
+    /// This configuration, with what the worker has.
+    pub fn new(
+        config: Rc<Config>,
+        budget: Rc<CaptureBudget>,
+        epochs: Rc<dyn Epochs>,
+        surpluses: Rc<Surpluses>,
+        hot: Rc<HotTier>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            scope: hot.scope(&config),
+            config,
+            budget,
+            epochs,
+            surpluses,
+            hot,
+        })
+    }
 }
 
 /// Where an exchange stands; each variant owns just what is needed from there on.
@@ -117,18 +142,7 @@ impl State {
 
 impl Exchange {
     /// An exchange that has not begun.
-    pub fn new(
-        config: Rc<Config>,
-        budget: Rc<CaptureBudget>,
-        epochs: Rc<dyn Epochs>,
-        surpluses: Rc<Surpluses>,
-    ) -> Self {
-        let surroundings = Surroundings {
-            config,
-            budget,
-            epochs,
-            surpluses,
-        };
+    pub fn new(surroundings: Rc<Surroundings>) -> Self {
         Self {
             surroundings,
             state: State::Idle,
@@ -138,7 +152,7 @@ impl Exchange {
     /// Takes one step.
     pub fn on<'a>(&mut self, event: Event<'a>, now: Timestamp) -> Step<'a> {
         let state = mem::replace(&mut self.state, State::done());
-        let around = &self.surroundings;
+        let around = &*self.surroundings;
         let (next, step) = match (state, event) {
             (State::Idle, Event::Request(arrival)) => request::begin(around, arrival, now),
             (State::Holding(holding), Event::RequestBody(content)) => {

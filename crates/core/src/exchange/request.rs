@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::event::Arrival;
 use super::hold;
 use super::lookup::Looking;
+use super::memo;
 use super::refusal::{Refusal, ambiguity, refused};
 use super::{State, Step, Surroundings};
 use crate::config::{PolicyId, Selection};
@@ -26,6 +27,7 @@ pub(super) struct Subject {
     pub(super) key: Rc<Key>,
     /// Where to find what No-Vary-Search says about the URL, where that counts.
     pub(super) search: Option<Search>,
+    pub(super) body: RequestBody,
     pub(super) started: Timestamp,
     pub(super) epoch: Epoch,
 }
@@ -51,6 +53,11 @@ pub(super) fn begin<'a>(
         body,
         attributes,
     } = arrival;
+    if body == RequestBody::None
+        && let Some(answered) = memo::recall(around, &headers, now)
+    {
+        return answered;
+    }
     let Ok(head) = RequestHead::parse(headers) else {
         return refused(around, Refusal::Bypass(Reason::KeyInvalid), None);
     };
@@ -93,6 +100,7 @@ fn prepare(
         facts,
         key: Rc::new(built.key),
         search: built.search,
+        body,
         started: now,
         epoch: around.epochs.now(),
         head,

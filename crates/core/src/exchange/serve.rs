@@ -4,8 +4,9 @@
 //! content-length from the body, so a HEAD gets the whole body here and the client none of it. `date` stays what the origin sent; `age` is ours.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
-use super::echo::{HeadSize, Sent, Source};
+use super::echo::{Given, Sent, Source};
 use super::{Effect, Reply, State, Step, Surroundings, Verdict, partial};
 use crate::config::{AddedHeaders, CachePolicy, Switch};
 use crate::entry::{FreshnessSource, Meta};
@@ -13,7 +14,7 @@ use crate::http::{ContentRange, Headers, RequestHead, list};
 use crate::policy::Reason;
 use crate::policy::range::{Coverage, RangeRequest};
 use crate::policy::validation::{self, Condition, Preconditions};
-use crate::report::{Annotation, Counter, Forward, Storing};
+use crate::report::{Annotation, Counter, Forward, Line, Storing};
 use crate::time::Seconds;
 
 /// The host drops all fields of a reply that has more than 1,024 of them, or more than 1 MiB, without a word
@@ -98,31 +99,41 @@ impl<'a> Content<'a> {
 /// An answer that is ready to go.
 pub(super) struct Answered<'a> {
     pub(super) content: Content<'a>,
+    /// From which field on they are [`timed_lines`].
+    pub(super) timed_from: usize,
     pub(super) effects: Vec<Effect>,
 }
 
 impl<'a> Answered<'a> {
     /// It is sent in place of the request, and comes by again before the client gets it.
     pub(super) fn reply(self, source: Source) -> (State, Step<'a>) {
-        let sent = Sent {
-            status: self.content.status,
-            body_bytes: self.content.body.len(),
-            headers: self.content.headers,
-            source,
-            surplus: HeadSize::NOTHING,
-        };
+        let content = self.content;
+        let given = Given::new(content.status, &content.headers, content.body.len());
         let reply = Reply {
-            status: self.content.status,
-            pairs: sent.headers.to_pairs(),
-            body: self.content.body,
-            details: self.content.details,
+            status: content.status,
+            pairs: Rc::clone(&given.pairs),
+            body: content.body.into(),
+            details: content.details,
         };
         let step = Step {
             verdict: Verdict::Reply(reply),
             effects: self.effects,
         };
-        (State::Serving(Box::new(sent)), step)
+        (State::Serving(Box::new(Sent::new(given, source))), step)
     }
+}
+
+/// The lines that change with time, which stand behind all others.
+pub(super) fn timed_lines(
+    age: Option<Seconds>,
+    annotation: Annotation,
+    added: AddedHeaders,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let age = age.map(|age| ("age", age.get().to_string()));
+    let lines = annotation.lines(added).map(|line| match line {
+        Line::Alone(name, value) | Line::Behind(name, value) => (name, value),
+    });
+    age.into_iter().chain(lines)
 }
 
 /// Answers `request` with the stored response: all of it, the parts it asks for, or 304 where the client has it already.
@@ -180,11 +191,16 @@ pub(super) fn answer_with<'a>(
             Content::not_modified(&found)
         }
     };
-    if let Some(age) = age {
-        content.headers.push("age", age.get().to_string());
+    annotation.make_way(added, &mut content.headers);
+    let timed_from = content.headers.len();
+    for (name, value) in timed_lines(age, annotation, added) {
+        content.headers.push(name, value);
     }
-    annotation.write(added, &mut content.headers);
-    Answered { content, effects }
+    Answered {
+        content,
+        timed_from,
+        effects,
+    }
 }
 
 /// What of the response the client asks for.
@@ -248,8 +264,7 @@ pub(super) fn cache_control(
 /// "If it does not [have a stored response], it SHOULD respond with a 504 (Gateway Timeout) status code." RFC 9111
 /// section 5.2.1.7.
 pub(super) fn unanswered<'a>(added: AddedHeaders) -> Answered<'a> {
-    let mut headers = Headers::new();
-    Annotation::Unanswered.write(added, &mut headers);
+    let headers = timed_lines(None, Annotation::Unanswered, added).collect();
     Answered {
         content: Content {
             status: 504,
@@ -257,6 +272,7 @@ pub(super) fn unanswered<'a>(added: AddedHeaders) -> Answered<'a> {
             body: Cow::Borrowed(&[]),
             details: "larder_only_if_cached",
         },
+        timed_from: 0,
         effects: vec![Effect::Count(Counter::Missed)],
     }
 }

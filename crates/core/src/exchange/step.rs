@@ -1,6 +1,7 @@
 //! What an exchange asks of the outside.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::rc::Rc;
 
 use crate::entry::Stamp;
@@ -39,11 +40,51 @@ pub struct Reply<'a> {
     /// The status.
     pub status: u16,
     /// The fields as a block of pairs (see [`crate::http::Headers::to_pairs`]).
-    pub pairs: Vec<u8>,
+    pub pairs: Rc<Vec<u8>>,
     /// The body; given for HEAD too, because the proxy takes the content-length from it.
-    pub body: Cow<'a, [u8]>,
+    pub body: Body<'a>,
     /// A word for the proxy's access log.
     pub details: &'static str,
+}
+
+/// The bytes of a reply's body, wherever they stand.
+#[derive(Clone, Debug)]
+pub enum Body<'a> {
+    /// In what the tiers have found.
+    Borrowed(&'a [u8]),
+    /// In memory made for this reply.
+    Owned(Vec<u8>),
+    /// In the worker's memory, from where they are given again and again.
+    Shared(Rc<Vec<u8>>),
+}
+
+impl Deref for Body<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl PartialEq for Body<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Body<'_> {}
+
+impl<'a> From<Cow<'a, [u8]>> for Body<'a> {
+    fn from(bytes: Cow<'a, [u8]>) -> Self {
+        match bytes {
+            Cow::Borrowed(bytes) => Self::Borrowed(bytes),
+            Cow::Owned(bytes) => Self::Owned(bytes),
+        }
+    }
 }
 
 /// Something to be done beside the message.

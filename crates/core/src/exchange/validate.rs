@@ -210,6 +210,7 @@ fn replace<'a>(update: &Headers, body: ResponseBody, answered: Answered<'a>) -> 
     let Answered {
         mut content,
         mut effects,
+        ..
     } = answered;
     match body {
         ResponseBody::None if content.body.is_empty() => {
@@ -224,8 +225,8 @@ fn replace<'a>(update: &Headers, body: ResponseBody, answered: Answered<'a>) -> 
     }
     let reply = Reply {
         status: content.status,
-        pairs: content.headers.to_pairs(),
-        body: content.body,
+        pairs: Rc::new(content.headers.to_pairs()),
+        body: content.body.into(),
         details: content.details,
     };
     Step {

@@ -44,34 +44,18 @@ impl Headers {
 
     /// Takes over a block of pairs in the host's form; nothing is copied.
     pub fn from_pairs(block: Vec<u8>) -> Result<Self, PairsError> {
-        if block.is_empty() {
-            return Ok(Self::new()); // the host's way to write no pairs at all
-        }
-        let count = read_len(&block, 0)?;
-        // Each pair takes at least its two lengths and two NULs, so a lying count is found before it sizes anything.
-        if count > block.len() / 10 {
-            return Err(PairsError::Truncated);
-        }
-        let mut fields = Vec::with_capacity(count);
-        let mut at = count.saturating_mul(8).saturating_add(4);
-        for index in 0..count {
-            let lengths = index.saturating_mul(8).saturating_add(4);
-            let name = terminated(&block, at, read_len(&block, lengths)?)?;
-            let value = terminated(
-                &block,
-                name.end.saturating_add(1),
-                read_len(&block, lengths.saturating_add(4))?,
-            )?;
-            at = value.end.saturating_add(1);
-            fields.push(Field { name, value });
-        }
-        if at != block.len() {
-            return Err(PairsError::Trailing);
-        }
+        let fields = parse(&block)?;
         Ok(Self {
             bytes: block,
             fields,
         })
+    }
+
+    /// Where the values stand in a block of pairs, in order.
+    pub(crate) fn value_ranges(
+        block: &[u8],
+    ) -> Result<impl Iterator<Item = Range<usize>>, PairsError> {
+        Ok(parse(block)?.into_iter().map(|field| field.value))
     }
 
     /// Writes the block of pairs that the host reads.
@@ -207,6 +191,34 @@ impl fmt::Debug for Headers {
 // Ranges are only ever made from this block, so the fallback is never taken; it spares a reachable panic.
 fn slice<'a>(bytes: &'a [u8], range: &Range<usize>) -> &'a [u8] {
     bytes.get(range.clone()).unwrap_or_default()
+}
+
+fn parse(block: &[u8]) -> Result<Vec<Field>, PairsError> {
+    if block.is_empty() {
+        return Ok(Vec::new()); // the host's way to write no pairs at all
+    }
+    let count = read_len(block, 0)?;
+    // Each pair takes at least its two lengths and two NULs, so a lying count is found before it sizes anything.
+    if count > block.len() / 10 {
+        return Err(PairsError::Truncated);
+    }
+    let mut fields = Vec::with_capacity(count);
+    let mut at = count.saturating_mul(8).saturating_add(4);
+    for index in 0..count {
+        let lengths = index.saturating_mul(8).saturating_add(4);
+        let name = terminated(block, at, read_len(block, lengths)?)?;
+        let value = terminated(
+            block,
+            name.end.saturating_add(1),
+            read_len(block, lengths.saturating_add(4))?,
+        )?;
+        at = value.end.saturating_add(1);
+        fields.push(Field { name, value });
+    }
+    if at != block.len() {
+        return Err(PairsError::Trailing);
+    }
+    Ok(fields)
 }
 
 fn read_len(block: &[u8], at: usize) -> Result<usize, PairsError> {

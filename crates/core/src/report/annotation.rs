@@ -74,17 +74,12 @@ pub enum Storing {
 }
 
 impl Annotation {
-    /// Adds the fields that are switched on. Fields of the same name as Larder's own legacy fields give way.
-    pub fn write(self, added: AddedHeaders, headers: &mut Headers) {
+    /// Fields of the same name as Larder's own legacy fields give way to them.
+    pub fn make_way(self, added: AddedHeaders, headers: &mut Headers) {
         if added.x_cache == Switch::On {
             headers.retain(|name, _| {
                 !name.eq_ignore_ascii_case(b"x-cache") && !name.eq_ignore_ascii_case(b"x-cache-age")
             });
-        }
-        for line in self.lines(added) {
-            match line {
-                Line::Alone(name, value) | Line::Behind(name, value) => headers.push(name, value),
-            }
         }
     }
 
@@ -258,17 +253,26 @@ mod tests {
         }
     }
 
+    fn write(annotation: Annotation, added: AddedHeaders, headers: &mut Headers) {
+        annotation.make_way(added, headers);
+        for line in annotation.lines(added) {
+            match line {
+                Line::Alone(name, value) | Line::Behind(name, value) => headers.push(name, value),
+            }
+        }
+    }
+
     #[test]
     fn an_upstream_caches_status_stays_in_front_and_its_x_cache_gives_way() {
         let mut headers = Headers::from_iter([
             ("X-Cache", "Hit from elsewhere"),
             ("cache-status", "cdn; hit"),
         ]);
-        Annotation::Hit {
+        let hit = Annotation::Hit {
             age: Seconds::clamped(1),
             ttl: Seconds::clamped(2),
-        }
-        .write(BOTH, &mut headers);
+        };
+        write(hit, BOTH, &mut headers);
         let expected = [
             ("cache-status", "cdn; hit"),
             ("x-cache", "HIT"),
@@ -281,7 +285,7 @@ mod tests {
     #[test]
     fn what_is_switched_off_is_not_said() {
         let mut headers = Headers::from_iter([("x-cache", "theirs")]);
-        Annotation::Bypass(Reason::Method).write(NEITHER, &mut headers);
+        write(Annotation::Bypass(Reason::Method), NEITHER, &mut headers);
         assert_eq!(headers, Headers::from_iter([("x-cache", "theirs")]));
     }
 }

@@ -18,6 +18,8 @@ pub enum Counter {
     Evicted,
     /// Requests answered from the cache with what was fresh.
     Hit,
+    /// Requests answered from a worker's own memory, which are among the hits.
+    HotHit,
     /// Requests looked up and not answered from the cache.
     Missed,
     /// Answers from the cache that were 304.
@@ -57,6 +59,7 @@ impl Counter {
             Self::Stored,
             Self::TickFailed,
             Self::Inspected,
+            Self::HotHit,
         ];
         let bypassed = Reason::ALL.iter().map(|reason| Self::Bypassed(*reason));
         let not_stored = Reason::ALL.iter().map(|reason| Self::NotStored(*reason));
@@ -65,7 +68,7 @@ impl Counter {
 
     /// Its place in [`Counter::all`].
     pub fn index(self) -> usize {
-        const PLAIN: usize = 13;
+        const PLAIN: usize = 14;
         let reasons = Reason::ALL.len();
         match self {
             Self::Corrupt => 0,
@@ -81,6 +84,7 @@ impl Counter {
             Self::Stored => 10,
             Self::TickFailed => 11,
             Self::Inspected => 12,
+            Self::HotHit => 13,
             Self::Bypassed(reason) => PLAIN.saturating_add(reason as usize),
             Self::NotStored(reason) => PLAIN
                 .saturating_add(reasons)
@@ -96,6 +100,7 @@ impl Counter {
             Self::Corrupt => "larder_corrupt_entries_total".to_owned(),
             Self::Evicted => "larder_evictions_total".to_owned(),
             Self::Hit => "larder_requests_total.outcome.hit".to_owned(),
+            Self::HotHit => "larder_hot_hits_total".to_owned(),
             Self::HostFailed => "larder_host_failures_total".to_owned(),
             Self::Invalidated => "larder_invalidations_total".to_owned(),
             Self::InvalidationFailed => "larder_invalidations_failed_total".to_owned(),

@@ -25,6 +25,7 @@ mod epochs;
 mod evict;
 mod generation;
 mod hits;
+mod hot;
 mod incarnation;
 mod kv;
 mod lease;
@@ -42,6 +43,8 @@ mod tests;
 mod way;
 
 pub use epochs::{ChangeHint, EpochLog, Unnoted};
+pub(crate) use hot::{Door, Knock};
+pub use hot::{Kept, NameHash, Shelf, TellingFields, Unlearned};
 pub use incarnation::Geometry;
 pub use kv::{ByteGauge, Cas, Cell, KvError, SetError, SharedKv};
 pub use memory::{MemoryGauge, MemoryKv};

@@ -15,6 +15,7 @@ mod content;
 mod fresh;
 mod growth;
 mod head;
+mod hot;
 mod invalidation;
 mod partial;
 mod ranges;

@@ -8,8 +8,8 @@ use larder_core::config::Config;
 use larder_core::entry::{Epoch, Stamps};
 use larder_core::epoch::{Currency, Epochs};
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, CaptureBudget, Effect, Event, Exchange, HeadSize, Reply,
-    ResponseBody, Step, Surpluses, Verdict,
+    Answer, Arrival, Arriving, CaptureBudget, Effect, Event, Exchange, HeadSize, HotTier, Reply,
+    ResponseBody, Step, Surpluses, Surroundings, Verdict,
 };
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Unreadable};
@@ -24,11 +24,15 @@ use larder_core::time::Timestamp;
 /// Caches everything for a minute.
 pub const CACHE_ALL: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]}"#;
 
+/// When plays begin, in seconds.
+const BEGIN: u64 = 1_000_000;
+
 /// A worker without a proxy.
 pub struct Stage {
-    config: Rc<Config>,
+    surroundings: Rc<Surroundings>,
     pub budget: Rc<CaptureBudget>,
     surpluses: Rc<Surpluses>,
+    pub hot: Rc<HotTier>,
     pub kv: Rc<MemoryKv>,
     log: Rc<Log>,
     gauge: MemoryGauge,
@@ -52,7 +56,7 @@ pub struct Stage {
 pub struct Log {
     kv: Rc<MemoryKv>,
     log: RefCell<EpochLog>,
-    hint: Hint,
+    hint: Rc<Hint>,
 }
 
 #[derive(Debug, Default)]
@@ -70,17 +74,21 @@ impl ChangeHint for Hint {
 
 impl Log {
     pub fn new(kv: Rc<MemoryKv>) -> Rc<Self> {
+        Self::of(kv, Rc::default(), 0)
+    }
+
+    fn of(kv: Rc<MemoryKv>, hint: Rc<Hint>, worker: u128) -> Rc<Self> {
         Rc::new(Self {
             kv,
-            log: RefCell::new(EpochLog::new(11)),
-            hint: Hint::default(),
+            log: RefCell::new(EpochLog::new(11 + worker)),
+            hint,
         })
     }
 }
 
 impl Epochs for Log {
     fn now(&self) -> Epoch {
-        self.log.borrow_mut().now(&*self.kv, &self.hint)
+        self.log.borrow_mut().now(&*self.kv, &*self.hint)
     }
 
     fn judge(&self, epoch: Epoch, stamps: Stamps<'_>) -> Currency {
@@ -259,33 +267,56 @@ impl Seen {
 
 impl Stage {
     pub fn new(configuration: &str) -> Self {
-        let config = Rc::new(Config::parse(configuration.as_bytes()).unwrap());
         let kv = Rc::new(MemoryKv::new());
+        Self::over(Log::new(kv), configuration, 0)
+    }
+
+    /// One worker of several.
+    fn over(log: Rc<Log>, configuration: &str, worker: u128) -> Self {
+        let config = Rc::new(Config::parse(configuration.as_bytes()).unwrap());
+        let budget = CaptureBudget::new(config.limits.capture_bytes);
+        let surpluses = Surpluses::new();
+        let hot = HotTier::new(config.storage.hot_bytes, 5);
+        let surroundings = Surroundings::new(
+            Rc::clone(&config),
+            Rc::clone(&budget),
+            Rc::clone(&log) as Rc<dyn Epochs>,
+            Rc::clone(&surpluses),
+            Rc::clone(&hot),
+        );
         Self {
-            log: Log::new(Rc::clone(&kv)),
-            kv,
-            budget: CaptureBudget::new(config.limits.capture_bytes),
-            surpluses: Surpluses::new(),
+            kv: Rc::clone(&log.kv),
+            log,
+            budget,
+            surpluses,
+            hot,
+            surroundings,
             gauge: MemoryGauge::new(),
             tier: SharedTier::new(
                 Geometry::clamped(config.storage.slots),
                 config.storage.max_bytes,
-                7,
+                7 + worker,
             ),
-            now: Timestamp::from_secs(1_000_000),
+            now: Timestamp::from_secs(BEGIN),
             counts: HashMap::new(),
             stored: Vec::new(),
             origin_requests: 0,
             asked: Headers::new(),
             most_held: 0,
             route: Vec::new(),
-            config,
         }
     }
 
     /// A new configuration takes over; what is stored stays.
     pub fn reconfigure(&mut self, configuration: &str) {
-        self.config = Rc::new(Config::parse(configuration.as_bytes()).unwrap());
+        let config = Config::parse(configuration.as_bytes()).unwrap();
+        self.surroundings = Surroundings::new(
+            Rc::new(config),
+            Rc::clone(&self.budget),
+            Rc::clone(&self.log) as Rc<dyn Epochs>,
+            Rc::clone(&self.surpluses),
+            Rc::clone(&self.hot),
+        );
     }
 
     /// The route adds this line to responses from now on.
@@ -311,6 +342,21 @@ impl Stage {
     /// Lets time pass.
     pub fn wait(&mut self, seconds: u64) {
         self.now = Timestamp::from_nanos(self.now.as_nanos() + seconds * 1_000_000_000);
+    }
+
+    /// Seconds since the play began.
+    pub fn now_in_play(&self) -> u64 {
+        self.now.since(Timestamp::from_secs(BEGIN)).get().into()
+    }
+
+    /// Another worker of the process, over the same cells.
+    pub fn another_worker(&self, configuration: &str) -> Self {
+        let Log { kv, hint, .. } = &*self.log;
+        let log = Log::of(Rc::clone(kv), Rc::clone(hint), 1);
+        Self {
+            now: self.now,
+            ..Self::over(log, configuration, 1)
+        }
     }
 
     pub fn count(&self, counter: Counter) -> u64 {
@@ -356,12 +402,7 @@ impl Stage {
 
     /// An exchange that has not begun.
     pub fn new_exchange(&self) -> Exchange {
-        Exchange::new(
-            Rc::clone(&self.config),
-            Rc::clone(&self.budget),
-            Rc::clone(&self.log) as Rc<dyn Epochs>,
-            Rc::clone(&self.surpluses),
-        )
+        Exchange::new(Rc::clone(&self.surroundings))
     }
 
     /// The request's head alone; whether it is held for its body.
@@ -439,7 +480,7 @@ impl Stage {
         for (name, value) in &self.route {
             add(&mut head, name.as_bytes(), value.as_bytes());
         }
-        for (name, value) in Headers::from_pairs(reply.pairs.clone()).unwrap().iter() {
+        for (name, value) in Headers::from_pairs(reply.pairs.to_vec()).unwrap().iter() {
             add(&mut head, name, value);
         }
         if reply.body.is_empty() {
@@ -494,7 +535,7 @@ impl Stage {
                 Effect::Count(counter) => *self.counts.entry(counter).or_default() += 1,
                 Effect::Invalidate(stamps) => {
                     let Log { kv, log, hint } = &*self.log;
-                    log.borrow_mut().append(&**kv, hint, &stamps).unwrap();
+                    log.borrow_mut().append(&**kv, &**hint, &stamps).unwrap();
                 }
                 Effect::RemoveHeader(name) => sent.remove(name),
                 Effect::RemoveRequestHeader(name) => sent.remove(name),
@@ -522,6 +563,7 @@ impl Stage {
                         payload: &candidate.payload,
                     };
                     let _ = self.tier.store(&*self.kv, &self.gauge, entry, self.now);
+                    self.hot.note_store(&candidate.key);
                 }
             }
         }

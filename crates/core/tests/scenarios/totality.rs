@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use larder_core::config::Config;
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, CaptureBudget, Event, Exchange, HeadSize, ResponseBody, Surpluses,
-    Unheld,
+    Answer, Arrival, Arriving, CaptureBudget, Event, Exchange, HeadSize, HotTier, ResponseBody,
+    Surpluses, Surroundings, Unheld,
 };
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Unreadable};
@@ -179,7 +179,14 @@ proptest! {
         let attributes = Anything(Some(b"via_upstream".to_vec()));
         {
             let log = Log::new(Rc::new(MemoryKv::new()));
-            let mut exchange = Exchange::new(config, Rc::clone(&budget), log, Surpluses::new());
+            let surroundings = Surroundings::new(
+                config,
+                Rc::clone(&budget),
+                log,
+                Surpluses::new(),
+                HotTier::new(1 << 20, 5),
+            );
+            let mut exchange = Exchange::new(surroundings);
             for (happening, now) in happenings.iter().zip(clock) {
                 let event = match happening {
                     Happening::Aborted => Event::Aborted,

@@ -1,0 +1,425 @@
+//! The hot tier's answers: what was decided once is given again while nothing it was decided by has changed.
+//!
+//! An answer is a function of the request's telling fields (its name on the shelf), the configuration (part of the name),
+//! what the tiers hold, the time and the order of invalidations. An answer that is fresh is kept with all of that:
+//!
+//! | what may change | how that is noticed |
+//! |---|---|
+//! | the time | the facts are judged again ([`reuse::judge`]), and the few fields that show a time are written anew |
+//! | an invalidation | the epoch is another one, and then the stamps are judged |
+//! | what this worker stores | a count for each key that was asked for |
+//! | what other workers store | the tiers are asked again after a second |
+//!
+//! The last point also tells the shared tier that the entry is still wanted. So for up to a second after another worker has
+//! stored a newer response, this one may give the older of two fresh ones.
+
+use std::cell::{Cell, RefCell};
+use std::hash::BuildHasher;
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::echo::{Given, Sent, Source};
+use super::lookup::Looking;
+use super::serve::{Answered, timed_lines};
+use super::step::Body;
+use super::{Effect, Reply, State, Step, Surroundings, Verdict};
+use crate::config::{AddedHeaders, Config, KeySource};
+use crate::entry::{Epoch, Meta, StampList, StoredResponse};
+use crate::epoch::Currency;
+use crate::http::Headers;
+use crate::key::Key;
+use crate::policy::request::{Demands, RequestBody};
+use crate::policy::reuse::{self, Reuse};
+use crate::report::{Annotation, Counter};
+use crate::tier::{Door, Kept, Knock, NameHash, Shelf, TellingFields};
+use crate::time::{Seconds, Timestamp};
+
+/// After so long the tiers are asked again.
+const TRUSTED: Seconds = Seconds::clamped(1);
+
+/// Counts of stores, by key; keys that share one make each other's answers ask the tiers again.
+const STORES: u64 = 4096;
+
+/// The keys that one lookup asks for at most ([`super::lookup`]).
+const MOST_KEYS: usize = 4;
+
+/// The answers that a worker keeps in its own memory.
+#[derive(Debug)]
+pub struct HotTier {
+    state: RefCell<HotState>,
+    scopes: Cell<u32>,
+    hits: Cell<i64>,
+}
+
+#[derive(Debug)]
+struct HotState {
+    shelf: Shelf<Memo>,
+    door: Door,
+    hash: NameHash,
+    /// How often something was stored under keys of each place.
+    stores: Vec<u32>,
+    /// The name of the request at hand.
+    name: Vec<u8>,
+}
+
+/// One configuration's part of the hot tier.
+#[derive(Debug)]
+pub(super) struct Scope {
+    number: u32,
+    fields: RefCell<TellingFields>,
+}
+
+/// An answer that can be given again.
+#[derive(Debug)]
+struct Memo {
+    meta: Meta,
+    demands: Demands,
+    stamps: StampList,
+    /// The epoch at which the stamps were last judged.
+    judged: Epoch,
+    /// When the tiers were asked.
+    asked: Timestamp,
+    /// The counts of stores under the keys they were asked for.
+    keys: Vec<(usize, u32)>,
+    source: Source,
+    added: AddedHeaders,
+    counters: Vec<Counter>,
+    details: &'static str,
+    given: Given,
+    body: Rc<Vec<u8>>,
+    timed: Timed,
+}
+
+/// The fields that show a time, which are the last of the head.
+#[derive(Debug)]
+struct Timed {
+    /// How many fields stand before them.
+    first: usize,
+    /// Where their values stand in the block.
+    values: Vec<Range<usize>>,
+    age: Seconds,
+    ttl: Seconds,
+}
+
+/// The keys that a lookup has asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AskedKeys {
+    digests: [u64; MOST_KEYS],
+    count: usize,
+}
+
+impl AskedKeys {
+    pub(super) fn note(&mut self, key: &Key) {
+        if let Some(place) = self.digests.get_mut(self.count) {
+            *place = key.digest().short();
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// All of them; `None` where there were more than could be noted.
+    fn all(&self) -> Option<&[u64]> {
+        self.digests.get(..self.count)
+    }
+}
+
+impl HotTier {
+    /// Room for so many bytes; none turns it off. `seed` must be unpredictable.
+    pub fn new(most_bytes: usize, seed: u128) -> Rc<Self> {
+        let hash = NameHash::new(seed);
+        Rc::new(Self {
+            state: RefCell::new(HotState {
+                shelf: Shelf::new(most_bytes, hash),
+                door: Door::default(),
+                hash,
+                stores: Vec::new(),
+                name: Vec::new(),
+            }),
+            scopes: Cell::new(0),
+            hits: Cell::new(0),
+        })
+    }
+
+    /// From now on so many.
+    pub fn set_limit(&self, most_bytes: usize) {
+        if let Ok(mut state) = self.state.try_borrow_mut() {
+            state.shelf.set_most_bytes(most_bytes);
+        }
+    }
+
+    /// Something was stored under this key: answers that it was asked for are asked for again.
+    pub fn note_store(&self, key: &Key) {
+        if let Ok(mut state) = self.state.try_borrow_mut()
+            && let Some(count) = state.stores.get_mut(place(key.digest().short()))
+        {
+            *count = count.wrapping_add(1);
+        }
+    }
+
+    /// The bytes that its answers take.
+    pub fn bytes(&self) -> usize {
+        self.state
+            .try_borrow()
+            .map_or(0, |state| state.shelf.bytes())
+    }
+
+    /// How many answers were given since this was last asked.
+    pub fn take_hits(&self) -> i64 {
+        self.hits.take()
+    }
+
+    /// A part for this configuration, whose answers no other gives.
+    pub(super) fn scope(&self, config: &Config) -> Scope {
+        let number = self.scopes.get();
+        self.scopes.set(number.wrapping_add(1));
+        Scope {
+            number,
+            fields: RefCell::new(TellingFields::of(config)),
+        }
+    }
+}
+
+impl HotState {
+    /// Writes the name of this request.
+    fn name(&mut self, scope: &Scope, request: &Headers) {
+        self.name.clear();
+        self.name.extend_from_slice(&scope.number.to_le_bytes());
+        if let Ok(fields) = scope.fields.try_borrow() {
+            fields.write(request, &mut self.name);
+        }
+    }
+
+    /// The counts of stores under these keys.
+    fn counts(&mut self, digests: &[u64]) -> Option<Vec<(usize, u32)>> {
+        if self.stores.is_empty() {
+            let length = place(STORES.saturating_sub(1)).saturating_add(1);
+            self.stores.try_reserve_exact(length).ok()?;
+            self.stores.resize(length, 0);
+        }
+        let count = |digest: &u64| Some((place(*digest), *self.stores.get(place(*digest))?));
+        digests.iter().map(count).collect()
+    }
+}
+
+fn place(digest: u64) -> usize {
+    usize::try_from(digest % STORES).unwrap_or_default()
+}
+
+/// Answers a request without a body as it was answered before, if that still holds.
+pub(super) fn recall<'a>(
+    around: &Surroundings,
+    request: &Headers,
+    now: Timestamp,
+) -> Option<(State, Step<'a>)> {
+    let mut state = around.hot.state.try_borrow_mut().ok()?;
+    if state.shelf.is_empty() {
+        return None;
+    }
+    state.name(&around.scope, request);
+    let HotState {
+        shelf,
+        stores,
+        name,
+        ..
+    } = &mut *state;
+    let memo = shelf.ask_for(name)?;
+    match memo.renew(around, stores, now) {
+        Some(()) => {
+            around.hot.hits.set(around.hot.hits.get().saturating_add(1));
+            Some(memo.give())
+        }
+        None => {
+            shelf.take(name);
+            None
+        }
+    }
+}
+
+/// An answer that has just been found.
+pub(super) struct Fresh<'a> {
+    pub(super) looking: &'a Looking,
+    pub(super) stored: &'a StoredResponse<'a>,
+    pub(super) answered: &'a Answered<'a>,
+    pub(super) age: Seconds,
+    pub(super) ttl: Seconds,
+}
+
+/// Keeps the answer that was found for a request, if it comes again.
+pub(super) fn keep(around: &Surroundings, fresh: &Fresh<'_>, now: Timestamp) {
+    let Ok(mut state) = around.hot.state.try_borrow_mut() else {
+        return;
+    };
+    if !state.is_wanted(around, fresh.looking) {
+        return;
+    }
+    let keys = fresh.looking.asked.all();
+    let counts = keys.and_then(|keys| state.counts(keys));
+    let memo = counts.and_then(|keys| Memo::of(around.config.headers, fresh, keys, now));
+    if let Some(memo) = memo {
+        let HotState { shelf, name, .. } = &mut *state;
+        let bytes = memo.bytes();
+        let _: Kept = shelf.put(name, memo, bytes);
+    }
+}
+
+impl HotState {
+    /// Whether a request's answer is one to keep: its telling fields tell all, and it does not come for the first time.
+    fn is_wanted(&mut self, around: &Surroundings, looking: &Looking) -> bool {
+        let subject = &looking.subject;
+        let request = subject.head.headers();
+        // A range is one of endlessly many parts.
+        let is_plain = subject.body == RequestBody::None && !request.contains("range");
+        let is_told = around
+            .config
+            .policy(subject.policy)
+            .is_some_and(|policy| policy.key_source() == KeySource::Fields);
+        let is_learned = match around.scope.fields.try_borrow_mut() {
+            Ok(mut fields) => fields.learn(looking.varying()).is_ok(),
+            Err(_) => false,
+        };
+        if !self.shelf.is_open() || !is_plain || !is_told || !is_learned {
+            return false;
+        }
+        self.name(&around.scope, request);
+        self.door.knock(self.hash.hash_one(self.name.as_slice())) == Knock::Again
+    }
+}
+
+impl Memo {
+    /// `None` where there is no memory for it.
+    fn of(
+        added: AddedHeaders,
+        fresh: &Fresh<'_>,
+        keys: Vec<(usize, u32)>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let Fresh {
+            looking,
+            stored,
+            answered,
+            age,
+            ttl,
+        } = *fresh;
+        let content = &answered.content;
+        let mut body = Vec::new();
+        body.try_reserve_exact(content.body.len()).ok()?;
+        body.extend_from_slice(&content.body);
+        let given = Given::new(content.status, &content.headers, body.len());
+        let timed = Timed {
+            first: answered.timed_from,
+            values: values_from(&given.pairs, answered.timed_from)?,
+            age,
+            ttl,
+        };
+        let counted = answered.effects.iter().filter_map(|effect| match effect {
+            Effect::Count(counter) => Some(*counter),
+            Effect::AddHeader(..)
+            | Effect::Invalidate(_)
+            | Effect::RemoveHeader(_)
+            | Effect::RemoveRequestHeader(_)
+            | Effect::SetField(_)
+            | Effect::SetHeader(..)
+            | Effect::SetRequestHeader(..)
+            | Effect::Store(_) => None,
+        });
+        Some(Self {
+            meta: stored.meta,
+            demands: looking.lookup.demands,
+            stamps: stored.stamps.iter().collect(),
+            judged: looking.subject.epoch,
+            asked: now,
+            keys,
+            source: looking.source(&stored.meta),
+            added,
+            counters: counted.collect(),
+            details: content.details,
+            given,
+            body: Rc::new(body),
+            timed,
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        let parts = [
+            size_of::<Self>(),
+            self.body.len(),
+            self.given.pairs.len(),
+            size_of_val(self.keys.as_slice()),
+            size_of_val(self.counters.as_slice()),
+            size_of_val(self.timed.values.as_slice()),
+            self.stamps.as_stamps().size(),
+        ];
+        parts.into_iter().fold(0, usize::saturating_add)
+    }
+
+    /// Makes it the answer of this moment; `None` where it no longer is one.
+    fn renew(&mut self, around: &Surroundings, stores: &[u32], now: Timestamp) -> Option<()> {
+        let is_trusted = self.asked <= now && now < self.asked.plus(TRUSTED);
+        let is_same = |(at, count): &(usize, u32)| stores.get(*at) == Some(count);
+        if !is_trusted || !self.keys.iter().all(is_same) {
+            return None;
+        }
+        let epoch = around.epochs.now();
+        if epoch != self.judged || epoch == Epoch::UNKNOWN {
+            let stamps = self.stamps.as_stamps();
+            match around.epochs.judge(self.meta.epoch, stamps) {
+                Currency::Current => self.judged = epoch,
+                Currency::Invalidated => return None,
+            }
+        }
+        let facts = (&self.meta, Currency::Current);
+        match reuse::judge(facts, self.meta.rule, self.demands, now) {
+            Reuse::Fresh { age, ttl_left } => self.show(age, ttl_left),
+            Reuse::Stale { .. } | Reuse::Unusable(_) | Reuse::Validate(_) => None,
+        }
+    }
+
+    /// Writes the age and what goes with it.
+    fn show(&mut self, age: Seconds, ttl: Seconds) -> Option<()> {
+        if (age, ttl) == (self.timed.age, self.timed.ttl) {
+            return Some(());
+        }
+        (self.timed.age, self.timed.ttl) = (age, ttl);
+        let lines = || timed_lines(Some(age), Annotation::Hit { age, ttl }, self.added);
+        let values = || self.timed.values.iter().cloned();
+        if lines()
+            .map(|(_, value)| value.len())
+            .eq(values().map(|value| value.len()))
+        {
+            let pairs = Rc::make_mut(&mut self.given.pairs);
+            for ((_, value), at) in lines().zip(values()) {
+                pairs.get_mut(at)?.copy_from_slice(value.as_bytes());
+            }
+            return Some(());
+        }
+        let old = self.given.headers();
+        let untimed = old.iter().take(self.timed.first);
+        let mut head: Headers = untimed.collect();
+        for (name, value) in lines() {
+            head.push(name, value);
+        }
+        self.given = Given::new(self.given.status, &head, self.body.len());
+        self.timed.values = values_from(&self.given.pairs, self.timed.first)?;
+        Some(())
+    }
+
+    fn give<'a>(&self) -> (State, Step<'a>) {
+        let sent = Sent::new(self.given.clone(), self.source);
+        let reply = Reply {
+            status: self.given.status,
+            pairs: Rc::clone(&self.given.pairs),
+            body: Body::Shared(Rc::clone(&self.body)),
+            details: self.details,
+        };
+        let step = Step {
+            verdict: Verdict::Reply(reply),
+            effects: self.counters.iter().copied().map(Effect::Count).collect(),
+        };
+        (State::Serving(Box::new(sent)), step)
+    }
+}
+
+/// Where the values of the fields from that one on stand in a block of pairs.
+fn values_from(block: &[u8], first: usize) -> Option<Vec<Range<usize>>> {
+    let values = Headers::value_ranges(block).ok()?; // it was made here
+    Some(values.skip(first).collect())
+}
