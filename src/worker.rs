@@ -194,7 +194,9 @@ impl Worker {
 
     /// The numbers of the hot tier, which are not shown at each hit.
     fn show_hot(&self) {
-        self.metrics.add(Counter::HotHit, self.hot.take_hits());
+        for (counter, by) in self.hot.take_tally().counts() {
+            self.metrics.add(counter, by.into());
+        }
         let bytes = self.hot.bytes();
         self.metrics
             .move_hot_bytes(self.hot_bytes.replace(bytes), bytes);

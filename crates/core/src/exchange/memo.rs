@@ -22,7 +22,7 @@ use super::echo::{Given, Sent, Source};
 use super::lookup::Looking;
 use super::serve::{Answered, timed_lines};
 use super::step::Body;
-use super::{Effect, Reply, State, Step, Surroundings, Verdict};
+use super::{Reply, State, Step, Surroundings, Verdict};
 use crate::config::{AddedHeaders, Config, KeySource};
 use crate::entry::{Epoch, Meta, StampList, StoredResponse};
 use crate::epoch::Currency;
@@ -48,7 +48,27 @@ const MOST_KEYS: usize = 4;
 pub struct HotTier {
     state: RefCell<HotState>,
     scopes: Cell<u32>,
-    hits: Cell<i64>,
+    tally: Cell<Tally>,
+}
+
+/// What the hot tier has answered. Counting each answer in the host would cost as much as finding it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Answers.
+    pub hits: u32,
+    /// Of them those that were 304.
+    pub not_modified: u32,
+}
+
+impl Tally {
+    /// By how much each counter grows.
+    pub fn counts(self) -> [(Counter, u32); 3] {
+        [
+            (Counter::Hit, self.hits),
+            (Counter::HotHit, self.hits),
+            (Counter::NotModified, self.not_modified),
+        ]
+    }
 }
 
 #[derive(Debug)]
@@ -83,7 +103,6 @@ struct Memo {
     keys: Vec<(usize, u32)>,
     source: Source,
     added: AddedHeaders,
-    counters: Vec<Counter>,
     details: &'static str,
     given: Given,
     body: Rc<Vec<u8>>,
@@ -135,7 +154,7 @@ impl HotTier {
                 name: Vec::new(),
             }),
             scopes: Cell::new(0),
-            hits: Cell::new(0),
+            tally: Cell::default(),
         })
     }
 
@@ -162,9 +181,18 @@ impl HotTier {
             .map_or(0, |state| state.shelf.bytes())
     }
 
-    /// How many answers were given since this was last asked.
-    pub fn take_hits(&self) -> i64 {
-        self.hits.take()
+    /// What was answered since this was last asked; none of it is counted otherwise.
+    pub fn take_tally(&self) -> Tally {
+        self.tally.take()
+    }
+
+    fn note(&self, status: u16) {
+        let mut tally = self.tally.get();
+        tally.hits = tally.hits.saturating_add(1);
+        if status == 304 {
+            tally.not_modified = tally.not_modified.saturating_add(1);
+        }
+        self.tally.set(tally);
     }
 
     /// A part for this configuration, whose answers no other gives.
@@ -224,7 +252,7 @@ pub(super) fn recall<'a>(
     let memo = shelf.ask_for(name)?;
     match memo.renew(around, stores, now) {
         Some(()) => {
-            around.hot.hits.set(around.hot.hits.get().saturating_add(1));
+            around.hot.note(memo.given.status);
             Some(memo.give())
         }
         None => {
@@ -310,17 +338,6 @@ impl Memo {
             age,
             ttl,
         };
-        let counted = answered.effects.iter().filter_map(|effect| match effect {
-            Effect::Count(counter) => Some(*counter),
-            Effect::AddHeader(..)
-            | Effect::Invalidate(_)
-            | Effect::RemoveHeader(_)
-            | Effect::RemoveRequestHeader(_)
-            | Effect::SetField(_)
-            | Effect::SetHeader(..)
-            | Effect::SetRequestHeader(..)
-            | Effect::Store(_) => None,
-        });
         Some(Self {
             meta: stored.meta,
             demands: looking.lookup.demands,
@@ -330,7 +347,6 @@ impl Memo {
             keys,
             source: looking.source(&stored.meta),
             added,
-            counters: counted.collect(),
             details: content.details,
             given,
             body: Rc::new(body),
@@ -344,7 +360,6 @@ impl Memo {
             self.body.len(),
             self.given.pairs.len(),
             size_of_val(self.keys.as_slice()),
-            size_of_val(self.counters.as_slice()),
             size_of_val(self.timed.values.as_slice()),
             self.stamps.as_stamps().size(),
         ];
@@ -412,7 +427,7 @@ impl Memo {
         };
         let step = Step {
             verdict: Verdict::Reply(reply),
-            effects: self.counters.iter().copied().map(Effect::Count).collect(),
+            effects: Vec::new(), // it is in the tally
         };
         (State::Serving(Box::new(sent)), step)
     }

@@ -52,7 +52,7 @@ use crate::time::Timestamp;
 pub use budget::CaptureBudget;
 pub use echo::HeadSize;
 pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld};
-pub use memo::HotTier;
+pub use memo::{HotTier, Tally};
 pub use step::{Body, Candidate, Effect, Field, Reply, Step, Verdict};
 pub use surplus::Surpluses;
 pub use waiting::{Full, Presence, WaitingRoom};

@@ -471,6 +471,10 @@ impl Stage {
             step = exchange.on(Event::ReturnedHead(head.clone()), self.now);
         }
         self.carry_out(step.effects, &mut head);
+        // In a worker the next tick does this.
+        for (counter, by) in self.hot.take_tally().counts() {
+            *self.counts.entry(counter).or_default() += u64::from(by);
+        }
         Seen::of(reply.status, head, reply.body.to_vec())
     }
 
