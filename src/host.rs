@@ -1,11 +1,10 @@
 //! The only file that talks to the proxy: bytes in, bytes out, every status a `Result`.
 //!
-//! The SDK's own wrappers panic on statuses they do not expect, and a panic takes the whole worker down. These are
-//! the raw imports of proxy-wasm ABI 0.2.1 instead (proxy-wasm-cpp-host `src/exports.cc`). The SDK keeps what it is
-//! good at: exports, dispatch and the lifetimes of contexts.
+//! These are the raw imports of proxy-wasm ABI 0.2.1 (proxy-wasm-cpp-host `src/exports.cc`), none of which panics: a panic
+//! takes the whole worker down.
 //!
-//! Data the host returns was allocated by calling back into this module (`proxy_on_memory_allocate` of the SDK,
-//! which makes a boxed slice of exactly that size), so it is taken over without a copy.
+//! Data the host returns was allocated by calling back into this module (`proxy_on_memory_allocate` in
+//! [`crate::exports`]), so it is taken over without a copy.
 
 #![allow(unsafe_code)]
 

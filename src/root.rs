@@ -8,9 +8,8 @@ use std::rc::Rc;
 
 use larder_core::config::Config;
 use larder_core::exchange::{Exchange, Surroundings};
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
 
+use crate::contexts::Configured;
 use crate::host::{self, LogLevel};
 use crate::stream::Stream;
 use crate::worker::Worker;
@@ -30,41 +29,18 @@ struct Plugin {
     worker: Rc<Worker>,
 }
 
-/// A stream that nothing is done to.
-struct Transparent;
-
-impl Context for Transparent {}
-
-impl HttpContext for Transparent {}
-
-impl Context for Root {}
-
-impl RootContext for Root {
-    fn on_vm_start(&mut self, _size: usize) -> bool {
-        host::log(
-            LogLevel::Info,
-            concat!("larder ", env!("CARGO_PKG_VERSION")),
-        );
-        true
-    }
-
-    fn on_configure(&mut self, size: usize) -> bool {
-        let Ok(json) = host::configuration(size) else {
+impl Root {
+    /// Reads a configuration of so many bytes.
+    pub(crate) fn configure(&mut self, bytes: usize) -> Configured {
+        let Ok(json) = host::configuration(bytes) else {
             host::log(
                 LogLevel::Error,
                 "larder: the host did not hand over the plugin configuration",
             );
-            return false;
+            return Configured::No;
         };
         match Config::parse(&json) {
-            Ok(config) => {
-                let worker = Worker::of_this_vm(&config);
-                self.plugin = Some(Plugin {
-                    surroundings: worker.surroundings(config),
-                    worker,
-                });
-                host::set_tick_period(TICK_MILLISECONDS).is_ok()
-            }
+            Ok(config) => self.take(config),
             Err(problems) => {
                 for problem in &problems {
                     host::log(
@@ -72,28 +48,34 @@ impl RootContext for Root {
                         &format!("larder: configuration refused: {problem}"),
                     );
                 }
-                false
+                Configured::No
             }
         }
     }
 
-    fn on_tick(&mut self) {
+    fn take(&mut self, config: Config) -> Configured {
+        let worker = Worker::of_this_vm(&config);
+        self.plugin = Some(Plugin {
+            surroundings: worker.surroundings(config),
+            worker,
+        });
+        match host::set_tick_period(TICK_MILLISECONDS) {
+            Ok(()) => Configured::Yes,
+            Err(_) => Configured::No,
+        }
+    }
+
+    /// What is due.
+    pub(crate) fn tick(&self) {
         if let Some(plugin) = &self.plugin {
             plugin.worker.tick();
         }
     }
 
-    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        // The SDK panics on `None`, so without a configuration the stream passes.
-        let Some(plugin) = &self.plugin else {
-            return Some(Box::new(Transparent));
-        };
-        let worker = Rc::clone(&plugin.worker);
+    /// An exchange of this configuration; none where there is no configuration.
+    pub(crate) fn stream(&self, id: u32) -> Option<Stream> {
+        let plugin = self.plugin.as_ref()?;
         let exchange = Exchange::new(Rc::clone(&plugin.surroundings));
-        Some(Box::new(Stream::new(context_id, exchange, worker)))
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+        Some(Stream::new(id, exchange, Rc::clone(&plugin.worker)))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use crate::host::{self, HeaderMap, HostError};
+use crate::worker::{Seat, Worker};
 use larder_core::exchange::{
     Answer, Arrival, Arriving, Effect, Event, Exchange, Field, Full, HeadSize, Presence,
     ResponseBody, Step, Unheld, Verdict,
@@ -12,11 +14,6 @@ use larder_core::policy::request::RequestBody;
 use larder_core::report::Counter;
 use larder_core::tier::{AbsentReason, Lookup};
 use larder_core::time::Timestamp;
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
-
-use crate::host::{self, HeaderMap, HostError};
-use crate::worker::{Seat, Worker};
 
 /// One exchange on this worker.
 pub(crate) struct Stream {
@@ -29,9 +26,17 @@ pub(crate) struct Stream {
     seat: Option<Seat>,
 }
 
-/// What has come of a request's body.
+/// What the host is to do with the message, as it reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Action {
+    Continue = 0,
+    Pause = 1,
+}
+
+/// What has come of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     /// Some of it, and more comes.
     Another,
     /// The rest.
@@ -169,7 +174,7 @@ impl Stream {
         self.obey(step, now)
     }
 
-    fn body(&mut self, size: usize, ended: bool) -> Result<Action, HostError> {
+    fn body(&mut self, size: usize, part: Part) -> Result<Action, HostError> {
         let Some(wanted) = self.exchange.wanted_body() else {
             return Ok(Action::Continue);
         };
@@ -179,10 +184,9 @@ impl Stream {
             let step = self.exchange.on(Event::Chunk(&chunk), now);
             self.obey(step, now)?;
         }
-        if ended {
-            self.ended(now)
-        } else {
-            Ok(Action::Continue)
+        match part {
+            Part::Another => Ok(Action::Continue),
+            Part::Last => self.ended(now),
         }
     }
 
@@ -266,52 +270,39 @@ fn set_field(field: &Field) -> Result<(), HostError> {
     lines.try_for_each(|line| host::add_response_header(&field.name, line))
 }
 
-impl Context for Stream {}
-
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _count: usize, ended: bool) -> Action {
-        let body = if ended {
-            RequestBody::None
-        } else {
-            RequestBody::Follows
-        };
+impl Stream {
+    /// The request's head is here.
+    pub(crate) fn on_request(&mut self, body: RequestBody) -> Action {
         let outcome = self.request(body);
         self.survive(outcome)
     }
 
-    fn on_http_request_body(&mut self, _size: usize, ended: bool) -> Action {
-        let part = if ended { Part::Last } else { Part::Another };
+    /// Something comes behind it.
+    pub(crate) fn on_request_body(&mut self, part: Part) -> Action {
         let outcome = self.request_body(part);
         self.survive(outcome)
     }
 
-    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        let outcome = self.request_body(Part::Last);
+    /// A response's head of so many lines is on its way to the client.
+    pub(crate) fn on_response(&mut self, lines: usize, body: ResponseBody) -> Action {
+        let outcome = self.response(lines, body);
         self.survive(outcome)
     }
 
-    fn on_http_response_headers(&mut self, count: usize, ended: bool) -> Action {
-        let body = if ended {
-            ResponseBody::None
-        } else {
-            ResponseBody::Follows
-        };
-        let outcome = self.response(count, body);
+    /// So many bytes of its body are.
+    pub(crate) fn on_response_body(&mut self, bytes: usize, part: Part) -> Action {
+        let outcome = self.body(bytes, part);
         self.survive(outcome)
     }
 
-    fn on_http_response_body(&mut self, size: usize, ended: bool) -> Action {
-        let outcome = self.body(size, ended);
-        self.survive(outcome)
-    }
-
-    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+    /// Its trailers are, and nothing follows.
+    pub(crate) fn on_response_trailers(&mut self) -> Action {
         let outcome = self.trailers();
         self.survive(outcome)
     }
 
-    fn on_log(&mut self) {
-        self.seat = None;
+    /// The stream is over, whole or not.
+    pub(crate) fn end(mut self) {
         if self.exchange.wanted_body().is_some()
             && let Ok(now) = host::now()
         {

@@ -1,0 +1,93 @@
+//! The contexts of one VM, by the numbers that the host gives them: plugin configurations, and the streams under them.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::root::Root;
+use crate::stream::Stream;
+
+/// The contexts of one VM.
+#[derive(Default)]
+pub(crate) struct Contexts {
+    roots: Numbered<Root>,
+    streams: Numbered<Stream>,
+}
+
+/// By numbers that the host counts up, so nobody can choose them to collide.
+type Numbered<T> = HashMap<u32, T, BuildHasherDefault<Spread>>;
+
+/// Spreads consecutive numbers.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32((*byte).into()));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+}
+
+/// Whether a configuration holds now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Configured {
+    No,
+    Yes,
+}
+
+impl From<Configured> for u32 {
+    fn from(configured: Configured) -> Self {
+        match configured {
+            Configured::No => 0,
+            Configured::Yes => 1,
+        }
+    }
+}
+
+impl Contexts {
+    /// A root context, whose parent is 0, or a stream under its root. Under a root without a configuration streams pass.
+    pub(crate) fn create(&mut self, id: u32, parent: u32) {
+        if parent == 0 {
+            self.roots.entry(id).or_default();
+            return;
+        }
+        let stream = self.roots.get(&parent).and_then(|root| root.stream(id));
+        if let Some(stream) = stream
+            && self.streams.try_reserve(1).is_ok()
+        {
+            self.streams.insert(id, stream);
+        }
+    }
+
+    /// Its configuration, so many bytes of it, comes to hold for a root.
+    pub(crate) fn configure(&mut self, root: u32, bytes: usize) -> Configured {
+        self.roots.entry(root).or_default().configure(bytes)
+    }
+
+    /// The stream of this number.
+    pub(crate) fn stream(&mut self, id: u32) -> Option<&mut Stream> {
+        self.streams.get_mut(&id)
+    }
+
+    /// The root's timer.
+    pub(crate) fn tick(&mut self, root: u32) {
+        if let Some(root) = self.roots.get(&root) {
+            root.tick();
+        }
+    }
+
+    /// A context is over, and what it held is free.
+    pub(crate) fn delete(&mut self, id: u32) {
+        if let Some(stream) = self.streams.remove(&id) {
+            stream.end();
+        } else {
+            self.roots.remove(&id);
+        }
+    }
+}
