@@ -38,6 +38,12 @@ impl MemoryKv {
         self.state().cells.clear();
     }
 
+    /// Forgets one cell, which no host does: for plays about damage.
+    #[cfg(test)]
+    pub(super) fn forget(&self, name: &str) {
+        self.state().cells.remove(name);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,37 +1,28 @@
 //! Workers in lock-step: each runs on a thread of its own, and one at a time gets to make one host call.
 //!
 //! Between two host calls a worker touches nothing shared, so an order of calls is an interleaving, and to try all
-//! orders is to try all interleavings. The order is decided here, call by call, so any run can be repeated. Every
-//! change of a directory is watched: what the protocol promises is checked at the call that would break it.
+//! orders is to try all interleavings. The order is decided here, call by call, so any run can be repeated. Moving the
+//! gauge is a call of its own, because nothing keeps it in step with the cells. A worker can be made to die at a call,
+//! as a VM that traps does: it never comes back to what it had begun.
 
+use std::cell::{Cell as Count, RefCell};
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, Thread};
 
-use crate::time::Timestamp;
-
-use super::super::directory::{Directory, View};
 use super::super::random::Random;
-use super::super::way::{Published, Way};
-use super::super::{Cas, Cell, KvError, MemoryKv, SetError, SharedKv};
+use super::super::{ByteGauge, Cas, Cell, KvError, SetError, SharedKv};
+use super::act::Act;
+use super::stage::Stage;
 
 /// What a worker does, given its view of the host.
 pub(super) type Part<'a> = Box<dyn FnOnce(&Baton<'_>) + Send + 'a>;
 
-/// The cells, watched.
-#[derive(Debug, Default)]
-pub(super) struct Stage {
-    pub(super) kv: MemoryKv,
-    used: Mutex<BTreeSet<(u64, u64)>>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Report {
-    Done,
-    Waiting,
-}
+/// Picks one of the waiting workers for the next call.
+pub(super) type Choose<'a> = &'a mut (dyn FnMut(Waiting) -> usize + Send);
 
 /// The workers that wait for their turn.
 #[derive(Clone, Copy)]
@@ -43,11 +34,37 @@ pub(super) struct Waiting {
 
 /// One worker's view of the host: each call waits for its turn.
 pub(super) struct Baton<'a> {
-    stage: &'a Stage,
+    pub(super) stage: &'a Stage,
+    /// What it is doing, for those who judge it.
+    pub(super) act: RefCell<Act>,
     worker: usize,
-    reports: Sender<(usize, Report)>,
-    go: Receiver<()>,
+    turns: &'a dyn Turns,
+    calls_left: Count<Option<usize>>,
 }
+
+trait Turns: Sync {
+    /// Waits for this worker's turn.
+    fn wait(&self, worker: usize);
+
+    /// This worker makes no more calls.
+    fn leave(&self, worker: usize);
+}
+
+struct Ring<'a> {
+    round: Mutex<Round<'a>>,
+    cues: Vec<AtomicBool>,
+}
+
+struct Round<'a> {
+    waiting: BTreeSet<usize>,
+    threads: Vec<Option<Thread>>,
+    running: usize,
+    last: usize,
+    choose: Choose<'a>,
+}
+
+/// What a worker that dies is unwound with.
+struct Dead;
 
 impl fmt::Debug for Baton<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,22 +73,33 @@ impl fmt::Debug for Baton<'_> {
 }
 
 impl Baton<'_> {
+    /// Makes so many more calls, and dies at the next.
+    pub(super) fn die_after(&self, calls: usize) {
+        self.calls_left.set(Some(calls));
+    }
+
     /// Waits for the turn to make a call.
     pub(super) fn wait(&self) {
-        self.reports.send((self.worker, Report::Waiting)).unwrap();
-        self.go.recv().unwrap();
+        if let Some(left) = self.calls_left.get() {
+            match left.checked_sub(1) {
+                Some(left) => self.calls_left.set(Some(left)),
+                None => resume_unwind(Box::new(Dead)),
+            }
+        }
+        self.turns.wait(self.worker);
+        self.stage.tick();
     }
 
     /// Loses all cells, as one call.
     pub(super) fn wipe(&self) {
         self.wait();
-        self.stage.kv.wipe();
+        self.stage.wipe();
     }
 }
 
 impl Drop for Baton<'_> {
     fn drop(&mut self) {
-        let _ = self.reports.send((self.worker, Report::Done));
+        self.turns.leave(self.worker);
     }
 }
 
@@ -83,152 +111,122 @@ impl SharedKv for Baton<'_> {
 
     fn set(&self, name: &str, value: &[u8], expected: Cas) -> Result<(), SetError> {
         self.wait();
-        let before = self.stage.kv.get(name).unwrap();
-        self.stage.kv.set(name, value, expected)?;
-        if name.starts_with("larder1d") {
-            self.stage.watch(before, value);
-        }
-        Ok(())
+        let mut act = self.act.borrow_mut();
+        self.stage.set(name, value, expected, &mut act)
     }
 }
 
-impl Stage {
-    fn watch(&self, before: Option<Cell>, after: &[u8]) {
-        let view = View::parse(after).unwrap();
-        let after = view.directory().unwrap();
-        let before = before.and_then(|cell| {
-            let old = View::parse(&cell.value).unwrap();
-            (old.incarnation == view.incarnation).then(|| old.directory().unwrap())
+impl ByteGauge for Baton<'_> {
+    fn read(&self) -> u64 {
+        self.wait();
+        let held = self.stage.gauge.read();
+        self.act.borrow_mut().held = held;
+        held
+    }
+
+    fn add(&self, delta: i64) {
+        self.wait();
+        self.stage.gauge.add(delta);
+    }
+}
+
+impl Turns for Ring<'_> {
+    fn wait(&self, worker: usize) {
+        self.change(|round| {
+            round.waiting.insert(worker);
+            round.threads[worker].get_or_insert_with(thread::current);
         });
-        // One that was just lost is written again by whoever had read it; it is then another incarnation's.
-        let Some(before) = before else {
+        while !self.cues[worker].swap(false, Ordering::Acquire) {
+            thread::park();
+        }
+    }
+
+    fn leave(&self, _: usize) {
+        self.change(|_| {});
+    }
+}
+
+impl Ring<'_> {
+    /// One worker runs no longer; when all wait, one of them has its turn.
+    fn change(&self, change: impl FnOnce(&mut Round<'_>)) {
+        // A worker whose check failed must not keep the others from their ends.
+        let mut round = self.round.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut round);
+        round.running -= 1;
+        if round.running > 0 || round.waiting.is_empty() {
             return;
-        };
-        let mut claims = BTreeSet::new();
-        for (old, new) in before.ways.iter().zip(&after.ways) {
-            let claim = match new {
-                Way::Emptying(claim) => Some(claim),
-                Way::Filling {
-                    claim,
-                    fingerprint,
-                    started,
-                } => {
-                    no_newer_entry(&before, *fingerprint, *started);
-                    Some(claim)
-                }
-                Way::Published(entry) => {
-                    assert_eq!(
-                        old.generation(),
-                        Some(entry.generation),
-                        "published without a claim"
-                    );
-                    None
-                }
-                Way::Free => None,
-            };
-            if let Some(claim) = claim
-                && old.generation() != Some(claim.generation)
-            {
-                claims.insert((view.incarnation, claim.generation.raw()));
-            }
         }
-        let fingerprints = after
-            .ways
-            .iter()
-            .filter_map(published)
-            .map(|entry| entry.fingerprint);
-        let distinct: BTreeSet<u32> = fingerprints.clone().collect();
-        assert_eq!(
-            distinct.len(),
-            fingerprints.count(),
-            "a key is published twice"
-        );
-        let mut used = self.used.lock().unwrap();
-        for claim in claims {
-            assert!(used.insert(claim), "a generation is used twice");
+        let next = round.pick();
+        round.waiting.remove(&next);
+        (round.last, round.running) = (next, 1);
+        self.cues[next].store(true, Ordering::Release);
+        if let Some(thread) = &round.threads[next] {
+            thread.unpark();
         }
-    }
-
-    /// Plays all parts to their end; `choose` picks, for each call, one of the waiting workers.
-    pub(super) fn play(&self, parts: Vec<Part<'_>>, choose: &mut dyn FnMut(Waiting) -> usize) {
-        thread::scope(|scope| {
-            let (reports, inbox) = channel();
-            let mut cues = Vec::new();
-            let count = parts.len();
-            for (worker, part) in parts.into_iter().enumerate() {
-                let (cue, go) = channel();
-                cues.push(cue);
-                let reports = reports.clone();
-                scope.spawn(move || {
-                    part(&Baton {
-                        stage: self,
-                        worker,
-                        reports,
-                        go,
-                    });
-                });
-            }
-            let (mut waiting, mut last) = (BTreeSet::new(), usize::MAX);
-            let mut running = count;
-            loop {
-                while running > 0 {
-                    let (worker, report) = inbox.recv().unwrap();
-                    running -= 1;
-                    if report == Report::Waiting {
-                        waiting.insert(worker);
-                    }
-                }
-                if waiting.is_empty() {
-                    break;
-                }
-                // Whoever made the last call comes first, so that choice 0 lets it go on.
-                let goes_on = waiting.remove(&last).then_some(last);
-                let order: Vec<usize> =
-                    goes_on.into_iter().chain(waiting.iter().copied()).collect();
-                let next = order[choose(Waiting {
-                    workers: order.len(),
-                    last_may_go_on: goes_on.is_some(),
-                })];
-                waiting.extend(goes_on);
-                waiting.remove(&next);
-                last = next;
-                running = 1;
-                cues[next].send(()).unwrap();
-            }
-        });
     }
 }
 
-fn published(way: &Way) -> Option<&Published> {
-    match way {
-        Way::Published(entry) => Some(entry),
-        Way::Emptying(_) | Way::Filling { .. } | Way::Free => None,
+impl Round<'_> {
+    fn pick(&mut self) -> usize {
+        // Whoever made the last call comes first, so that choice 0 lets it go on.
+        let goes_on = self.waiting.contains(&self.last).then_some(self.last);
+        let others = self.waiting.iter().copied();
+        let others = others.filter(|worker| Some(*worker) != goes_on);
+        let order: Vec<usize> = goes_on.into_iter().chain(others).collect();
+        order[(self.choose)(Waiting {
+            workers: order.len(),
+            last_may_go_on: goes_on.is_some(),
+        })]
     }
 }
 
-fn no_newer_entry(directory: &Directory, fingerprint: u32, started: Timestamp) {
-    let mut same = directory.ways.iter().filter_map(published);
-    let newer = same.any(|entry| entry.fingerprint == fingerprint && entry.started > started);
-    assert!(
-        !newer,
-        "a fill replaces an entry whose request started later"
-    );
+/// Plays all parts to their end, or their death; `choose` picks, for each call, one of the waiting workers.
+pub(super) fn play(stage: &Stage, parts: Vec<Part<'_>>, choose: Choose<'_>) {
+    let count = parts.len();
+    let ring = Ring {
+        round: Mutex::new(Round {
+            waiting: BTreeSet::new(),
+            threads: vec![None; count],
+            running: count,
+            last: usize::MAX,
+            choose,
+        }),
+        cues: (0..count).map(|_| AtomicBool::new(false)).collect(),
+    };
+    thread::scope(|scope| {
+        for (worker, part) in parts.into_iter().enumerate() {
+            let turns: &dyn Turns = &ring;
+            scope.spawn(move || {
+                let baton = Baton {
+                    stage,
+                    act: RefCell::default(),
+                    worker,
+                    turns,
+                    calls_left: Count::new(None),
+                };
+                let ended = catch_unwind(AssertUnwindSafe(|| part(&baton)));
+                if let Err(cause) = ended
+                    && !cause.is::<Dead>()
+                {
+                    drop(baton);
+                    resume_unwind(cause);
+                }
+            });
+        }
+    });
 }
 
 /// Runs a play once for every order of its calls in which a worker that could go on is interrupted at most
 /// `interruptions` times; gives how many orders there were.
 ///
-/// Without that bound, workers that retry make more orders than there is time for; faults that need more than three
-/// interruptions of two workers are left to chance, in the random plays.
-pub(super) fn in_every_order(
-    interruptions: usize,
-    mut run: impl FnMut(&mut dyn FnMut(Waiting) -> usize),
-) -> usize {
+/// Without that bound, workers that retry make more orders than there is time for; faults that need more
+/// interruptions are left to chance, in the random plays.
+pub(super) fn in_every_order(interruptions: usize, mut run: impl FnMut(Choose<'_>)) -> usize {
     let mut path: Vec<(usize, usize)> = Vec::new();
     let mut runs = 0;
     loop {
         let (mut step, mut interrupted) = (0, 0);
-        run(&mut |waiting| {
+        run(&mut |waiting: Waiting| {
             let options = if waiting.last_may_go_on && interrupted == interruptions {
                 1
             } else {
@@ -257,7 +255,15 @@ pub(super) fn in_every_order(
     }
 }
 
-/// An order in which each next call is anybody's.
-pub(super) fn in_random_order(random: &mut Random) -> impl FnMut(Waiting) -> usize {
-    move |waiting| random.below(waiting.workers as u32) as usize
+/// An order in which each next call is anybody's; in three plays of four, whoever made the last call goes on more often,
+/// so that a worker also gets far while another stands still.
+pub(super) fn in_random_order(random: &mut Random) -> impl FnMut(Waiting) -> usize + Send {
+    let patience = [1, 2, 4, 8][random.below(4) as usize];
+    move |waiting| {
+        if waiting.last_may_go_on && random.below(patience) > 0 {
+            0
+        } else {
+            random.below(waiting.workers as u32) as usize
+        }
+    }
 }

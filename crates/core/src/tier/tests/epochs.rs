@@ -13,7 +13,8 @@ use crate::epoch::Currency;
 
 use super::super::random::Random;
 use super::super::{Cas, Cell, ChangeHint, EpochLog, KvError, MemoryKv, SetError, SharedKv};
-use super::baton::{Baton, Part, Stage, in_every_order, in_random_order};
+use super::baton::{Baton, Part, in_every_order, in_random_order, play};
+use super::stage::Stage;
 
 #[derive(Debug, Default)]
 struct World {
@@ -92,7 +93,7 @@ fn every_order(bound: usize, acts: &[Act]) -> usize {
             let world = &world;
             Box::new(move |host| act(world, &mut EpochLog::new(seed), host))
         });
-        world.stage.play(parts.collect(), choose);
+        play(&world.stage, parts.collect(), choose);
     })
 }
 
@@ -156,10 +157,12 @@ fn eight_workers_at_random() {
                 }
             })
         });
-        let parts = parts.collect();
-        world
-            .stage
-            .play(parts, &mut in_random_order(&mut Random::new(seed)));
+        let mut random = Random::new(seed);
+        play(
+            &world.stage,
+            parts.collect(),
+            &mut in_random_order(&mut random),
+        );
     }
 }
 

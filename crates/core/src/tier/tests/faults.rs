@@ -13,6 +13,8 @@ use crate::tier::{AbsentReason, Stored, WhyNot};
 enum Fault {
     Fail,
     Flip(usize),
+    /// The cell is lost, alone.
+    Lose,
     Truncate(usize),
     Wipe,
 }
@@ -36,6 +38,7 @@ impl Faulty {
     fn strike(&self, name: &str) -> bool {
         match self.fault {
             Fault::Fail => return true,
+            Fault::Lose => self.kv.forget(name),
             Fault::Flip(at) => self.garble(name, |value| {
                 let at = at % value.len().max(1);
                 if let Some(byte) = value.get_mut(at) {
@@ -79,7 +82,9 @@ fn act(one: &mut SharedTier, two: &mut SharedTier, kv: &Faulty, gauge: &dyn Byte
         match kv.fault {
             // Memory that changes by itself is not what the tier is for: it must not fall over, no more.
             Fault::Flip(_) => _ = two.lookup(kv, &key(&n.to_string()), at(3)),
-            Fault::Fail | Fault::Truncate(_) | Fault::Wipe => _ = look(two, kv, &n.to_string(), 3),
+            Fault::Fail | Fault::Lose | Fault::Truncate(_) | Fault::Wipe => {
+                _ = look(two, kv, &n.to_string(), 3)
+            }
         }
     }
     two.tick(kv, gauge, at(4));
@@ -152,7 +157,7 @@ fn a_key_that_is_being_stored_is_left_to_its_claimant_until_that_runs_out_of_tim
 fn the_tier_recovers_from_any_one_fault_at_any_call() {
     let flips = [0, 5, 13, 17, 24, 28, 41, 47, 60].map(Fault::Flip);
     let cuts = [0, 11, 50].map(Fault::Truncate);
-    for fault in [Fault::Fail, Fault::Wipe]
+    for fault in [Fault::Fail, Fault::Lose, Fault::Wipe]
         .into_iter()
         .chain(cuts)
         .chain(flips)

@@ -5,12 +5,18 @@
     reason = "small numbers, and a test may fail"
 )]
 
+mod act;
+mod actor;
 mod audit;
 mod baton;
+mod chronicle;
+mod crowd;
 mod epochs;
 mod faults;
 mod interleaving;
 mod plays;
+mod scene;
+mod stage;
 
 use crate::key::Key;
 use crate::time::Timestamp;
