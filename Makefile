@@ -7,6 +7,9 @@ SHELL := /bin/sh
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(CURDIR)/dist/larder.wasm
 
+# What `make bench` measures.
+BENCH ?= native
+
 # Native binaries need the optimiser, not the filter's whole-program optimisation.
 RELEASE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo build --release
 # Tests hold thousands of connections open; the soft limit is often 1024 files.
@@ -31,7 +34,7 @@ e2e: wasm tools ## Check the module, and run the end-to-end tests in real Envoy
 check: ## Check format, lints (native and wasm) and dependencies; needs no network
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --package larder --target wasm32-wasip1 -- -D warnings
+	cargo clippy --package larder --package larder-floor --target wasm32-wasip1 -- -D warnings
 	cargo test --quiet --package larder-harness --test dependencies
 
 build: wasm ## Build the module and the binaries into dist/
@@ -47,9 +50,11 @@ wasm: ## Build the module: dist/larder.wasm
 tools: ## Fetch Envoy and Valkey into .tools/ unless they are installed
 	@crates/harness/tools.sh
 
-bench: wasm tools ## Compare Larder with pass-through, direct_response and Envoy's own cache
+bench: wasm tools ## Compare Larder with Envoy's own caches and others (BENCH=native, floor, crossings, duel and more)
+	cargo build --release --package larder-floor --target wasm32-wasip1
+	@install -m 644 $(TARGET)/wasm32-wasip1/release/larder_floor.wasm dist/larder-floor.wasm
 	$(RELEASE) --package larder-harness --bin larder-bench
-	@LARDER_WASM=$(MODULE) $(TARGET)/release/larder-bench
+	@LARDER_WASM=$(MODULE) $(TARGET)/release/larder-bench $(BENCH)
 
 compose-test: wasm tools ## Start envoy/docker-compose.yaml and try it; without Docker only check the file
 	@envoy/compose-test.sh

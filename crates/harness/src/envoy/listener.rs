@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::bootstrap::address;
 
+const LONGEST_DIRECT_BODY: u32 = 1 << 20;
 const TYPES: &str = "type.googleapis.com/envoy.extensions";
 
 /// The filter under test and how it is loaded.
@@ -99,6 +100,8 @@ pub enum HttpFilter {
     /// Envoy's own cache with the simple store. Nothing varies: a response whose `Vary` is on its
     /// list crashes the process (envoyproxy/envoy#40469).
     NativeCache,
+    /// The second version of Envoy's own cache, with the simple store. It stores nothing that varies.
+    NativeCacheV2,
     /// A proxy-wasm filter.
     Wasm(Wasm),
 }
@@ -111,6 +114,14 @@ impl HttpFilter {
                 "@type": format!("{TYPES}.filters.http.cache.v3.CacheConfig"),
                 "typed_config": {
                     "@type": format!("{TYPES}.http.cache.simple_http_cache.v3.SimpleHttpCacheConfig"),
+                },
+            }}),
+            Self::NativeCacheV2 => json!({"name": "envoy.filters.http.cache_v2", "typed_config": {
+                "@type": format!("{TYPES}.filters.http.cache_v2.v3.CacheV2Config"),
+                "typed_config": {
+                    "@type": format!(
+                        "{TYPES}.http.cache_v2.simple_http_cache.v3.SimpleHttpCacheV2Config"
+                    ),
                 },
             }}),
             Self::Wasm(wasm) => wasm.render(),
@@ -230,7 +241,12 @@ impl Listener {
             "http_protocol_options": {"allow_custom_methods": true, "enable_trailers": true},
             "http_filters": filters,
             "local_reply_config": self.local_reply_config,
-            "route_config": {"name": self.name, "virtual_hosts": [host]},
+            "route_config": {
+                "name": self.name,
+                "virtual_hosts": [host],
+                // 4096 by default.
+                "max_direct_response_body_size_bytes": LONGEST_DIRECT_BODY,
+            },
         });
         let mut listener = json!({
             "name": self.name,

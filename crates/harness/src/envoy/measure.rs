@@ -26,8 +26,32 @@ impl Envoy {
     /// # Errors
     /// When the process is gone.
     pub fn cpu_time(&self) -> io::Result<Duration> {
+        self.cpu_meter().read()
+    }
+
+    /// Reads [`Envoy::cpu_time`] from another thread.
+    #[must_use]
+    pub fn cpu_meter(&self) -> CpuMeter {
+        CpuMeter {
+            process: self.process.id(),
+        }
+    }
+}
+
+/// What shows the CPU time of one Envoy's workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuMeter {
+    process: u32,
+}
+
+impl CpuMeter {
+    /// See [`Envoy::cpu_time`].
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn read(&self) -> io::Result<Duration> {
         let mut total = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+        for task in fs::read_dir(format!("/proc/{}/task", self.process))? {
             let task = task?.path();
             if fs::read_to_string(task.join("comm"))?.starts_with("wrk:worker_") {
                 let schedule = fs::read_to_string(task.join("schedstat"))?;

@@ -29,6 +29,7 @@ use dynamic::Pushes;
 pub use dynamic::Update;
 pub use error::StartError;
 pub use listener::{HttpFilter, Listener, Target, Wasm};
+pub use measure::CpuMeter;
 
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(15);

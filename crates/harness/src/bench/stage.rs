@@ -1,0 +1,295 @@
+//! One Envoy with a listener for each way to answer, an origin behind it, and what must be stored stored.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::drive::{DriveError, Pace, Round, Work, drive};
+use super::floor::{CALLBACKS, Floor, UNAVOIDABLE};
+use super::origin::{Origin, TAGGED};
+use super::scenario::Scenario;
+use super::wire::Wire;
+use crate::Scratch;
+use crate::envoy::{Cluster, Envoy, HttpFilter, Listener, Target, Wasm};
+use crate::wait;
+
+const CLUSTER: &str = "origin";
+/// A compressed form may come some time after the first response.
+const COMPRESSED_WITHIN: Duration = Duration::from_secs(5);
+const RULES: usize = 50;
+
+/// A way to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Envoy's `direct_response`.
+    Direct,
+    /// A filter that replies a constant from its request-headers callback, and does nothing else.
+    Floor,
+    /// One that is called back at all events and makes the calls that a cache cannot avoid.
+    FloorWithCalls,
+    /// Larder: the module of this number.
+    Larder(usize),
+    /// `envoy.filters.http.cache`.
+    NativeV1,
+    /// `envoy.filters.http.cache_v2`.
+    NativeV2,
+    /// No filter: everything comes from the origin.
+    PassThrough,
+}
+
+impl Way {
+    /// What people call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct_response",
+            Self::Floor => "wasm floor",
+            Self::FloorWithCalls => "wasm floor with calls",
+            Self::Larder(0) => "Larder",
+            Self::Larder(_) => "the other Larder",
+            Self::NativeV1 => "native cache",
+            Self::NativeV2 => "native cache v2",
+            Self::PassThrough => "pass-through",
+        }
+    }
+
+    /// The listener that answers `scenario` in this way.
+    fn listener(self, scenario: Scenario) -> String {
+        match (self, scenario) {
+            (Self::Direct, scenario) => format!("direct-{}", scenario.body()),
+            (Self::Floor, scenario) => format!("floor-{}", scenario.body()),
+            (Self::FloorWithCalls, scenario) => format!("calls-{}", scenario.body()),
+            (Self::Larder(module), Scenario::Bypass(_)) => larder(module, "bypass"),
+            (Self::Larder(module), Scenario::Miss(_)) => larder(module, "miss"),
+            (Self::Larder(module), Scenario::RuleHit(_)) => larder(module, "rules"),
+            (
+                Self::Larder(module),
+                Scenario::GzipHit(_)
+                | Scenario::Hit(_)
+                | Scenario::NotModified
+                | Scenario::VariantHit(_),
+            ) => larder(module, "one-rule"),
+            (Self::NativeV1, _) => "native-v1".to_owned(),
+            (Self::NativeV2, _) => "native-v2".to_owned(),
+            (Self::PassThrough, _) => "pass-through".to_owned(),
+        }
+    }
+
+    /// What must not, or must, be asked of the origin.
+    fn fetches(self, scenario: Scenario) -> Fetches {
+        match (self, scenario) {
+            (Self::PassThrough, _) | (_, Scenario::Bypass(_) | Scenario::Miss(_)) => {
+                Fetches::EachTime
+            }
+            _ => Fetches::Never,
+        }
+    }
+}
+
+fn larder(module: usize, configuration: &str) -> String {
+    format!("larder-{module}-{configuration}")
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fetches {
+    EachTime,
+    Never,
+}
+
+/// A scenario and who answers it.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Who answers.
+    pub way: Way,
+    scenario: Scenario,
+    work: Arc<Work>,
+}
+
+impl Subject {
+    /// Answers `scenario` in this way.
+    #[must_use]
+    pub fn new(way: Way, scenario: Scenario) -> Self {
+        let lines = match (way, way.fetches(scenario)) {
+            (Way::Larder(_), _) => scenario.larder_lines(),
+            (Way::NativeV1 | Way::NativeV2, Fetches::Never) => vec!["age: ".to_owned()],
+            _ => Vec::new(),
+        };
+        Self {
+            way,
+            scenario,
+            work: scenario.work(lines),
+        }
+    }
+
+    /// Answers in this way what comes next to `scenario`: others than Larder know no variants, rules or conditions.
+    #[must_use]
+    pub fn beside(way: Way, scenario: Scenario) -> Self {
+        match way {
+            Way::Larder(_) => Self::new(way, scenario),
+            Way::Direct
+            | Way::Floor
+            | Way::FloorWithCalls
+            | Way::NativeV1
+            | Way::NativeV2
+            | Way::PassThrough => Self::new(way, scenario.plainly()),
+        }
+    }
+}
+
+/// Everything that runs.
+#[derive(Debug)]
+pub struct Stage {
+    envoy: Envoy,
+    origin: Origin,
+    _directory: Scratch,
+}
+
+impl Stage {
+    /// Starts everything: so many workers, these modules of Larder, and what it is compared with.
+    ///
+    /// # Errors
+    /// When a module is missing or Envoy does not start.
+    pub async fn start(workers: usize, modules: &[&Path]) -> Result<Self, Box<dyn Error>> {
+        let directory = Scratch::new("bench")?;
+        let origin = Origin::start().await?;
+        let floor = Floor::read(directory.path())?;
+        let mut builder = Envoy::builder()
+            .workers(workers)
+            .cluster(Cluster::new(CLUSTER, origin.address()))
+            .listener(Listener::to_cluster("pass-through", CLUSTER))
+            .listener(Listener::to_cluster("native-v1", CLUSTER).filter(HttpFilter::NativeCache))
+            .listener(Listener::to_cluster("native-v2", CLUSTER).filter(HttpFilter::NativeCacheV2));
+        for (_, scenario) in Scenario::ALL {
+            if let Scenario::Hit(body) = scenario {
+                for listener in constants(&floor, body)? {
+                    builder = builder.listener(listener);
+                }
+            }
+        }
+        for (number, module) in modules.iter().enumerate() {
+            for (name, rules) in configurations() {
+                let name = larder(number, name);
+                let filter = Wasm::new(module, &rules).vm_id(&name);
+                builder = builder.listener(Listener::to_cluster(&name, CLUSTER).wasm(filter));
+            }
+        }
+        Ok(Self {
+            envoy: builder.start().await?,
+            origin,
+            _directory: directory,
+        })
+    }
+
+    /// Has everything stored that `subject` is to answer from. `false` when it does not answer so: what it does not do
+    /// cannot be measured.
+    ///
+    /// # Errors
+    /// When nobody answers at all.
+    pub async fn prepare(&self, subject: &Subject) -> Result<bool, Box<dyn Error>> {
+        if subject.way.fetches(subject.scenario) == Fetches::EachTime {
+            return Ok(true);
+        }
+        let server = self.envoy.address(&subject.way.listener(subject.scenario));
+        let mut wire = Wire::connect(server).await?;
+        let stored = wait::poll(COMPRESSED_WITHIN, async || {
+            let before = self.origin.fetches();
+            for ask in &subject.work.asks {
+                if wire.exchange(ask, 0, &subject.work.expect).await.is_err() {
+                    wire = Wire::connect(server).await.ok()?;
+                    return None;
+                }
+            }
+            (self.origin.fetches() == before).then_some(())
+        });
+        Ok(stored.await.is_some())
+    }
+
+    /// Measures one round.
+    ///
+    /// # Errors
+    /// When an answer is not the one to be measured, or the origin was asked where it should not be.
+    pub async fn round(&self, subject: &Subject, pace: Pace) -> Result<Round, Box<dyn Error>> {
+        let meter = self.envoy.cpu_meter();
+        let server = self.envoy.address(&subject.way.listener(subject.scenario));
+        let before = self.origin.fetches();
+        let work = Arc::clone(&subject.work);
+        let driven = drive(server, work, pace, move || meter.read()).await;
+        let name = subject.way.name();
+        let round = driven.map_err(|error: DriveError| format!("{name}: {error}"))?;
+        let fetched = self.origin.fetches().saturating_sub(before);
+        match subject.way.fetches(subject.scenario) {
+            Fetches::EachTime if fetched < round.answers => Err(format!(
+                "{name}: {} answers, but the origin was asked {fetched} times only",
+                round.answers
+            )
+            .into()),
+            Fetches::Never if fetched > 0 => {
+                Err(format!("{name}: the origin was asked {fetched} times: no hits").into())
+            }
+            Fetches::EachTime | Fetches::Never => Ok(round),
+        }
+    }
+
+    /// Ends everything.
+    pub async fn stop(self) {
+        self.envoy.stop().await;
+    }
+}
+
+/// What replies a constant of `body` bytes.
+fn constants(floor: &Floor, body: usize) -> Result<[Listener; 3], Box<dyn Error>> {
+    let target = |text: String| Target::Direct {
+        status: 200,
+        body: text,
+    };
+    let wasm = |name: String, words: String, callbacks: &[&str]| {
+        let filter = floor.filter(&name, &words, callbacks)?;
+        Ok::<_, Box<dyn Error>>(Listener::new(&name, target(String::new())).wasm(filter))
+    };
+    Ok([
+        Listener::new(&format!("direct-{body}"), target("x".repeat(body))),
+        wasm(format!("floor-{body}"), format!("body={body}"), &[])?,
+        wasm(
+            format!("calls-{body}"),
+            format!("body={body} {UNAVOIDABLE}"),
+            &CALLBACKS,
+        )?,
+    ])
+}
+
+/// The configurations of Larder, by what they are called in the names of listeners.
+fn configurations() -> [(&'static str, String); 4] {
+    let one_rule =
+        r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":3600}]}"#.to_owned();
+    let bypass = r#"{"rules":[{"name":"none","match":{"path":"/.*"},"cache":false}]}"#.to_owned();
+    [
+        ("one-rule", one_rule.clone()),
+        ("miss", one_rule),
+        ("bypass", bypass),
+        ("rules", many_rules()),
+    ]
+}
+
+/// Many rules of which a late one takes the tagged paths; all begin alike, as the paths of one interface do.
+fn many_rules() -> String {
+    let prefix = TAGGED.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let rules: Vec<String> = (0..RULES)
+        .map(|number| {
+            let path = format!("{prefix}{number}/[0-9]+/[a-z0-9-]+");
+            format!(r#"{{"name":"r{number}","match":{{"path":"{path}"}},"ttl_seconds":3600}}"#)
+        })
+        .collect();
+    format!(r#"{{"rules":[{}]}}"#, rules.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_the_rules_is_for_the_tagged_paths() {
+        let path = format!("{TAGGED}/[0-9]+/[a-z0-9-]+");
+        assert!(many_rules().contains(&path));
+    }
+}
