@@ -7,8 +7,8 @@ SHELL := /bin/sh
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(CURDIR)/dist/larder.wasm
 
-# What `make bench` measures.
-BENCH ?= native
+# What `make bench` measures: all, quick, memory, crossings, or what larder-bench tells when asked.
+BENCH ?= all
 
 # Native binaries need the optimiser, not the filter's whole-program optimisation.
 RELEASE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo build --release
@@ -50,7 +50,7 @@ wasm: ## Build the module: dist/larder.wasm
 tools: ## Fetch Envoy and Valkey into .tools/ unless they are installed
 	@crates/harness/tools.sh
 
-bench: wasm tools ## Compare Larder with Envoy's own caches and others (BENCH=native, floor, crossings, duel and more)
+bench: wasm tools ## Compare Larder with Envoy's own caches and others (BENCH=quick, memory, crossings, ...)
 	cargo build --release --package larder-floor --target wasm32-wasip1
 	@install -m 644 $(TARGET)/wasm32-wasip1/release/larder_floor.wasm dist/larder-floor.wasm
 	$(RELEASE) --package larder-harness --bin larder-bench

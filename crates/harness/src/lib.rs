@@ -43,7 +43,6 @@ mod body;
 pub mod client;
 pub mod demo;
 pub mod envoy;
-pub mod load;
 pub mod origin;
 mod process;
 mod scratch;

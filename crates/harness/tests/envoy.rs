@@ -30,6 +30,7 @@ async fn every_listener_answers_in_its_own_way() {
         .listener(Listener::to_cluster("plain", "one"))
         .listener(Listener::to_cluster("h2", "two").adds_response_header("x-added", "1"))
         .listener(Listener::to_cluster("native", "one").filter(HttpFilter::NativeCache))
+        .listener(Listener::to_cluster("native-v2", "one").filter(HttpFilter::NativeCacheV2))
         .listener(direct("direct", "from Envoy"))
         .start()
         .await
@@ -47,13 +48,15 @@ async fn every_listener_answers_in_its_own_way() {
     }
     let added = client::get(envoy.address("h2"), "/a").await.unwrap();
     assert_eq!(added.header("x-added"), Some("1"));
-    let before = origin.count("/a");
-    wait::eventually("the native cache hits", PATIENCE, async || {
-        let answer = client::get(envoy.address("native"), "/a").await.unwrap();
-        answer.header("age").is_some()
-    })
-    .await;
-    assert!(origin.count("/a") > before);
+    for native in ["native", "native-v2"] {
+        let before = origin.count("/a");
+        wait::eventually("the native cache hits", PATIENCE, async || {
+            let answer = client::get(envoy.address(native), "/a").await.unwrap();
+            answer.header("age").is_some()
+        })
+        .await;
+        assert!(origin.count("/a") > before, "{native}");
+    }
     assert!(envoy.is_alive() && envoy.memory().unwrap() > 1 << 20);
     assert!(envoy.cpu_time().unwrap().as_nanos() > 0);
     assert!(envoy.stop().await.unwrap().success());

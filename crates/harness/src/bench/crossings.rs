@@ -2,15 +2,17 @@
 //! bytes that are sent. Each is the difference between the floor with it and the floor without.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::drive::{DriveError, Pace, Round, Work, drive};
 use super::floor::{CALLBACKS, Floor, UNAVOIDABLE};
-use super::pairs::{Pairs, middle};
+use super::machine;
+use super::pairs::Pairs;
 use super::wire::{Ask, Expect};
 use crate::Scratch;
-use crate::envoy::{Envoy, Listener};
+use crate::envoy::{Envoy, Listener, Target};
 
 const BASE: &str = "base";
 const BASE_WORDS: &str = "body=1024 fields=8";
@@ -50,10 +52,10 @@ impl Variant {
         }
     }
 
-    fn call(word: &str) -> Self {
+    fn call(name: &str, word: &str) -> Self {
         Self {
             times: OFTEN,
-            ..Self::new(word, &format!("{BASE_WORDS} {word} times={OFTEN}"))
+            ..Self::new(name, &format!("{BASE_WORDS} {word} times={OFTEN}"))
         }
     }
 
@@ -61,7 +63,10 @@ impl Variant {
         let body = kibibytes * KIBIBYTE;
         Self {
             body,
-            ..Self::new(&format!("body of {kibibytes} KiB"), &format!("body={body}"))
+            ..Self::new(
+                &format!("{kibibytes} KiB instead of one"),
+                &format!("body={body}"),
+            )
         }
     }
 }
@@ -73,34 +78,37 @@ fn variants() -> Vec<Variant> {
         .map(|callback| Variant::callbacks(&[callback]))
         .collect();
     variants.push(Variant {
-        name: "all of them".to_owned(),
+        name: "all six".to_owned(),
         ..Variant::callbacks(&all)
     });
     let calls = [
-        "pairs",
-        "values=1",
-        "map-size",
-        "clock",
-        "gauge",
-        "counter",
-        "shared=1024",
-        "shared=102400",
+        ("the header map, at once", "pairs"),
+        ("one field", "values=1"),
+        ("the header map's size", "map-size"),
+        ("the clock", "clock"),
+        ("a gauge, read", "gauge"),
+        ("a counter, incremented", "counter"),
+        ("shared data, 1 KiB", "shared=1024"),
+        ("shared data, 100 KiB", "shared=102400"),
     ];
-    variants.extend(calls.map(Variant::call));
+    variants.extend(calls.map(|(name, word)| Variant::call(name, word)));
     variants.push(Variant::new(
-        UNAVOIDABLE,
+        "header map, clock, gauge and counter",
         &format!("{BASE_WORDS} {UNAVOIDABLE}"),
     ));
-    variants.push(Variant::new("no fields", "body=1024 fields=0"));
+    variants.push(Variant::new(
+        "no field instead of eight",
+        "body=1024 fields=0",
+    ));
     variants.extend([10, 100, 1024].map(Variant::body));
     variants
 }
 
-/// Measures all of them and prints a table to standard output.
+/// Measures all of them, each in so many pairs; a table.
 ///
 /// # Errors
 /// When the floor is not built, Envoy does not start, or an answer is wrong.
-pub async fn run(pairs: usize) -> Result<(), Box<dyn Error>> {
+pub async fn run(pairs: usize) -> Result<String, Box<dyn Error>> {
     let directory = Scratch::new("floor")?;
     let floor = Floor::read(directory.path())?;
     let variants = variants();
@@ -110,34 +118,36 @@ pub async fn run(pairs: usize) -> Result<(), Box<dyn Error>> {
         builder = builder.listener(listener(&floor, &format!("v{number}"), variant)?);
     }
     let envoy = builder.start().await?;
+    let mut table = machine::describe(&envoy).await;
+    let _ = write!(
+        table,
+        " {pairs} pairs of rounds of {} ms.\n\n\
+         | the floor and | µs more for a request | middle half |\n|---|---|---|\n",
+        PACE.time.as_millis()
+    );
     let base = subject(BASE, KIBIBYTE);
-    println!("| the floor and | µs more | middle half | µs for a request | base |");
-    println!("|---|---|---|---|---|");
     for (number, variant) in variants.iter().enumerate() {
         eprintln!("{} of {}: {}", number + 1, variants.len(), variant.name);
         let subject = subject(&format!("v{number}"), variant.body);
         let measure = async |subject: &Subject| subject.measure(&envoy).await;
         let measured = Pairs::measure((&subject, &base), pairs, measure).await?;
-        let Some(more) = measured.difference() else {
-            continue;
-        };
-        println!(
-            "| {} | {:.2} | {:.2} to {:.2} | {:.1} | {:.1} |",
+        let more = measured.difference().ok_or("no pairs")?;
+        let _ = writeln!(
+            table,
+            "| {} | {:.2} | {:.2} to {:.2} |",
             variant.name,
             more.median / variant.times,
             more.lower / variant.times,
             more.upper / variant.times,
-            middle(measured.ones(), |round| round.cpu_micros),
-            middle(measured.others(), |round| round.cpu_micros),
         );
     }
     envoy.stop().await;
-    Ok(())
+    Ok(table)
 }
 
 fn listener(floor: &Floor, name: &str, variant: &Variant) -> Result<Listener, Box<dyn Error>> {
     let filter = floor.filter(name, &variant.words, &variant.callbacks)?;
-    let unused = crate::envoy::Target::Direct {
+    let unused = Target::Direct {
         status: 500,
         body: "the floor did not answer".to_owned(),
     };

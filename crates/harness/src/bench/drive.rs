@@ -10,12 +10,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::wire::{Ask, Expect, Wire, WireError};
 
 /// Numbers the requests whose paths must differ; shared by all that is sent in a run.
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
+/// So many requests lie between what two connections begin with.
+const APART: usize = 7;
 
 /// What is sent to a port, and what comes back when it does what is to be measured.
 #[derive(Clone, Debug)]
@@ -64,16 +67,41 @@ pub async fn drive(
     pace: Pace,
     cpu: impl Fn() -> io::Result<Duration> + Send + 'static,
 ) -> Result<Round, DriveError> {
-    let (done, outcome) = tokio::sync::oneshot::channel();
+    apart(move || measure(server, work, pace, cpu)).await
+}
+
+/// Sends `count` requests of `work` to `server`, on so many connections.
+///
+/// # Errors
+/// [`DriveError`].
+pub async fn send(
+    server: SocketAddr,
+    work: Arc<Work>,
+    connections: usize,
+    count: u64,
+) -> Result<(), DriveError> {
+    apart(move || async move {
+        let wires = connect(server, connections).await?;
+        run(wires, &work, Until::Sent(Arc::new(AtomicU64::new(count)))).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Runs something on a thread of its own.
+async fn apart<T: Send + 'static, F: Future<Output = Result<T, DriveError>>>(
+    what: impl FnOnce() -> F + Send + 'static,
+) -> Result<T, DriveError> {
+    let (done, outcome) = oneshot::channel();
     thread::Builder::new()
         .name("drive".to_owned())
         .spawn(move || {
             let runtime = runtime::Builder::new_current_thread().enable_all().build();
-            let round = runtime
+            let result = runtime
                 .map_err(DriveError::from)
-                .and_then(|runtime| runtime.block_on(measure(server, work, pace, cpu)));
+                .and_then(|runtime| runtime.block_on(what()));
             // Who asked may have given up.
-            let _ = done.send(round);
+            let _ = done.send(result);
         })?;
     outcome.await.unwrap_or(Err(DriveError::NoAnswers))
 }
@@ -84,60 +112,71 @@ async fn measure(
     pace: Pace,
     cpu: impl Fn() -> io::Result<Duration>,
 ) -> Result<Round, DriveError> {
-    let mut wires = Vec::new();
-    for _ in 0..pace.connections {
-        wires.push(Wire::connect(server).await?);
-    }
-    let (wires, _) = run(wires, &work, pace.warm).await?;
+    let wires = connect(server, pace.connections).await?;
+    let (wires, _) = run(wires, &work, Until::passed(pace.warm)).await?;
     let (cpu_before, start) = (cpu()?, Instant::now());
-    let (_, mut latencies) = run(wires, &work, pace.time).await?;
+    let (_, mut latencies) = run(wires, &work, Until::passed(pace.time)).await?;
     let (elapsed, spent) = (start.elapsed(), cpu()?.saturating_sub(cpu_before));
     latencies.sort_unstable();
-    let percentile = |percent| {
-        latencies
-            .get((latencies.len() - 1) * percent / 100)
-            .copied()
-    };
     let answers = latencies.len();
-    if answers == 0 {
-        return Err(DriveError::NoAnswers);
-    }
+    let last = answers.checked_sub(1).ok_or(DriveError::NoAnswers)?;
+    let percentile = |percent| latencies[last * percent / 100];
     Ok(Round {
         answers: answers as u64,
         per_second: answers as f64 / elapsed.as_secs_f64(),
         cpu_micros: spent.as_secs_f64() * 1e6 / answers as f64,
-        p50: percentile(50).unwrap_or_default(),
-        p99: percentile(99).unwrap_or_default(),
+        p50: percentile(50),
+        p99: percentile(99),
     })
 }
 
-/// Each connection sends until the time is over.
+/// A load generator that can be pointed at another machine is a weapon.
+async fn connect(server: SocketAddr, connections: usize) -> Result<Vec<Wire>, DriveError> {
+    if !server.ip().is_loopback() {
+        return Err(DriveError::NotLoopback(server));
+    }
+    let mut wires = Vec::new();
+    for _ in 0..connections {
+        wires.push(Wire::connect(server).await?);
+    }
+    Ok(wires)
+}
+
+/// When it is over.
+#[derive(Clone, Debug)]
+enum Until {
+    /// At this time.
+    Passed(Instant),
+    /// When so many more have been sent on all connections.
+    Sent(Arc<AtomicU64>),
+}
+
+impl Until {
+    fn passed(time: Duration) -> Self {
+        Self::Passed(Instant::now() + time)
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        match self {
+            Self::Passed(end) => now >= *end,
+            Self::Sent(left) => {
+                let take = |left: u64| left.checked_sub(1);
+                left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                    .is_err()
+            }
+        }
+    }
+}
+
+/// Each connection sends until it is over; gives the connections back, and how long each answer took.
 async fn run(
     wires: Vec<Wire>,
     work: &Arc<Work>,
-    time: Duration,
+    until: Until,
 ) -> Result<(Vec<Wire>, Vec<Duration>), WireError> {
-    let end = Instant::now() + time;
     let mut running = JoinSet::new();
-    for (place, mut wire) in wires.into_iter().enumerate() {
-        let work = Arc::clone(work);
-        running.spawn(async move {
-            let mut latencies = Vec::new();
-            let mut start = Instant::now();
-            // Connections do not ask for the same thing at the same time.
-            let asks = work.asks.iter().cycle().skip(place * 7);
-            for ask in asks {
-                if start >= end {
-                    break;
-                }
-                let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-                wire.exchange(ask, number, &work.expect).await?;
-                let now = Instant::now();
-                latencies.push(now - start);
-                start = now;
-            }
-            Ok::<_, WireError>((wire, latencies))
-        });
+    for (place, wire) in wires.into_iter().enumerate() {
+        running.spawn(keep_sending(wire, Arc::clone(work), until.clone(), place));
     }
     let mut wires = Vec::new();
     let mut latencies = Vec::new();
@@ -149,6 +188,28 @@ async fn run(
     Ok((wires, latencies))
 }
 
+async fn keep_sending(
+    mut wire: Wire,
+    work: Arc<Work>,
+    until: Until,
+    place: usize,
+) -> Result<(Wire, Vec<Duration>), WireError> {
+    let mut latencies = Vec::new();
+    let mut start = Instant::now();
+    // Connections do not ask for the same thing at the same time.
+    for ask in work.asks.iter().cycle().skip(place * APART) {
+        if until.is_over(start) {
+            break;
+        }
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        wire.exchange(ask, number, &work.expect).await?;
+        let now = Instant::now();
+        latencies.push(now - start);
+        start = now;
+    }
+    Ok((wire, latencies))
+}
+
 /// Why there is no measurement.
 #[derive(Debug)]
 pub enum DriveError {
@@ -156,6 +217,8 @@ pub enum DriveError {
     Io(io::Error),
     /// Nothing came back in time.
     NoAnswers,
+    /// Load goes to this machine only.
+    NotLoopback(SocketAddr),
     /// An answer was not what was to be measured.
     Wire(WireError),
 }
@@ -177,6 +240,12 @@ impl fmt::Display for DriveError {
         match self {
             Self::Io(error) => write!(f, "{error}"),
             Self::NoAnswers => f.write_str("nothing came back in time"),
+            Self::NotLoopback(server) => {
+                write!(
+                    f,
+                    "{server} is not this machine; load goes to loopback only"
+                )
+            }
             Self::Wire(error) => write!(f, "{error}"),
         }
     }

@@ -20,7 +20,7 @@ pub async fn run(
     (pace, pairs, workers): (Pace, usize, usize),
 ) -> Result<(), Box<dyn Error>> {
     let modules: Vec<&Path> = [Some(module), other].into_iter().flatten().collect();
-    let stage = Stage::start(workers, &modules).await?;
+    let stage = Stage::with_everything(workers, &modules).await?;
     println!("| | µs | µs of {} | ratio | middle half |", against.name());
     println!("|---|---|---|---|---|");
     for (name, scenario) in scenarios {

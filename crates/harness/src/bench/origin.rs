@@ -62,18 +62,37 @@ fn reply(request: &Received, text: &Bytes) -> Reply {
     let Some(length) = length(path).filter(|length| *length <= text.len()) else {
         return Reply::new(404, "no such path");
     };
-    let reply = Reply::ok(text.slice(..length))
-        .header("content-type", "application/json")
-        .header("cache-control", "max-age=3600")
-        .header("etag", ETAG);
+    let reply = Reply::ok(text.slice(..length));
+    let fields = fields(path).into_iter();
+    fields.fold(reply, |reply, (name, value)| reply.header(name, value))
+}
+
+/// The fields of what is at `path`, but for Date and Content-Length.
+fn fields(path: &str) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("content-type", "application/json".to_owned()),
+        ("cache-control", "max-age=3600".to_owned()),
+        ("etag", ETAG.to_owned()),
+    ];
     if path.starts_with(TAGGED) {
         let groups: Vec<String> = (0..TAGS).map(|tag| format!("\"group-{tag}\"")).collect();
-        reply.header("cache-groups", groups.join(", "))
+        fields.push(("cache-groups", groups.join(", ")));
     } else if path.starts_with(VARYING) {
-        reply.header("vary", "accept-language")
-    } else {
-        reply
+        fields.push(("vary", "accept-language".to_owned()));
     }
+    fields
+}
+
+/// How many bytes there are to be stored of the response at `path` of `host`: the URL, the names and values of the
+/// fields, and the body.
+#[must_use]
+pub fn stored_bytes(host: &str, path: &str) -> usize {
+    const DATE: &str = "dateWed, 25 Nov 2026 22:00:00 GMT";
+    let body = length(path).unwrap_or_default();
+    let content_length = format!("content-length{body}");
+    let fields = fields(path);
+    let fields = fields.iter().map(|(name, value)| name.len() + value.len());
+    host.len() + path.len() + DATE.len() + content_length.len() + fields.sum::<usize>() + body
 }
 
 fn length(path: &str) -> Option<usize> {
@@ -113,6 +132,15 @@ mod tests {
         assert_eq!(length("/plain/1024/k7"), Some(1024));
         assert_eq!(length("/api/v1/resource-47/10240/k7"), Some(10240));
         assert_eq!(length("/plain"), None);
+    }
+
+    #[test]
+    fn what_is_stored_is_the_url_the_fields_and_the_body() {
+        let plain = stored_bytes("a.example", "/plain/10/k1");
+        let tagged = stored_bytes("a.example", &format!("{TAGGED}/10/k1"));
+        assert_eq!(plain, 9 + 12 + 33 + 16 + 28 + 25 + 8 + 10);
+        let groups = "cache-groups".len() + TAGS * 11 - 2;
+        assert_eq!(tagged, plain + TAGGED.len() - PLAIN.len() + groups);
     }
 
     #[test]

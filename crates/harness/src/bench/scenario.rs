@@ -25,12 +25,14 @@ pub enum Scenario {
     NotModified,
     /// A stored response with eight tags under the last but two of fifty rules, each a regular expression.
     RuleHit(usize),
+    /// As [`Scenario::Miss`], with eight tags.
+    TaggedMiss(usize),
     /// A stored response that varies, its two variants in turn.
     VariantHit(usize),
 }
 
 impl Scenario {
-    /// All that are measured, by the name that selects them.
+    /// All that are compared, by the name that selects them.
     pub const ALL: [(&'static str, Self); 15] = [
         ("hit-1k", Self::Hit(KIBIBYTE)),
         ("hit-10k", Self::Hit(10 * KIBIBYTE)),
@@ -56,6 +58,13 @@ impl Scenario {
         found.map(|(_, scenario)| *scenario)
     }
 
+    /// The name that selects it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(_, known)| *known == self);
+        found.map_or("unnamed", |(name, _)| name)
+    }
+
     /// How long the stored body is, in bytes.
     #[must_use]
     pub fn body(self) -> usize {
@@ -66,6 +75,7 @@ impl Scenario {
             | Self::Hit(body)
             | Self::Miss(body)
             | Self::RuleHit(body)
+            | Self::TaggedMiss(body)
             | Self::VariantHit(body) => body,
         }
     }
@@ -74,7 +84,7 @@ impl Scenario {
     #[must_use]
     pub fn plainly(self) -> Self {
         match self {
-            Self::Bypass(_) | Self::Hit(_) | Self::Miss(_) => self,
+            Self::Bypass(_) | Self::Hit(_) | Self::Miss(_) | Self::TaggedMiss(_) => self,
             Self::GzipHit(_) | Self::NotModified | Self::RuleHit(_) | Self::VariantHit(_) => {
                 Self::Hit(self.body())
             }
@@ -88,7 +98,7 @@ impl Scenario {
             Self::Bypass(_) => &["x-cache: BYPASS"],
             Self::GzipHit(_) => &["x-cache: HIT", "content-encoding: gzip"],
             Self::Hit(_) | Self::NotModified | Self::RuleHit(_) => &["x-cache: HIT"],
-            Self::Miss(_) => &["x-cache: MISS"],
+            Self::Miss(_) | Self::TaggedMiss(_) => &["x-cache: MISS"],
             Self::VariantHit(_) => &["x-cache: HIT", "vary: accept-language"],
         };
         lines.iter().map(|line| (*line).to_owned()).collect()
@@ -105,6 +115,7 @@ impl Scenario {
             | Self::Hit(body)
             | Self::Miss(body)
             | Self::RuleHit(body)
+            | Self::TaggedMiss(body)
             | Self::VariantHit(body) => (200, Some(body)),
         };
         Arc::new(Work {
@@ -130,6 +141,7 @@ impl Scenario {
                     .collect()
             }
             Self::Miss(body) => vec![Ask::distinct(&format!("{PLAIN}/{body}/new-"))],
+            Self::TaggedMiss(body) => vec![Ask::distinct(&format!("{TAGGED}/{body}/new-"))],
             Self::NotModified => {
                 let asks = keys(PLAIN, KIBIBYTE).into_iter();
                 asks.map(|ask| ask.header("if-none-match", ETAG)).collect()
@@ -154,6 +166,7 @@ mod tests {
     fn a_scenario_is_found_by_its_name() {
         for (name, scenario) in Scenario::ALL {
             assert_eq!(Scenario::named(name), Some(scenario));
+            assert_eq!(scenario.name(), name);
         }
         assert_eq!(Scenario::named("hit-2k"), None);
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::drive::{DriveError, Pace, Round, Work, drive};
+use super::drive::{self, Pace, Round, Work};
 use super::floor::{CALLBACKS, Floor, UNAVOIDABLE};
 use super::origin::{Origin, TAGGED};
 use super::scenario::Scenario;
@@ -14,7 +14,10 @@ use crate::Scratch;
 use crate::envoy::{Cluster, Envoy, HttpFilter, Listener, Target, Wasm};
 use crate::wait;
 
-const CLUSTER: &str = "origin";
+/// The origin, as a cluster.
+pub const CLUSTER: &str = "origin";
+/// Connections that fill a cache.
+const CONNECTIONS: usize = 16;
 /// A compressed form may come some time after the first response.
 const COMPRESSED_WITHIN: Duration = Duration::from_secs(5);
 const RULES: usize = 50;
@@ -61,7 +64,9 @@ impl Way {
             (Self::Floor, scenario) => format!("floor-{}", scenario.body()),
             (Self::FloorWithCalls, scenario) => format!("calls-{}", scenario.body()),
             (Self::Larder(module), Scenario::Bypass(_)) => larder(module, "bypass"),
-            (Self::Larder(module), Scenario::Miss(_)) => larder(module, "miss"),
+            (Self::Larder(module), Scenario::Miss(_) | Scenario::TaggedMiss(_)) => {
+                larder(module, "miss")
+            }
             (Self::Larder(module), Scenario::RuleHit(_)) => larder(module, "rules"),
             (
                 Self::Larder(module),
@@ -79,7 +84,8 @@ impl Way {
     /// What must not, or must, be asked of the origin.
     fn fetches(self, scenario: Scenario) -> Fetches {
         match (self, scenario) {
-            (Self::PassThrough, _) | (_, Scenario::Bypass(_) | Scenario::Miss(_)) => {
+            (Self::PassThrough, _)
+            | (_, Scenario::Bypass(_) | Scenario::Miss(_) | Scenario::TaggedMiss(_)) => {
                 Fetches::EachTime
             }
             _ => Fetches::Never,
@@ -100,9 +106,10 @@ enum Fetches {
 /// A scenario and who answers it.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// Who answers.
-    pub way: Way,
-    scenario: Scenario,
+    /// What people call who answers.
+    pub name: String,
+    listener: String,
+    fetches: Fetches,
     work: Arc<Work>,
 }
 
@@ -110,14 +117,16 @@ impl Subject {
     /// Answers `scenario` in this way.
     #[must_use]
     pub fn new(way: Way, scenario: Scenario) -> Self {
-        let lines = match (way, way.fetches(scenario)) {
+        let fetches = way.fetches(scenario);
+        let lines = match (way, fetches) {
             (Way::Larder(_), _) => scenario.larder_lines(),
             (Way::NativeV1 | Way::NativeV2, Fetches::Never) => vec!["age: ".to_owned()],
             _ => Vec::new(),
         };
         Self {
-            way,
-            scenario,
+            name: way.name().to_owned(),
+            listener: way.listener(scenario),
+            fetches,
             work: scenario.work(lines),
         }
     }
@@ -135,50 +144,72 @@ impl Subject {
             | Way::PassThrough => Self::new(way, scenario.plainly()),
         }
     }
+
+    /// Larder answers `scenario` on a listener of this name.
+    #[must_use]
+    pub fn larder(listener: &str, scenario: Scenario) -> Self {
+        Self {
+            listener: listener.to_owned(),
+            ..Self::new(Way::Larder(0), scenario)
+        }
+    }
 }
 
 /// Everything that runs.
 #[derive(Debug)]
 pub struct Stage {
-    envoy: Envoy,
+    /// The proxy.
+    pub envoy: Envoy,
     origin: Origin,
-    _directory: Scratch,
 }
 
 impl Stage {
-    /// Starts everything: so many workers, these modules of Larder, and what it is compared with.
+    /// Starts an Envoy with these listeners; those that pass on pass to the cluster [`CLUSTER`].
     ///
     /// # Errors
-    /// When a module is missing or Envoy does not start.
-    pub async fn start(workers: usize, modules: &[&Path]) -> Result<Self, Box<dyn Error>> {
-        let directory = Scratch::new("bench")?;
+    /// When Envoy does not start.
+    pub async fn start(workers: usize, listeners: Vec<Listener>) -> Result<Self, Box<dyn Error>> {
         let origin = Origin::start().await?;
-        let floor = Floor::read(directory.path())?;
-        let mut builder = Envoy::builder()
+        let builder = Envoy::builder()
             .workers(workers)
-            .cluster(Cluster::new(CLUSTER, origin.address()))
-            .listener(Listener::to_cluster("pass-through", CLUSTER))
-            .listener(Listener::to_cluster("native-v1", CLUSTER).filter(HttpFilter::NativeCache))
-            .listener(Listener::to_cluster("native-v2", CLUSTER).filter(HttpFilter::NativeCacheV2));
-        for (_, scenario) in Scenario::ALL {
-            if let Scenario::Hit(body) = scenario {
-                for listener in constants(&floor, body)? {
-                    builder = builder.listener(listener);
-                }
-            }
-        }
-        for (number, module) in modules.iter().enumerate() {
-            for (name, rules) in configurations() {
-                let name = larder(number, name);
-                let filter = Wasm::new(module, &rules).vm_id(&name);
-                builder = builder.listener(Listener::to_cluster(&name, CLUSTER).wasm(filter));
-            }
-        }
+            .cluster(Cluster::new(CLUSTER, origin.address()));
+        let builder = listeners
+            .into_iter()
+            .fold(builder, |builder, listener| builder.listener(listener));
         Ok(Self {
             envoy: builder.start().await?,
             origin,
-            _directory: directory,
         })
+    }
+
+    /// Starts so many workers, these modules of Larder, and everything they are compared with.
+    ///
+    /// # Errors
+    /// When a module is missing or Envoy does not start.
+    pub async fn with_everything(
+        workers: usize,
+        modules: &[&Path],
+    ) -> Result<Self, Box<dyn Error>> {
+        // Envoy reads the modules when it starts.
+        let directory = Scratch::new("bench")?;
+        let floor = Floor::read(directory.path())?;
+        let mut listeners = vec![
+            Listener::to_cluster("pass-through", CLUSTER),
+            Listener::to_cluster("native-v1", CLUSTER).filter(HttpFilter::NativeCache),
+            Listener::to_cluster("native-v2", CLUSTER).filter(HttpFilter::NativeCacheV2),
+        ];
+        for (_, scenario) in Scenario::ALL {
+            if let Scenario::Hit(body) = scenario {
+                listeners.extend(constants(&floor, body)?);
+            }
+        }
+        for (number, module) in modules.iter().enumerate() {
+            for (name, configuration) in configurations() {
+                let name = larder(number, name);
+                listeners.push(larder_listener(module, &name, &configuration));
+            }
+        }
+        Self::start(workers, listeners).await
     }
 
     /// Has everything stored that `subject` is to answer from. `false` when it does not answer so: what it does not do
@@ -187,10 +218,10 @@ impl Stage {
     /// # Errors
     /// When nobody answers at all.
     pub async fn prepare(&self, subject: &Subject) -> Result<bool, Box<dyn Error>> {
-        if subject.way.fetches(subject.scenario) == Fetches::EachTime {
+        if subject.fetches == Fetches::EachTime {
             return Ok(true);
         }
-        let server = self.envoy.address(&subject.way.listener(subject.scenario));
+        let server = self.envoy.address(&subject.listener);
         let mut wire = Wire::connect(server).await?;
         let stored = wait::poll(COMPRESSED_WITHIN, async || {
             let before = self.origin.fetches();
@@ -205,20 +236,30 @@ impl Stage {
         Ok(stored.await.is_some())
     }
 
+    /// Sends `count` requests of `subject`.
+    ///
+    /// # Errors
+    /// When an answer is not the one expected.
+    pub async fn send(&self, subject: &Subject, count: u64) -> Result<(), Box<dyn Error>> {
+        let server = self.envoy.address(&subject.listener);
+        let work = Arc::clone(&subject.work);
+        Ok(drive::send(server, work, CONNECTIONS, count).await?)
+    }
+
     /// Measures one round.
     ///
     /// # Errors
     /// When an answer is not the one to be measured, or the origin was asked where it should not be.
     pub async fn round(&self, subject: &Subject, pace: Pace) -> Result<Round, Box<dyn Error>> {
         let meter = self.envoy.cpu_meter();
-        let server = self.envoy.address(&subject.way.listener(subject.scenario));
+        let server = self.envoy.address(&subject.listener);
         let before = self.origin.fetches();
         let work = Arc::clone(&subject.work);
-        let driven = drive(server, work, pace, move || meter.read()).await;
-        let name = subject.way.name();
-        let round = driven.map_err(|error: DriveError| format!("{name}: {error}"))?;
+        let driven = drive::drive(server, work, pace, move || meter.read()).await;
+        let name = &subject.name;
+        let round = driven.map_err(|error| format!("{name}: {error}"))?;
         let fetched = self.origin.fetches().saturating_sub(before);
-        match subject.way.fetches(subject.scenario) {
+        match subject.fetches {
             Fetches::EachTime if fetched < round.answers => Err(format!(
                 "{name}: {} answers, but the origin was asked {fetched} times only",
                 round.answers
@@ -235,6 +276,13 @@ impl Stage {
     pub async fn stop(self) {
         self.envoy.stop().await;
     }
+}
+
+/// Larder with this configuration, sharing nothing with others, before the origin.
+#[must_use]
+pub fn larder_listener(module: &Path, name: &str, configuration: &str) -> Listener {
+    let filter = Wasm::new(module, configuration).vm_id(name);
+    Listener::to_cluster(name, CLUSTER).wasm(filter)
 }
 
 /// What replies a constant of `body` bytes.

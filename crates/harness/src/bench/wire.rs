@@ -12,6 +12,8 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// The host that everything is asked of.
+pub const HOST: &str = "bench.example";
 const BUFFER: usize = 64 << 10;
 const LONGEST_REQUEST: usize = 2048;
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
@@ -32,13 +34,13 @@ enum Numbered {
 }
 
 impl Ask {
-    /// A GET for `path` at the host `bench.example`.
+    /// A GET for `path` at [`HOST`].
     #[must_use]
     pub fn get(path: &str) -> Self {
         Self {
             before: format!("GET {path}"),
             numbered: Numbered::No,
-            after: " HTTP/1.1\r\nhost: bench.example\r\naccept: */*\r\n\r\n".to_owned(),
+            after: format!(" HTTP/1.1\r\nhost: {HOST}\r\naccept: */*\r\n\r\n"),
         }
     }
 

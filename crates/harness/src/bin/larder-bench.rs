@@ -8,18 +8,20 @@ use std::{env, path::PathBuf};
 use larder_harness::bench::drive::Pace;
 use larder_harness::bench::scenario::Scenario;
 use larder_harness::bench::stage::Way;
-use larder_harness::bench::{crossings, duel};
+use larder_harness::bench::{comparison, crossings, duel, memory, report};
 use larder_harness::tools;
 
-const HELP: &str = "usage: larder-bench crossings
+const HELP: &str =
+    "usage: larder-bench all|memory|crossings   measure and write docs/performance.md
+       larder-bench quick                   a minute's look, printed only
        larder-bench duel [SCENARIO...]   LARDER_WASM against LARDER_WASM_OTHER
        larder-bench native|v2|floor|calls|direct|pass [SCENARIO...]   LARDER_WASM against that
-environment: BENCH_PAIRS (21), BENCH_WORKERS (1), BENCH_MILLIS (300)";
+environment: BENCH_PAIRS (11), BENCH_WORKERS (1), BENCH_MILLIS (250, a round)";
 
 const PACE: Pace = Pace {
     connections: 16,
-    warm: Duration::from_millis(80),
-    time: Duration::from_millis(300),
+    warm: Duration::from_millis(60),
+    time: Duration::from_millis(250),
 };
 
 type Failure = Box<dyn Error>;
@@ -39,9 +41,26 @@ async fn run() -> Result<(), Failure> {
     let mut arguments = env::args().skip(1);
     let command = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
-    let pairs = number("BENCH_PAIRS", 21)?;
+    let time = Duration::from_millis(number("BENCH_MILLIS", 250)? as u64);
+    let pace = Pace { time, ..PACE };
+    let pairs = number("BENCH_PAIRS", 11)?;
+    let workers = number("BENCH_WORKERS", 1)?;
+    let module = tools::module()?;
     let against = match command.as_str() {
-        "crossings" => return crossings::run(pairs).await,
+        "all" => return report::run(&module, pace, pairs).await,
+        "crossings" => return report::publish("crossings", &crossings::run(pairs).await?),
+        "memory" => {
+            let table = memory::run(&module, pace, pairs).await?;
+            return report::publish("memory", &table);
+        }
+        "quick" => {
+            let quick = comparison::quick();
+            println!(
+                "{}",
+                report::compare(&module, quick, workers, pace, pairs).await?
+            );
+            return Ok(());
+        }
         "duel" => Way::Larder(1),
         "native" => Way::NativeV1,
         "v2" => Way::NativeV2,
@@ -51,14 +70,10 @@ async fn run() -> Result<(), Failure> {
         "pass" => Way::PassThrough,
         _ => return Err(HELP.into()),
     };
-    let module = tools::module()?;
     let other = env::var_os("LARDER_WASM_OTHER").map(PathBuf::from);
     if matches!(against, Way::Larder(_)) && other.is_none() {
         return Err("set LARDER_WASM_OTHER to the module to compare with".into());
     }
-    let time = Duration::from_millis(number("BENCH_MILLIS", 300)? as u64);
-    let pace = Pace { time, ..PACE };
-    let workers = number("BENCH_WORKERS", 1)?;
     let modules = (module.as_path(), other.as_deref());
     duel::run(modules, against, &scenarios(&rest)?, (pace, pairs, workers)).await
 }
