@@ -110,6 +110,8 @@ pub struct Subject {
     pub name: String,
     listener: String,
     fetches: Fetches,
+    /// How long it may take until what it answers from is stored.
+    patience: Duration,
     work: Arc<Work>,
 }
 
@@ -127,6 +129,16 @@ impl Subject {
             name: way.name().to_owned(),
             listener: way.listener(scenario),
             fetches,
+            patience: match scenario {
+                Scenario::GzipHit(_) => COMPRESSED_WITHIN,
+                Scenario::Bypass(_)
+                | Scenario::Hit(_)
+                | Scenario::Miss(_)
+                | Scenario::NotModified
+                | Scenario::RuleHit(_)
+                | Scenario::TaggedMiss(_)
+                | Scenario::VariantHit(_) => wait::PATIENCE,
+            },
             work: scenario.work(lines),
         }
     }
@@ -223,17 +235,23 @@ impl Stage {
         }
         let server = self.envoy.address(&subject.listener);
         let mut wire = Wire::connect(server).await?;
-        let stored = wait::poll(COMPRESSED_WITHIN, async || {
+        let mut wrong = None;
+        let stored = wait::poll(subject.patience, async || {
             let before = self.origin.fetches();
             for ask in &subject.work.asks {
-                if wire.exchange(ask, 0, &subject.work.expect).await.is_err() {
+                if let Err(error) = wire.exchange(ask, 0, &subject.work.expect).await {
+                    wrong = Some(error);
                     wire = Wire::connect(server).await.ok()?;
                     return None;
                 }
             }
             (self.origin.fetches() == before).then_some(())
         });
-        Ok(stored.await.is_some())
+        let stored = stored.await.is_some();
+        if let (false, Some(error)) = (stored, wrong) {
+            eprintln!("{}: {error}", subject.name);
+        }
+        Ok(stored)
     }
 
     /// Sends `count` requests of `subject`.
