@@ -221,7 +221,7 @@ impl Looking {
         let Some(policy) = around.config.policy(self.subject.policy) else {
             return self.miss(around);
         };
-        let headers = match Headers::from_pairs(stored.pairs.to_vec()) {
+        let headers = match Headers::copy_of_pairs(stored.pairs) {
             Ok(headers) if serve::is_sendable(&headers) => headers,
             Ok(_) | Err(_) => return self.corrupt(around),
         };

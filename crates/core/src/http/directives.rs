@@ -37,19 +37,14 @@ impl RequestDirectives {
     /// Reads the Cache-Control lines of a request, or Pragma where there are none. Allocates nothing.
     pub fn parse(headers: &Headers) -> Self {
         let mut directives = Self::default();
-        let mut pragma = false;
-        let mut cache_control = false;
-        for (name, value) in headers.iter() {
-            if name.eq_ignore_ascii_case(b"cache-control") {
-                cache_control = true;
-                elements([value]).for_each(|element| directives.read(Parameter::parse(element)));
-            } else if name.eq_ignore_ascii_case(b"pragma") {
-                pragma |= elements([value]).any(|element| Parameter::parse(element).is("no-cache"));
-            }
+        for element in elements(headers.all("cache-control")) {
+            directives.read(Parameter::parse(element));
         }
         // Pragma "was defined for HTTP/1.0 caches, so that clients could specify a 'no-cache' request (as
         // Cache-Control was not defined until HTTP/1.1)" RFC 9111 section 5.4.
-        directives.no_cache |= pragma && !cache_control;
+        directives.no_cache |= !headers.contains("cache-control")
+            && elements(headers.all("pragma"))
+                .any(|element| Parameter::parse(element).is("no-cache"));
         directives
     }
 

@@ -17,6 +17,46 @@ use std::ops::Range;
 pub struct Headers {
     bytes: Vec<u8>,
     fields: Vec<Field>,
+    names: NameSet,
+}
+
+/// What Larder adds to a head at most: `age`, its own three fields, and a Cache-Control, a Date or an ETag.
+const MORE_LINES: usize = 6;
+const MORE_BYTES: usize = 224;
+
+/// Which names may be there. Most fields that are asked for are not, and this says so without a look at each line.
+///
+/// A set of 64 bits, one for all names of like length, first and last letter.
+#[derive(Clone, Copy, Default)]
+struct NameSet(u64);
+
+impl NameSet {
+    fn of(block: &[u8], fields: &[Field]) -> Self {
+        let mut names = Self::default();
+        for field in fields {
+            names.insert(slice(block, &field.name));
+        }
+        names
+    }
+
+    fn insert(&mut self, name: &[u8]) {
+        self.0 |= Self::bit(name);
+    }
+
+    fn may_have(self, name: &[u8]) -> bool {
+        self.0 & Self::bit(name) != 0
+    }
+
+    // Letters of either case are one: they differ in the bit that is set here.
+    fn bit(name: &[u8]) -> u64 {
+        let letter = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or_default() | 0x20);
+        let (first, last) = (letter(name.first()), letter(name.last()));
+        let mixed = (name.len() as u32)
+            .wrapping_mul(5)
+            .wrapping_add(first.wrapping_mul(3))
+            .wrapping_add(last.wrapping_mul(13));
+        1_u64.wrapping_shl(mixed)
+    }
 }
 
 #[derive(Clone)]
@@ -42,12 +82,34 @@ impl Headers {
         Self::default()
     }
 
+    /// No fields, and room for so many as those of `other`, with a few more.
+    pub fn with_room_for(other: &Self) -> Self {
+        Self {
+            bytes: Vec::with_capacity(other.bytes.len().saturating_add(MORE_BYTES)),
+            fields: Vec::with_capacity(other.fields.len().saturating_add(MORE_LINES)),
+            names: NameSet::default(),
+        }
+    }
+
+    /// Reads a copy of a block of pairs, with room for a few lines more.
+    pub fn copy_of_pairs(block: &[u8]) -> Result<Self, PairsError> {
+        let mut copy = Vec::with_capacity(block.len().saturating_add(MORE_BYTES));
+        copy.extend_from_slice(block);
+        Self::read(copy, MORE_LINES)
+    }
+
     /// Takes over a block of pairs in the host's form; nothing is copied.
     pub fn from_pairs(block: Vec<u8>) -> Result<Self, PairsError> {
-        let fields = parse(&block)?;
+        Self::read(block, 0)
+    }
+
+    fn read(block: Vec<u8>, more_lines: usize) -> Result<Self, PairsError> {
+        let fields = parse(&block, more_lines)?;
+        let names = NameSet::of(&block, &fields);
         Ok(Self {
             bytes: block,
             fields,
+            names,
         })
     }
 
@@ -55,7 +117,7 @@ impl Headers {
     pub(crate) fn value_ranges(
         block: &[u8],
     ) -> Result<impl Iterator<Item = Range<usize>>, PairsError> {
-        Ok(parse(block)?.into_iter().map(|field| field.value))
+        Ok(parse(block, 0)?.into_iter().map(|field| field.value))
     }
 
     /// Writes the block of pairs that the host reads.
@@ -81,6 +143,7 @@ impl Headers {
 
     /// Adds a field line behind the others.
     pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.names.insert(name.as_ref());
         let name = self.append(name.as_ref());
         let value = self.append(value.as_ref());
         self.fields.push(Field { name, value });
@@ -106,36 +169,43 @@ impl Headers {
 
     /// All lines in order, as `(name, value)`.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.fields.iter().map(|field| {
-            (
-                slice(&self.bytes, &field.name),
-                slice(&self.bytes, &field.value),
-            )
-        })
+        self.lines(&self.fields)
+    }
+
+    fn lines<'a>(&'a self, fields: &'a [Field]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let part = |range| slice(&self.bytes, range);
+        let line = move |field: &'a Field| (part(&field.name), part(&field.value));
+        fields.iter().map(line)
     }
 
     /// The values of every line of one field, in order.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter()
-            .filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
+    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let name = name.as_bytes();
+        let fields = match self.names.may_have(name) {
+            true => self.fields.as_slice(),
+            false => &[],
+        };
+        self.lines(fields)
+            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
 
     /// The value of the first line of one field.
     pub fn first(&self, name: &str) -> Option<&[u8]> {
-        self.iter()
-            .find(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value)
+        self.all(name).next()
     }
 
     /// The value of a field that may stand once; `None` when it is absent or repeated.
     pub fn only(&self, name: &str) -> Option<&[u8]> {
-        let mut found = self
-            .iter()
-            .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value);
+        let mut found = self.all(name);
         let value = found.next()?;
         found.next().is_none().then_some(value)
+    }
+
+    /// The value of a line, by its place among them.
+    pub(super) fn value(&self, at: usize) -> Option<&[u8]> {
+        let field = self.fields.get(at)?;
+        Some(slice(&self.bytes, &field.value))
     }
 
     /// Whether the field stands at least once.
@@ -193,7 +263,8 @@ fn slice<'a>(bytes: &'a [u8], range: &Range<usize>) -> &'a [u8] {
     bytes.get(range.clone()).unwrap_or_default()
 }
 
-fn parse(block: &[u8]) -> Result<Vec<Field>, PairsError> {
+/// Finds the lines of a block, with room for some more.
+fn parse(block: &[u8], more: usize) -> Result<Vec<Field>, PairsError> {
     if block.is_empty() {
         return Ok(Vec::new()); // the host's way to write no pairs at all
     }
@@ -202,7 +273,7 @@ fn parse(block: &[u8]) -> Result<Vec<Field>, PairsError> {
     if count > block.len() / 10 {
         return Err(PairsError::Truncated);
     }
-    let mut fields = Vec::with_capacity(count);
+    let mut fields = Vec::with_capacity(count.saturating_add(more));
     let mut at = count.saturating_mul(8).saturating_add(4);
     for index in 0..count {
         let lengths = index.saturating_mul(8).saturating_add(4);
@@ -263,6 +334,19 @@ mod tests {
         assert_eq!(headers.first("link"), Some(&b"a"[..]));
         assert_eq!(headers.only("link"), None);
         assert_eq!(headers.only("x-empty"), Some(&b""[..]));
+    }
+
+    #[test]
+    fn a_name_is_found_in_any_case_wherever_it_came_from() {
+        let names = ["A", "x-Empty", "ETag", "-", "x_y", "\u{e4}", ""];
+        for name in names {
+            let headers = Headers::from_iter([("other", "1"), (name, "2")]);
+            for headers in [Headers::from_pairs(headers.to_pairs()).unwrap(), headers] {
+                for asked in [name.to_ascii_lowercase(), name.to_ascii_uppercase()] {
+                    assert_eq!(headers.first(&asked), Some(&b"2"[..]), "{name}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The heads of messages, with the pseudo-fields found once.
 
+use std::borrow::Cow;
+
 use super::Headers;
 
 /// A request method. Names are case-sensitive (RFC 9110 section 9.1).
@@ -58,16 +60,19 @@ pub enum Malformed {
 pub struct RequestHead {
     method: Method,
     headers: Headers,
-    scheme: Vec<u8>,
-    authority: Vec<u8>,
-    target: Vec<u8>,
+    scheme: Cow<'static, [u8]>,
+    /// Which line it is.
+    authority: usize,
+    /// Which line it is.
+    target: usize,
 }
 
 impl RequestHead {
     /// Finds the pseudo-fields; a missing `:scheme` is read as `http`, since not every host has one.
     pub fn parse(headers: Headers) -> Result<Self, Malformed> {
         let (mut method, mut scheme, mut authority, mut target) = (None, None, None, None);
-        for (name, value) in headers.iter() {
+        let pseudo = |(_, (name, _)): &(usize, (&[u8], &[u8]))| name.starts_with(b":");
+        for (line, (name, value)) in headers.iter().enumerate().filter(pseudo) {
             let (slot, known) = match name {
                 b":method" => (&mut method, ":method"),
                 b":scheme" => (&mut scheme, ":scheme"),
@@ -75,15 +80,18 @@ impl RequestHead {
                 b":path" => (&mut target, ":path"),
                 _ => continue,
             };
-            if slot.replace(value).is_some() {
+            if slot.replace((line, value)).is_some() {
                 return Err(Malformed::Repeated(known));
             }
         }
+        let (_, method) = method.ok_or(Malformed::Missing(":method"))?;
+        let (authority, _) = authority.ok_or(Malformed::Missing(":authority"))?;
+        let (target, _) = target.ok_or(Malformed::Missing(":path"))?;
         Ok(Self {
-            method: Method::parse(method.ok_or(Malformed::Missing(":method"))?),
-            scheme: scheme.unwrap_or(b"http").to_ascii_lowercase(),
-            authority: authority.ok_or(Malformed::Missing(":authority"))?.to_vec(),
-            target: target.ok_or(Malformed::Missing(":path"))?.to_vec(),
+            method: Method::parse(method),
+            scheme: lower_scheme(scheme.map_or(b"http", |(_, value)| value)),
+            authority,
+            target,
             headers,
         })
     }
@@ -100,18 +108,27 @@ impl RequestHead {
 
     /// `:authority` as it came: host and, where there is one, port.
     pub fn authority(&self) -> &[u8] {
-        &self.authority
+        self.headers.value(self.authority).unwrap_or_default()
     }
 
     /// `:path` as it came: path and, behind `?`, query.
     pub fn target(&self) -> &[u8] {
-        &self.target
+        self.headers.value(self.target).unwrap_or_default()
     }
 
     /// Every field line, pseudo-fields included.
     pub fn headers(&self) -> &Headers {
         &self.headers
     }
+}
+
+fn lower_scheme(scheme: &[u8]) -> Cow<'static, [u8]> {
+    for common in [&b"http"[..], b"https"] {
+        if scheme.eq_ignore_ascii_case(common) {
+            return Cow::Borrowed(common);
+        }
+    }
+    Cow::Owned(scheme.to_ascii_lowercase())
 }
 
 /// A response's head.

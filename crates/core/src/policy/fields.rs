@@ -31,10 +31,12 @@ const DROPPED: &[&str] = &[
 
 /// The fields that are stored of a response received at `received`.
 pub fn stored(headers: &Headers, cookies: SetCookie, received: Timestamp) -> Headers {
-    let mut kept: Headers = headers
-        .iter()
-        .filter(|(name, _)| is_stored(name, headers, cookies))
-        .collect();
+    let mut kept = Headers::with_room_for(headers);
+    for (name, value) in headers.iter() {
+        if is_stored(name, headers, cookies) {
+            kept.push(name, value);
+        }
+    }
     let date = kept.only("date").and_then(parse_http_date);
     if date.is_none() {
         // "A recipient with a clock that receives a response message without a Date header field MUST record the time it

@@ -141,23 +141,24 @@ pub fn judge(
 
 /// What in the fields stands against a lookup: outright, and only where the origin may be asked instead.
 fn obstacles(head: &RequestHead) -> (Option<Reason>, Option<Reason>) {
-    let (mut outright, mut unless_cached) = (None, None);
-    let is_post = head.method() == Method::Post;
-    for (name, value) in head.headers().iter() {
-        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-        if is(b"upgrade") || is(b":protocol") || (is(b":method") && value == b"CONNECT") {
-            outright = Some(Reason::Upgrade);
-        } else if is(b"content-type") && is_grpc(value) {
-            outright = outright.or(Some(Reason::Grpc));
-        } else if is(b"if-match") || is(b"if-unmodified-since") || (is_post && is(b"if-none-match"))
-        {
-            // "the If-Match and If-Unmodified-Since conditional header fields are not applicable to a cache" RFC 9111
-            // section 4.3.2: the origin may have something to say about them. To a POST it answers 412, not 304, where
-            // If-None-Match is false (RFC 9110 section 13.1.2); If-Modified-Since means nothing there (section 13.1.3).
-            unless_cached = unless_cached.or(Some(Reason::Precondition));
-        }
-    }
-    (outright, unless_cached)
+    let headers = head.headers();
+    let is_upgrade = headers.contains("upgrade")
+        || headers.contains(":protocol")
+        || headers.all(":method").any(|method| method == b"CONNECT");
+    let outright = match is_upgrade {
+        true => Some(Reason::Upgrade),
+        false => headers
+            .all("content-type")
+            .any(is_grpc)
+            .then_some(Reason::Grpc),
+    };
+    // "the If-Match and If-Unmodified-Since conditional header fields are not applicable to a cache" RFC 9111 section
+    // 4.3.2: the origin may have something to say about them. To a POST it answers 412, not 304, where If-None-Match is
+    // false (RFC 9110 section 13.1.2); If-Modified-Since means nothing there (section 13.1.3).
+    let is_for_origin = headers.contains("if-match")
+        || headers.contains("if-unmodified-since")
+        || (head.method() == Method::Post && headers.contains("if-none-match"));
+    (outright, is_for_origin.then_some(Reason::Precondition))
 }
 
 /// Hosts take `application/grpc` and what begins like it for gRPC, and answer in its way.
