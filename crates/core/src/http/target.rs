@@ -25,8 +25,20 @@ pub const MAX_TARGET_BYTES: usize = 8192;
 /// An unambiguous path, and the query as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    path: String,
-    query: Option<String>,
+    /// The normalised path and, behind `?`, the query.
+    text: String,
+    path_bytes: usize,
+    spelling: Spelling,
+}
+
+/// How a path is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    /// No server reads it in another way: there is no escape in it, no parameter, no backslash, no empty segment and none
+    /// that begins with a dot.
+    Plain,
+    /// It has to be looked at.
+    Special,
 }
 
 /// Why a target is not looked up.
@@ -69,21 +81,44 @@ impl Target {
             Some((path, query)) => (path, Some(query)),
             None => (text, None),
         };
-        Ok(Self {
-            path: parse_path(path)?,
-            query: query.map(str::to_owned),
-        })
+        if !path.starts_with('/') {
+            return Err(TargetError::NotAPath);
+        }
+        match Spelling::of(path) {
+            Spelling::Plain => Ok(Self {
+                text: text.to_owned(),
+                path_bytes: path.len(),
+                spelling: Spelling::Plain,
+            }),
+            Spelling::Special => Ok(Self::new(&parse_path(path)?, query)),
+        }
+    }
+
+    fn new(path: &str, query: Option<&str>) -> Self {
+        let (mark, query) = match query {
+            Some(query) => ("?", query),
+            None => ("", ""),
+        };
+        Self {
+            text: [path, mark, query].concat(),
+            path_bytes: path.len(),
+            spelling: Spelling::of(path),
+        }
     }
 
     /// The normalised path: US-ASCII without controls, beginning with `/`, without dot segments.
     pub fn path(&self) -> &str {
-        &self.path
+        self.text.get(..self.path_bytes).unwrap_or_default()
     }
 
     /// The path as servers read it that merge slashes, decode `%2F` and drop the parameters of segments; `None` where
     /// that is the same.
     pub fn loose_path(&self) -> Option<String> {
-        let path = &self.path;
+        let path = self.path();
+        match self.spelling {
+            Spelling::Plain => return None,
+            Spelling::Special => {}
+        }
         if !["//", "%2F", ";", "%3B"]
             .iter()
             .any(|sign| path.contains(sign))
@@ -106,22 +141,30 @@ impl Target {
 
     /// This target under its [`Target::loose_path`]; `None` where that is the same.
     pub fn loose(&self) -> Option<Self> {
-        Some(Self {
-            path: self.loose_path()?,
-            query: self.query.clone(),
-        })
+        Some(Self::new(&self.loose_path()?, self.query()))
     }
 
     /// What stood behind the first `?`, as it came; `None` where there was none.
     pub fn query(&self) -> Option<&str> {
-        self.query.as_deref()
+        self.text.get(self.path_bytes.saturating_add(1)..)
+    }
+}
+
+impl Spelling {
+    fn of(path: &str) -> Self {
+        let mut before = 0;
+        for byte in path.bytes() {
+            match byte {
+                b'%' | b';' | b'\\' => return Self::Special,
+                b'.' | b'/' if before == b'/' => return Self::Special,
+                _ => before = byte,
+            }
+        }
+        Self::Plain
     }
 }
 
 fn parse_path(path: &str) -> Result<String, TargetError> {
-    if !path.starts_with('/') {
-        return Err(TargetError::NotAPath);
-    }
     let path = normalize_percent(path).ok_or(TargetError::BrokenEscape)?;
     if path.contains('\\') || path.contains("%5C") {
         return Err(TargetError::Backslash);
