@@ -1,5 +1,7 @@
 //! Which requests a rule takes.
 
+use std::ops::Deref;
+
 use crate::http::{Method, RequestHead};
 
 use super::path::PathPattern;
@@ -16,11 +18,14 @@ pub(super) struct Matcher {
 }
 
 impl Matcher {
-    /// Whether a request matches. `host` is that of its authority, without port; `path` is normalised.
-    pub(super) fn matches(&self, head: &RequestHead, host: Option<&str>, path: &str) -> bool {
+    /// Whether a request matches. `host` is that of its authority, without port, and `path` is normalised.
+    pub(super) fn matches<'a, H>(&self, head: &'a RequestHead, host: &H, path: &str) -> bool
+    where
+        H: Deref<Target = Option<&'a str>>,
+    {
         self.methods.iter().any(|method| method.is_of(head))
             && self.takes_path(path)
-            && self.takes_host(host)
+            && self.takes_host(|| **host)
             && self.headers.iter().all(|(name, value)| {
                 head.headers()
                     .all(name)
@@ -35,7 +40,7 @@ impl Matcher {
 
     /// Whether some request for a resource matches: one with the right method and fields.
     pub(super) fn takes_resource(&self, host: &str, path: &str) -> bool {
-        self.takes_path(path) && self.takes_host(Some(host))
+        self.takes_path(path) && self.takes_host(|| Some(host))
     }
 
     fn takes_path(&self, path: &str) -> bool {
@@ -43,8 +48,9 @@ impl Matcher {
         self.path.as_ref().is_none_or(path_matches)
     }
 
-    fn takes_host(&self, host: Option<&str>) -> bool {
-        let host_matches = |pattern: &HostPattern| host.is_some_and(|host| pattern.matches(host));
+    /// `host` is asked for only where the rule has one.
+    fn takes_host<'a>(&self, host: impl Fn() -> Option<&'a str>) -> bool {
+        let host_matches = |pattern: &HostPattern| host().is_some_and(|host| pattern.matches(host));
         self.host.as_ref().is_none_or(host_matches)
     }
 }

@@ -6,6 +6,8 @@
 //! A path that some servers read in another way (`/api//me` as `/api/me`) is tried in that reading as well: a client must
 //! not slip past a rule that forbids caching, or that keeps users apart, by a spelling that the origin does not mind.
 
+use std::cell::LazyCell;
+
 use crate::http::{Authority, RequestHead, Target};
 
 use super::{Action, CachePolicy, Config, Rule, Unmatched};
@@ -93,10 +95,10 @@ impl Config {
     }
 
     fn first(&self, head: &RequestHead, path: &str) -> Option<(RuleIndex, &Rule)> {
-        let host = Authority::parse(head.authority()).map(|authority| authority.host());
+        let host = LazyCell::new(|| Some(Authority::parse(head.authority())?.host()));
         let rules = self.rules.iter().enumerate();
         let mut rules = rules.map(|(index, rule)| (RuleIndex(index), rule));
-        rules.find(|(_, rule)| rule.matcher.matches(head, host, path))
+        rules.find(|(_, rule)| rule.matcher.matches(head, &host, path))
     }
 
     /// Every policy under which something could be stored for this host and target, whatever else its requests are like.

@@ -4,6 +4,8 @@
 //! section 6.2.3). Everything that is no plain host is refused, user information too: what a proxy and an origin
 //! could read differently must not become part of a key.
 
+use std::borrow::Cow;
+
 /// A host and a port, borrowed from `:authority`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authority<'a> {
@@ -28,9 +30,17 @@ impl<'a> Authority<'a> {
         self.host
     }
 
+    /// The host in lower case.
+    pub fn lower_host(&self) -> Cow<'a, str> {
+        match self.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(self.host.to_ascii_lowercase()),
+            false => Cow::Borrowed(self.host),
+        }
+    }
+
     /// The host in lower case, with the port unless that is missing or the one that `scheme` (in lower case) stands for.
     pub fn origin(&self, scheme: &[u8]) -> String {
-        let mut origin = self.host.to_ascii_lowercase();
+        let mut origin = self.lower_host().into_owned();
         if let Some(port) = self.port_other_than_default(scheme) {
             origin.push(':');
             origin.push_str(port);

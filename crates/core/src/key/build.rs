@@ -102,7 +102,11 @@ fn write_origin(canonical: &mut Canonical, head: &RequestHead) -> Result<(), Key
 
 /// The host, and the port unless it is the scheme's own.
 pub(super) fn write_host(canonical: &mut Canonical, scheme: &[u8], authority: Authority<'_>) {
-    canonical.bytes(Tag::Host, &[authority.origin(scheme).as_bytes()]);
+    let host = authority.lower_host();
+    match authority.port_other_than_default(scheme) {
+        Some(port) => canonical.bytes(Tag::Host, &[host.as_bytes(), b":", port.as_bytes()]),
+        None => canonical.bytes(Tag::Host, &[host.as_bytes()]),
+    }
 }
 
 /// The path, or what the policy's template puts in its place.

@@ -71,26 +71,25 @@ impl Canonical {
             most,
             full: false,
         };
-        canonical.append(&[bytes]);
+        canonical.append(bytes);
         canonical
     }
 
     /// Writes a field as another key has it.
     pub(super) fn field(&mut self, field: &[u8]) {
-        self.append(&[field]);
+        self.append(field);
     }
 
     /// Writes a field whose content is `parts`, one behind the other.
     pub(super) fn bytes(&mut self, tag: Tag, parts: &[&[u8]]) {
-        self.append(&[&[tag as u8]]);
-        self.counted(parts);
+        self.counted(&[tag as u8], parts);
     }
 
     /// Writes a field whose content is a list.
     pub(super) fn list(&mut self, tag: Tag, write: impl FnOnce(&mut List<'_>)) {
-        self.append(&[&[tag as u8]]);
+        self.append(&[tag as u8]);
         let start = self.bytes.len();
-        self.append(&[&[0; 4]]);
+        self.append(&[0; 4]);
         let content = self.bytes.len();
         write(&mut List(self));
         let len = wire_len(self.bytes.len().saturating_sub(content));
@@ -101,21 +100,29 @@ impl Canonical {
         }
     }
 
-    fn counted(&mut self, parts: &[&[u8]]) {
+    /// Writes `parts`, behind a head and their length.
+    fn counted(&mut self, head: &[u8], parts: &[&[u8]]) {
         let len = parts.iter().map(|part| part.len()).sum();
-        self.append(&[&wire_len(len)]);
-        self.append(parts);
+        if self.make_room(head.len().saturating_add(4).saturating_add(len)) {
+            self.bytes.extend_from_slice(head);
+            self.bytes.extend_from_slice(&wire_len(len));
+            parts
+                .iter()
+                .for_each(|part| self.bytes.extend_from_slice(part));
+        }
     }
 
-    fn append(&mut self, parts: &[&[u8]]) {
-        for part in parts {
-            let room = self.most.saturating_sub(self.bytes.len());
-            if self.full || part.len() > room || self.bytes.try_reserve(part.len()).is_err() {
-                self.full = true;
-                return;
-            }
+    fn append(&mut self, part: &[u8]) {
+        if self.make_room(part.len()) {
             self.bytes.extend_from_slice(part);
         }
+    }
+
+    /// Whether so many bytes more may be written.
+    fn make_room(&mut self, more: usize) -> bool {
+        let room = self.most.saturating_sub(self.bytes.len());
+        self.full = self.full || more > room || self.bytes.try_reserve(more).is_err();
+        !self.full
     }
 
     /// The key, if it fitted.
@@ -150,7 +157,7 @@ pub(super) struct List<'a>(&'a mut Canonical);
 impl List<'_> {
     /// Writes an element made of `parts`, one behind the other.
     pub(super) fn element(&mut self, parts: &[&[u8]]) {
-        self.0.counted(parts);
+        self.0.counted(&[], parts);
     }
 }
 
