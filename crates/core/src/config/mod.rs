@@ -16,6 +16,7 @@ mod raw;
 mod raw_rule;
 mod read;
 mod rule;
+mod runs;
 mod select;
 mod word;
 

@@ -1,13 +1,16 @@
 //! A rule's path: a regular expression that must match the whole path.
 //!
 //! A regular expression costs microseconds on every request that it is tried on, and milliseconds on paths as long as an
-//! attacker likes; most rules are literals with `.*` between them, or are ruled out by their first few letters. So the
+//! attacker likes; most rules are literals with `.*`, whole segments or numbers between them, or are ruled out by
+//! their first few letters. So the
 //! pattern is read once for these, and often they decide alone. The reading is deliberately timid: where it is not sure, it claims a shorter literal, and the
 //! regular expression decides as if there were none. Only speed may depend on it (a property test compares both).
 //!
 //! Paths come from [`crate::http::Target`]: US-ASCII without control bytes, so `.` matches any of their letters.
 
 use regex_lite::{Regex, RegexBuilder};
+
+use super::runs::Runs;
 
 /// What a compiled pattern may take, in bytes: operators' patterns stay far below.
 const MAX_COMPILED_BYTES: usize = 128 * 1024;
@@ -31,6 +34,8 @@ enum Shape {
     },
     /// Whatever the regular expression says about paths that begin with this.
     Regex(String),
+    /// Literals and runs of letters.
+    Runs(Runs),
 }
 
 impl PathPattern {
@@ -40,7 +45,10 @@ impl PathPattern {
         build(pattern)?;
         let regex = build(&format!("^(?:{pattern})$"))?;
         let shape = shape_of(pattern);
-        let (Shape::Literals { first: literal, .. } | Shape::Regex(literal)) = &shape;
+        let literal = match &shape {
+            Shape::Literals { first: literal, .. } | Shape::Regex(literal) => literal,
+            Shape::Runs(_) => "/",
+        };
         if !literal.is_empty() && !literal.starts_with('/') {
             return Err("matches nothing: every path begins with `/`".to_owned());
         }
@@ -56,12 +64,16 @@ impl PathPattern {
             Shape::Regex(literal) => {
                 path.starts_with(literal.as_str()) && self.regex.is_match(path)
             }
+            Shape::Runs(runs) => runs.matches(path),
         }
     }
 
     /// What the named groups took of a path that matches, in the order of `names`; `None` for a group that took no
     /// part.
     pub(super) fn captures(&self, path: &str, names: &[String]) -> Vec<Option<String>> {
+        if let Shape::Runs(runs) = &self.shape {
+            return runs.captures(path, names);
+        }
         let found = self.regex.captures(path);
         let value = |name: &String| {
             let group = found.as_ref()?.name(name)?;
@@ -109,6 +121,8 @@ fn shape_of(pattern: &str) -> Shape {
     }
     if left.is_empty() {
         Shape::Literals { first, others }
+    } else if let Some(runs) = Runs::parse(pattern) {
+        Shape::Runs(runs)
     } else if has_flags(behind) || may_alternate(behind) {
         Shape::Regex(String::new())
     } else {
@@ -117,7 +131,7 @@ fn shape_of(pattern: &str) -> Shape {
 }
 
 /// The literal that a pattern begins with, and what follows it.
-fn literal_prefix(pattern: &str) -> (String, &str) {
+pub(super) fn literal_prefix(pattern: &str) -> (String, &str) {
     let mut literal = String::new();
     let mut rest = pattern;
     loop {
@@ -216,6 +230,16 @@ mod tests {
             ("/a|/b", regex("")),
             ("/a(x|y)", regex("/a")),
             ("/a/(?P<id>[^/]+)/(x|y)", regex("/a/")),
+            ("/a/[^/]+b", regex("/a/")),
+            ("/a/[^/]+?", regex("/a/")),
+            ("/a/([^/]+)*", regex("/a/")),
+            ("/a/(?P<id>[^/]+)?/b", regex("/a/")),
+            ("/a/(?i:[^/]+)", regex("")),
+            ("/a/.*/[^/]+", regex("/a/")),
+            ("/a/[^/]+.*", regex("/a/")),
+            ("/a/[0-9]+1", regex("/a/")),
+            (r"/a/[\d]+", regex("/a/")),
+            ("/a/[a-z&&b]+", regex("/a/")),
             ("/a(x)|b", regex("")),
             ("/a[(]|b", regex("")),
             ("/a[]|x]", regex("")),
@@ -225,6 +249,43 @@ mod tests {
             ("^/a$", regex("")),
         ] {
             assert_eq!(shape_of(pattern), shape, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn segments_and_numbers_need_no_regular_expression() {
+        let names = ["id", "rest"].map(str::to_owned);
+        let some = |text: &str| Some(text.to_owned());
+        for (pattern, path, captures) in [
+            ("/u/(?P<id>[^/]+)/p", "/u/7/p", Some([some("7"), None])),
+            ("/u/(?<id>[^/]+)/p", "/u//p", None),
+            (
+                "/u/([^/]+)/(?P<id>[^/]+)",
+                "/u/7/8",
+                Some([some("8"), None]),
+            ),
+            ("/u-[^/]+/(?:[^/]+)", "/u-1/2", Some([None, None])),
+            ("/u/[^/]+/(?P<rest>.*)", "/u/7/", Some([None, some("")])),
+            (
+                "/u/[^/]+/(?P<rest>.*)",
+                "/u/7/a/b",
+                Some([None, some("a/b")]),
+            ),
+            ("/u/[^/]+/(?P<rest>.*)", "/u/7", None),
+            ("/u/[^/]+", "/u/7/", None),
+            (r"/u/(?P<id>\d+)-\w+", "/u/42-a_Z", Some([some("42"), None])),
+            (r"/u/\d+", "/u/4x", None),
+            (
+                "/u/[^/]+/(?P<id>[a-z0-9-]+)",
+                "/u/1/a-9",
+                Some([some("a-9"), None]),
+            ),
+        ] {
+            let compiled = PathPattern::parse(pattern).unwrap();
+            assert!(matches!(compiled.shape, Shape::Runs(_)), "{pattern}");
+            assert_eq!(compiled.matches(path), captures.is_some(), "{pattern}");
+            let captures = captures.unwrap_or_default();
+            assert_eq!(compiled.captures(path, &names), captures, "{pattern}");
         }
     }
 
@@ -275,6 +336,12 @@ mod tests {
             Just("(?:".to_owned()),
             Just("(?i)".to_owned()),
             Just("[^/]+".to_owned()),
+            Just("([^/]+)".to_owned()),
+            Just("(?P<x>[^/]+)".to_owned()),
+            Just("/(?<y>[^/]+)".to_owned()),
+            Just("(?P<z>.*)".to_owned()),
+            Just("[ab-]+".to_owned()),
+            Just("[^a-z/]+".to_owned()),
             Just("b{0,2}".to_owned()),
         ];
         proptest::collection::vec(piece, 0..5).prop_map(|pieces| format!("/{}", pieces.concat()))
@@ -290,6 +357,27 @@ mod tests {
             if let Ok(compiled) = PathPattern::parse(&pattern) {
                 for path in paths {
                     prop_assert_eq!(compiled.matches(&path), compiled.regex.is_match(&path), "{}", pattern);
+                }
+            }
+        }
+
+        #[test]
+        fn runs_are_those_of_the_regular_expression(
+            pieces in proptest::collection::vec(proptest::sample::select(vec![
+                "/", "a", "ab", "-1", r"\d+", r"\w+", "[^/]+", "([^/]+)", "/(?P<x>[^/]+)", "/(?<y>[ab]+)/", "[^a]+", "(?:[a-b1]+)",
+                "(?P<z>.*)", "[-a]+", "[a-]+", "[^a-b]+",
+            ]), 1..5),
+            paths in proptest::collection::vec("/[ab1/-]{0,8}", 8),
+        ) {
+            let pattern = format!("/{}", pieces.concat());
+            let names = ["z", "x", "y"].map(str::to_owned);
+            if let Ok(compiled) = PathPattern::parse(&pattern) {
+                for path in &paths {
+                    let found = compiled.regex.captures(path);
+                    let group = |name: &String| found.as_ref()?.name(name).map(|group| group.as_str().to_owned());
+                    let expected: Vec<_> = names.iter().map(group).collect();
+                    prop_assert_eq!(compiled.matches(path), found.is_some(), "{} {}", pattern, path);
+                    prop_assert_eq!(compiled.captures(path, &names), expected, "{} {}", pattern, path);
                 }
             }
         }
