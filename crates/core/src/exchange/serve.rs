@@ -40,7 +40,7 @@ pub(super) fn is_sendable(headers: &Headers) -> bool {
     let is_field = |(name, value): (&[u8], &[u8])| {
         !name.is_empty()
             && name.iter().copied().all(list::is_token_byte)
-            && !value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'))
+            && list::is_one_line(value)
     };
     is_within_bounds(headers, 0) && headers.iter().all(is_field)
 }

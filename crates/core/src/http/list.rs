@@ -205,12 +205,61 @@ fn string_end(bytes: &[u8]) -> Option<usize> {
 
 /// RFC 9110 section 5.6.2.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~'
+        )
+}
+
+/// Whether the bytes can stand in one line: there is no CR, LF or NUL in them (RFC 9110 section 5.5). Eight are looked at
+/// in one step, since all that is stored passes here on its way out.
+pub(crate) fn is_one_line(bytes: &[u8]) -> bool {
+    let breaks = |byte: &u8| matches!(byte, 0 | b'\r' | b'\n');
+    let (words, rest) = bytes.as_chunks::<8>();
+    let broken =
+        |word: &[u8; 8]| has_byte_below_14(u64::from_le_bytes(*word)) && word.iter().any(breaks);
+    !words.iter().any(broken) && !rest.iter().any(breaks)
+}
+
+/// As in "Bit Twiddling Hacks", "Determine if a word has a byte less than n": what it borrows is set in the highest bit
+/// of a byte that had none.
+fn has_byte_below_14(word: u64) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    word.wrapping_sub(EACH * 14) & !word & (EACH * 0x80) != 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn token_bytes_are_those_of_the_grammar() {
+        for byte in 0..=u8::MAX {
+            let listed = b"!#$%&'*+-.^_`|~".contains(&byte);
+            assert_eq!(
+                is_token_byte(byte),
+                byte.is_ascii_alphanumeric() || listed,
+                "{byte}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_break_is_found_wherever_it_stands() {
+        for len in 0..20 {
+            for byte in 0..=u8::MAX {
+                for around in [0x0e, b'a', 0x7f, 0x80, 0xff] {
+                    for at in 0..len {
+                        let mut bytes = vec![around; len];
+                        bytes[at] = byte;
+                        let breaks = matches!(byte, 0 | b'\r' | b'\n');
+                        assert_eq!(is_one_line(&bytes), !breaks, "{bytes:?}");
+                    }
+                }
+            }
+        }
+    }
 
     fn texts<'a>(lines: &[&'a str]) -> Vec<&'a str> {
         elements(lines.iter().map(|line| line.as_bytes()))
