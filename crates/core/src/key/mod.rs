@@ -18,6 +18,8 @@ mod resource;
 mod search;
 mod variant;
 
+use std::cell::OnceCell;
+
 use md5::{Digest, Md5};
 
 pub use build::{BuiltKey, KeyParts, Principal};
@@ -25,12 +27,20 @@ pub use identity::{Attributes, Unreadable};
 pub use resource::Resource;
 pub use search::Search;
 
-/// The canonical bytes of a key and their digest.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The canonical bytes of a key and, once it is asked for, their digest.
+#[derive(Clone, Debug)]
 pub struct Key {
     canonical: Vec<u8>,
-    digest: KeyDigest,
+    digest: OnceCell<KeyDigest>,
 }
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical == other.canonical
+    }
+}
+
+impl Eq for Key {}
 
 /// The MD5 of a key's canonical bytes: where to look, never proof of what is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,8 +70,10 @@ pub enum KeyError {
 impl Key {
     /// A key from its canonical bytes.
     pub fn from_canonical(canonical: Vec<u8>) -> Self {
-        let digest = KeyDigest(Md5::digest(&canonical).into());
-        Self { canonical, digest }
+        Self {
+            canonical,
+            digest: OnceCell::new(),
+        }
     }
 
     /// The bytes that are stored and compared.
@@ -71,7 +83,9 @@ impl Key {
 
     /// Where to look.
     pub fn digest(&self) -> KeyDigest {
-        self.digest
+        *self
+            .digest
+            .get_or_init(|| KeyDigest(Md5::digest(&self.canonical).into()))
     }
 }
 
