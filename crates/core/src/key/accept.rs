@@ -16,6 +16,8 @@
 //! be the wrong thing, or even unreadable, for another. A value that does not follow the grammar has no meaning that could
 //! be preserved; it is left as it is.
 
+use std::borrow::Cow;
+
 use super::canonical::List;
 use crate::http::list::{self, Element};
 
@@ -26,14 +28,14 @@ const WHOLE: u16 = 1000;
 const MAX_ELEMENTS: usize = 64;
 
 /// A member of the field: its name in lower case, and its weight.
-type Choice = (Vec<u8>, u16);
+type Choice<'a> = (Cow<'a, [u8]>, u16);
 
 /// The choices a request field offers, in their one order; `None` where the field is another, is not there, or does not
 /// follow its grammar. An empty list is a value too: it refuses every coding.
 pub(super) fn normalized<'a>(
     name: &str,
     lines: impl Iterator<Item = &'a [u8]>,
-) -> Option<Vec<Choice>> {
+) -> Option<Vec<Choice<'a>>> {
     match name {
         "accept-encoding" => choices(lines, coding).map(by_name),
         "accept-language" => choices(lines, language_range).map(by_weight),
@@ -42,7 +44,7 @@ pub(super) fn normalized<'a>(
 }
 
 /// Writes the choices as elements of a key.
-pub(super) fn write(list: &mut List<'_>, choices: &[Choice]) {
+pub(super) fn write(list: &mut List<'_>, choices: &[Choice<'_>]) {
     // A field without elements is written as one empty element: it is there.
     if choices.is_empty() {
         list.element(&[]);
@@ -57,11 +59,11 @@ pub(super) fn write(list: &mut List<'_>, choices: &[Choice]) {
 
 fn choices<'a>(
     lines: impl Iterator<Item = &'a [u8]>,
-    read_name: fn(&[u8]) -> Option<Vec<u8>>,
-) -> Option<Vec<Choice>> {
+    read_name: fn(&'a [u8]) -> Option<Cow<'a, [u8]>>,
+) -> Option<Vec<Choice<'a>>> {
     let mut lines = lines.peekable();
     lines.peek()?;
-    let mut choices: Vec<Choice> = Vec::new();
+    let mut choices: Vec<Choice<'a>> = Vec::new();
     for element in list::elements(lines) {
         let Element::Complete(bytes) = element else {
             return None;
@@ -78,17 +80,17 @@ fn choices<'a>(
     Some(choices)
 }
 
-fn by_name(mut codings: Vec<Choice>) -> Vec<Choice> {
+fn by_name(mut codings: Vec<Choice<'_>>) -> Vec<Choice<'_>> {
     // "If the representation's content coding is one of the content codings listed in the Accept-Encoding field value, then
     // it is acceptable unless it is accompanied by a qvalue of 0" RFC 9110 section 12.5.3; what is neither listed nor
     // matched by "*" is not acceptable either, but for identity.
-    let has_rest = codings.iter().any(|(name, _)| name == b"*");
-    codings.retain(|(name, weight)| *weight > 0 || has_rest || name == b"identity");
+    let has_rest = codings.iter().any(|(name, _)| **name == *b"*");
+    codings.retain(|(name, weight)| *weight > 0 || has_rest || **name == *b"identity");
     codings.sort_unstable();
     codings
 }
 
-fn by_weight(mut languages: Vec<Choice>) -> Vec<Choice> {
+fn by_weight(mut languages: Vec<Choice<'_>>) -> Vec<Choice<'_>> {
     languages.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight)); // a stable sort
     languages
 }
@@ -129,26 +131,34 @@ fn thousandths(weight: &[u8]) -> Option<u16> {
     }
 }
 
-fn coding(name: &[u8]) -> Option<Vec<u8>> {
+fn coding(name: &[u8]) -> Option<Cow<'_, [u8]>> {
     let is_token = !name.is_empty() && name.iter().copied().all(list::is_token_byte);
-    let name = is_token.then(|| name.to_ascii_lowercase())?;
+    let name = is_token.then(|| lower(name))?;
     Some(match &name[..] {
         // "A recipient SHOULD consider "x-gzip" to be equivalent to "gzip"." RFC 9110 section 8.4.1.3; x-compress likewise.
-        b"x-gzip" => b"gzip".to_vec(),
-        b"x-compress" => b"compress".to_vec(),
+        b"x-gzip" => Cow::Borrowed(b"gzip"),
+        b"x-compress" => Cow::Borrowed(b"compress"),
         _ => name,
     })
 }
 
 /// `(1*8ALPHA *("-" 1*8alphanum)) / "*"` (RFC 4647 section 2.1).
-fn language_range(range: &[u8]) -> Option<Vec<u8>> {
+fn language_range(range: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut parts = range.split(|byte| *byte == b'-');
     let is_part =
         |part: &[u8]| (1..=8).contains(&part.len()) && part.iter().all(u8::is_ascii_alphanumeric);
     let first = parts.next()?;
     let is_language = is_part(first) && first.iter().all(u8::is_ascii_alphabetic);
     let is_range = range == b"*" || is_language && parts.all(is_part);
-    is_range.then(|| range.to_ascii_lowercase())
+    is_range.then(|| lower(range))
+}
+
+/// In lower case, as most are written.
+fn lower(name: &[u8]) -> Cow<'_, [u8]> {
+    match name.iter().any(u8::is_ascii_uppercase) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@
 //! Names and elements are sorted and counted like every part of a key: a field that is absent is not one that is
 //! empty. `Vary: *` matches nothing; it has no key, and whoever asks for one has already been refused.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 
 use super::canonical::{Canonical, List, Tag};
 use super::{Key, KeyError, accept};
@@ -59,10 +59,9 @@ impl Key {
         if names.len() > MAX_FIELDS {
             return Err(KeyError::TooLong);
         }
-        let names: BTreeSet<String> = names
-            .iter()
-            .map(|name| name.as_ref().to_ascii_lowercase())
-            .collect();
+        let mut names: Vec<Cow<'_, str>> = names.iter().map(|name| lower(name.as_ref())).collect();
+        names.sort_unstable();
+        names.dedup();
         let mut canonical = Canonical::resume(self.canonical(), max_key_bytes);
         for name in &names {
             canonical.list(Tag::Vary, |list| {
@@ -74,6 +73,14 @@ impl Key {
             });
         }
         canonical.finish()
+    }
+}
+
+/// In lower case, as the names are that a list of variants has.
+fn lower(name: &str) -> Cow<'_, str> {
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
     }
 }
 
