@@ -13,7 +13,6 @@ use super::validate::{Confirmation, Maker, Question, maker};
 use super::{Effect, State, Step, Surroundings, annotate, serve};
 use crate::config::Limits;
 use crate::entry::{Lifetime, Meta, Validation, VariantMark, Variants};
-use crate::epoch::Scope;
 use crate::http::{Headers, ResponseHead, list};
 use crate::key::Key;
 use crate::policy::freshness::Times;
@@ -217,8 +216,11 @@ impl Forwarding {
             .trail
             .destination(&self.subject, &plan.headers, expires, max);
         let mut stamps = invalidation::stamps_of_groups(&self.subject.head, &response.headers)?;
-        stamps.push(Scope::Resource(&destination.key.resource()).stamp());
-        stamps.extend(invalidation::stamp_of_request(&self.subject.head));
+        let resource = destination.key.resource();
+        stamps.extend(invalidation::stamps_of_request(
+            &self.subject.head,
+            &resource,
+        ));
         let times = (expires, now);
         let place = self.place(&config.limits, destination.key, &response.headers, times)?;
         Ok(Draft {

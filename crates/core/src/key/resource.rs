@@ -92,7 +92,9 @@ impl Key {
         let named = fields(self.canonical())
             .filter(|(tag, _)| FIELDS.iter().any(|field| *field as u8 == *tag))
             .map(|(_, field)| field);
-        Resource(named.collect::<Vec<_>>().concat())
+        let mut resource = Vec::with_capacity(self.canonical().len());
+        named.for_each(|field| resource.extend_from_slice(field));
+        Resource(resource)
     }
 }
 

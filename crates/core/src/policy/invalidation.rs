@@ -102,12 +102,19 @@ pub fn stamps_of_groups(head: &RequestHead, response: &Headers) -> Result<Vec<St
     Ok(all.map(Scope::stamp).collect())
 }
 
-/// The stamp of the URI that was asked for, whatever the rule makes of it. Configurations that share their entries (two
-/// listeners, or one configuration after another) may read a URI in different ways, and none knows the others' rules.
-pub fn stamp_of_request(head: &RequestHead) -> Option<Stamp> {
+/// The stamps of a resource and of the URI that was asked for, whatever the rule makes of it. Configurations that share
+/// their entries (two listeners, or one configuration after another) may read a URI in different ways, and none knows the
+/// others' rules. Mostly the two are one.
+pub fn stamps_of_request(head: &RequestHead, resource: &Resource) -> impl Iterator<Item = Stamp> {
+    let uri = resource_of_uri(head).filter(|uri| uri != resource);
+    let uri = uri.map(|uri| Scope::Resource(&uri).stamp());
+    [Scope::Resource(resource).stamp()].into_iter().chain(uri)
+}
+
+fn resource_of_uri(head: &RequestHead) -> Option<Resource> {
     let authority = Authority::parse(head.authority())?;
     let target = Target::parse(head.target()).ok()?;
-    stamp_of_uri(head.scheme(), authority, &target)
+    Resource::of_uri(head.scheme(), authority, &target)
 }
 
 fn stamp_of_uri(scheme: &[u8], authority: Authority<'_>, target: &Target) -> Option<Stamp> {
