@@ -30,7 +30,7 @@ impl Question {
         match self.freshened(forwarding, around, update, now) {
             Ok(stored) => {
                 let annotation = Annotation::Miss(forwarding.forward, Storing::Captured);
-                let mut step = annotate(around, annotation, &update.headers);
+                let mut step = annotate(around, annotation, Some(&update.headers));
                 step.effects.push(Effect::Count(Counter::Missed));
                 step.effects.extend(stored);
                 (State::done(), step)

@@ -172,8 +172,8 @@ impl Exchange {
             (State::Serving(sent), Event::ReturnedHead(head)) => {
                 sent.inspected(&around.surpluses, &head)
             }
-            (State::Passing(Passage::Annotated(annotation)), Event::Response(arriving)) => {
-                let step = annotate(around, annotation, &arriving.headers);
+            (State::Passing(Passage::Annotated(annotation)), Event::Response(_)) => {
+                let step = annotate(around, annotation, None);
                 (State::done(), step)
             }
             (State::Writing(writing), Event::Response(arriving)) => {
@@ -196,6 +196,20 @@ impl Exchange {
             | State::Idle
             | State::Looking(_)
             | State::Passing(Passage::Silent)
+            | State::Serving(_) => false,
+        }
+    }
+
+    /// Whether the fields of the response's head matter; where only that it comes does, [`Event::Response`] may be told
+    /// without any.
+    pub fn reads_response(&self) -> bool {
+        match self.state {
+            State::Forwarding(_) | State::Writing(_) => true,
+            State::Capturing(_)
+            | State::Holding(_)
+            | State::Idle
+            | State::Looking(_)
+            | State::Passing(_)
             | State::Serving(_) => false,
         }
     }
@@ -270,16 +284,18 @@ fn not_stored<'a>(reason: Reason) -> (State, Step<'a>) {
     (State::done(), Step::continue_with(effects))
 }
 
-/// Tells the client about the cache, on a response that is not ours.
-fn annotate<'a>(around: &Surroundings, annotation: Annotation, sent: &Headers) -> Step<'a> {
+/// Tells the client about the cache, on a response that is not ours; `None` for a head that nobody has read, because to
+/// remove a field that may not be there costs less.
+fn annotate<'a>(around: &Surroundings, annotation: Annotation, sent: Option<&Headers>) -> Step<'a> {
     let effect = |line| match line {
         Line::Alone(name, value) => Effect::SetHeader(name, value),
         Line::Behind(name, value) => Effect::AddHeader(name, value),
     };
-    let lines = annotation.lines(around.config.headers);
-    let mut effects: Vec<_> = lines.map(effect).collect();
+    let mut effects = Vec::with_capacity(6); // with those of a response that is captured
+    effects.extend(annotation.lines(around.config.headers).map(effect));
     // Another cache's word; of ours, only answers from the cache have an age.
-    if around.config.headers.x_cache == Switch::On && sent.contains("x-cache-age") {
+    let may_have_age = sent.is_none_or(|sent| sent.contains("x-cache-age"));
+    if around.config.headers.x_cache == Switch::On && may_have_age {
         effects.push(Effect::RemoveHeader("x-cache-age"));
     }
     Step::continue_with(effects)

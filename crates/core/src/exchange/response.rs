@@ -102,7 +102,7 @@ impl Forwarding {
         reason: Reason,
     ) -> (State, Step<'a>) {
         let annotation = Annotation::Miss(self.forward, Storing::Skipped(reason));
-        let mut step = annotate(around, annotation, sent);
+        let mut step = annotate(around, annotation, Some(sent));
         let not_stored = Effect::Count(Counter::NotStored(reason));
         step.effects
             .extend([Effect::Count(Counter::Missed), not_stored]);
@@ -118,7 +118,7 @@ impl Forwarding {
         body: ResponseBody,
     ) -> (State, Step<'a>) {
         let annotation = Annotation::Miss(self.forward, Storing::Captured);
-        let mut step = annotate(around, annotation, sent);
+        let mut step = annotate(around, annotation, Some(sent));
         step.effects.push(Effect::Count(Counter::Missed));
         // The head leaves before `store_if` can judge the body; nothing is promised that may not be kept.
         let policy = around.config.policy(self.subject.policy);

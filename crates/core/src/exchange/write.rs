@@ -39,7 +39,7 @@ impl Writing {
         arriving: Arriving<'_>,
     ) -> (State, Step<'a>) {
         let mut step = match self.passage {
-            Passage::Annotated(annotation) => annotate(around, annotation, &arriving.headers),
+            Passage::Annotated(annotation) => annotate(around, annotation, Some(&arriving.headers)),
             Passage::Silent => Step::pass(),
         };
         match maker(arriving.attributes) {

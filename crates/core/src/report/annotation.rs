@@ -111,14 +111,18 @@ impl Annotation {
 
     /// The value of `cache-status`.
     pub fn cache_status(self) -> String {
-        let mut out = String::from("larder");
+        let mut out = String::with_capacity(48); // longer than most
+        out.push_str("larder");
         // Writing to a String cannot fail.
         let _ = match self {
             Self::Bypass(Reason::Method) => write!(out, "; fwd=method"),
-            Self::Bypass(reason) => write!(out, "; fwd=bypass; detail={}", reason.code()),
+            Self::Bypass(reason) => {
+                out.extend(["; fwd=bypass; detail=", reason.code()]);
+                Ok(())
+            }
             Self::Hit { ttl, .. } => write!(out, "; hit; ttl={}", ttl.get()),
             Self::Miss(forward, storing) => {
-                let _ = write!(out, "; fwd={}", forward.code());
+                out.extend(["; fwd=", forward.code()]);
                 write_storing(&mut out, forward, storing)
             }
             Self::Revalidated(forward, storing) => {
