@@ -144,10 +144,13 @@ impl Stream {
         }
         let now = host::now()?;
         // The core has to hear of it in any case: a write has an effect although its response cannot be read.
-        let headers = self.headers(HeaderMap::Response).unwrap_or_else(|_| {
-            self.worker.count(Counter::HostFailed);
-            Headers::new()
-        });
+        let headers = match self.exchange.reads_response() {
+            false => Headers::new(),
+            true => self.headers(HeaderMap::Response).unwrap_or_else(|_| {
+                self.worker.count(Counter::HostFailed);
+                Headers::new()
+            }),
+        };
         let step = self.exchange.on(
             Event::Response(Arriving {
                 headers,
