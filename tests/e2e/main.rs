@@ -19,6 +19,7 @@ mod content;
 mod evil;
 mod fidelity;
 mod hostile;
+mod hot;
 mod invalidation;
 mod isolation;
 mod keys;

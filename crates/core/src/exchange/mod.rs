@@ -287,7 +287,10 @@ fn not_stored<'a>(reason: Reason) -> (State, Step<'a>) {
 /// Tells the client about the cache, on a response that is not ours; `None` for a head that nobody has read, because to
 /// remove a field that may not be there costs less.
 fn annotate<'a>(around: &Surroundings, annotation: Annotation, sent: Option<&Headers>) -> Step<'a> {
+    let is_alone = |name| sent.is_some_and(|sent| !sent.contains(name));
     let effect = |line| match line {
+        // Where nothing gives way, to add costs half of what it costs to replace.
+        Line::Alone(name, value) if is_alone(name) => Effect::AddHeader(name, value),
         Line::Alone(name, value) => Effect::SetHeader(name, value),
         Line::Behind(name, value) => Effect::AddHeader(name, value),
     };
