@@ -14,6 +14,7 @@
 //! | `clock`, `gauge`, `counter` | the clock is read, a gauge is read, a counter incremented |
 //! | `shared=N` | a value of N bytes is read from shared data |
 //! | `times=N` | all these calls are made N times |
+//! | `pass` | the request passes, in place of the reply |
 //!
 //! Of its callbacks only `proxy_on_request_headers` is needed; `make bench` cuts the others out of the module's exports
 //! where it does not want them called.
@@ -112,6 +113,7 @@ struct Plan {
     counter: Option<u32>,
     shared: bool,
     times: usize,
+    pass: bool,
 }
 
 static mut PLAN: Plan = Plan {
@@ -125,6 +127,7 @@ static mut PLAN: Plan = Plan {
     counter: None,
     shared: false,
     times: 1,
+    pass: false,
 };
 static mut BODY: [u8; LARGEST_BODY] = [0; LARGEST_BODY];
 /// The reply's fields, in the host's form.
@@ -182,6 +185,7 @@ pub extern "C" fn proxy_on_configure(_root: u32, size: usize) -> u32 {
             "counter" => plan.counter = metric(COUNTER, "floor_counter"),
             "shared" if number <= LARGEST_BODY => shared = number,
             "times" => plan.times = number,
+            "pass" => plan.pass = true,
             _ => return 0,
         }
     }
@@ -235,6 +239,9 @@ pub extern "C" fn proxy_on_request_headers(_context: u32, _count: u32, _end: u32
     let plan = unsafe { &*addr_of!(PLAN) };
     for _ in 0..plan.times {
         make_calls(plan);
+    }
+    if plan.pass {
+        return CONTINUE;
     }
     // SAFETY: the statics live for ever, and the lengths are at most theirs.
     unsafe {

@@ -56,6 +56,7 @@ pub fn all() -> Vec<Comparison> {
     let hit = |body| (Way::Larder(0), Scenario::Hit(body));
     let kibibyte = hit(KIBIBYTE);
     let passed = |scenario| (Way::PassThrough, scenario);
+    let let_through = |scenario| (Way::FloorPassing, scenario);
     let new = Scenario::Miss;
     let unstored = Scenario::Bypass;
     all.extend([
@@ -70,8 +71,11 @@ pub fn all() -> Vec<Comparison> {
         compare("miss-10k", passed(new(10 * KIBIBYTE)), &[1.25]),
         compare("miss-100k", passed(new(100 * KIBIBYTE)), &[]),
         compare("miss-10k", (Way::NativeV1, new(10 * KIBIBYTE)), &[]),
+        compare("miss-10k", let_through(new(10 * KIBIBYTE)), &[]),
         compare("bypass-1k", passed(unstored(KIBIBYTE)), &[1.2]),
         compare("bypass-10k", passed(unstored(10 * KIBIBYTE)), &[1.2]),
+        compare("bypass-1k", let_through(unstored(KIBIBYTE)), &[]),
+        compare("bypass-10k", let_through(unstored(10 * KIBIBYTE)), &[]),
     ]);
     all
 }

@@ -29,6 +29,14 @@ pub const CALLBACKS: [&str; 6] = [
     "proxy_on_delete",
 ];
 
+/// Those of them that Larder exports.
+pub const CALLBACKS_OF_LARDER: [&str; 4] = [
+    "proxy_on_context_create",
+    "proxy_on_response_headers",
+    "proxy_on_response_body",
+    "proxy_on_delete",
+];
+
 /// What a cache cannot do without: it reads the request, the time, whether something was invalidated, and it counts.
 pub const UNAVOIDABLE: &str = "pairs clock gauge counter";
 

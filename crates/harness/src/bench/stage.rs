@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::drive::{self, Pace, Round, Work};
-use super::floor::{CALLBACKS, Floor, UNAVOIDABLE};
+use super::floor::{CALLBACKS, CALLBACKS_OF_LARDER, Floor, UNAVOIDABLE};
 use super::origin::{Origin, TAGGED};
 use super::scenario::Scenario;
 use super::wire::Wire;
@@ -31,6 +31,8 @@ pub enum Way {
     Floor,
     /// One that is called back at all events and makes the calls that a cache cannot avoid.
     FloorWithCalls,
+    /// A filter that lets everything pass and does nothing, called back where Larder is.
+    FloorPassing,
     /// Larder: the module of this number.
     Larder(usize),
     /// `envoy.filters.http.cache`.
@@ -49,6 +51,7 @@ impl Way {
             Self::Direct => "direct_response",
             Self::Floor => "wasm floor",
             Self::FloorWithCalls => "wasm floor with calls",
+            Self::FloorPassing => "wasm floor that passes",
             Self::Larder(0) => "Larder",
             Self::Larder(_) => "the other Larder",
             Self::NativeV1 => "native cache",
@@ -63,6 +66,7 @@ impl Way {
             (Self::Direct, scenario) => format!("direct-{}", scenario.body()),
             (Self::Floor, scenario) => format!("floor-{}", scenario.body()),
             (Self::FloorWithCalls, scenario) => format!("calls-{}", scenario.body()),
+            (Self::FloorPassing, _) => "floor-passing".to_owned(),
             (Self::Larder(module), Scenario::Bypass(_)) => larder(module, "bypass"),
             (Self::Larder(module), Scenario::Miss(_) | Scenario::TaggedMiss(_)) => {
                 larder(module, "miss")
@@ -84,7 +88,7 @@ impl Way {
     /// What must not, or must, be asked of the origin.
     fn fetches(self, scenario: Scenario) -> Fetches {
         match (self, scenario) {
-            (Self::PassThrough, _)
+            (Self::FloorPassing | Self::PassThrough, _)
             | (_, Scenario::Bypass(_) | Scenario::Miss(_) | Scenario::TaggedMiss(_)) => {
                 Fetches::EachTime
             }
@@ -150,6 +154,7 @@ impl Subject {
             Way::Larder(_) => Self::new(way, scenario),
             Way::Direct
             | Way::Floor
+            | Way::FloorPassing
             | Way::FloorWithCalls
             | Way::NativeV1
             | Way::NativeV2
@@ -209,6 +214,11 @@ impl Stage {
             Listener::to_cluster("pass-through", CLUSTER),
             Listener::to_cluster("native-v1", CLUSTER).filter(HttpFilter::NativeCache),
             Listener::to_cluster("native-v2", CLUSTER).filter(HttpFilter::NativeCacheV2),
+            Listener::to_cluster("floor-passing", CLUSTER).wasm(floor.filter(
+                "floor-passing",
+                "pass",
+                &CALLBACKS_OF_LARDER,
+            )?),
         ];
         for (_, scenario) in Scenario::ALL {
             if let Scenario::Hit(body) = scenario {

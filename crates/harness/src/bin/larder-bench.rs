@@ -15,7 +15,7 @@ const HELP: &str =
     "usage: larder-bench all|memory|crossings   measure and write docs/performance.md
        larder-bench quick                   a minute's look, printed only
        larder-bench duel [SCENARIO...]   LARDER_WASM against LARDER_WASM_OTHER
-       larder-bench native|v2|floor|calls|direct|pass [SCENARIO...]   LARDER_WASM against that
+       larder-bench native|v2|floor|calls|passing|direct|pass [SCENARIO...]   LARDER_WASM against that
 environment: BENCH_PAIRS (11), BENCH_WORKERS (1), BENCH_MILLIS (250, a round)";
 
 const PACE: Pace = Pace {
@@ -68,6 +68,7 @@ async fn run() -> Result<(), Failure> {
         "calls" => Way::FloorWithCalls,
         "direct" => Way::Direct,
         "pass" => Way::PassThrough,
+        "passing" => Way::FloorPassing,
         _ => return Err(HELP.into()),
     };
     let other = env::var_os("LARDER_WASM_OTHER").map(PathBuf::from);
