@@ -28,6 +28,8 @@ pub mod report;
 
 pub mod tier;
 
+pub mod transform;
+
 pub mod exchange;
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! "A cache MUST ignore unrecognized cache directives" (section 5.2.3).
 //!
 //! `immutable` (RFC 8246) is not kept, because it asks for what is done anyway: fresh responses are not validated unless the
-//! client demands it. Nor is `no-transform` (section 5.2.2.6), because no content is transformed.
+//! client demands it. Nor is `no-transform` (section 5.2.2.6), which is looked for only where something would be transformed
+//! ([`crate::transform`]).
 //!
 //! Of a directive that is repeated, the smallest value counts. "When there is more than one value present for a given
 //! directive [...] either the first occurrence should be used or the response should be considered stale" (section
@@ -89,6 +90,14 @@ pub enum Source {
 }
 
 impl Source {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::CacheControl,
+        Self::CdnCacheControl,
+        Self::LarderCacheControl,
+        Self::SurrogateControl,
+    ];
+
     /// The name of the field, in lower case.
     pub const fn field(self) -> &'static str {
         match self {

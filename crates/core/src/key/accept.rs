@@ -96,7 +96,7 @@ fn by_weight(mut languages: Vec<Choice<'_>>) -> Vec<Choice<'_>> {
 }
 
 /// Splits `name [ OWS ";" OWS "q=" qvalue ]` (RFC 9110 section 12.4.2).
-fn weighted(element: &[u8]) -> Option<(&[u8], u16)> {
+pub(crate) fn weighted(element: &[u8]) -> Option<(&[u8], u16)> {
     let mut halves = element.splitn(2, |byte| *byte == b';');
     let name = list::trim(halves.next()?);
     match halves.next() {

@@ -22,6 +22,7 @@ use std::cell::OnceCell;
 
 use md5::{Digest, Md5};
 
+pub(crate) use accept::weighted;
 pub use build::{BuiltKey, KeyParts, Principal};
 pub use identity::{Attributes, Unreadable};
 pub use resource::Resource;
