@@ -77,7 +77,7 @@ impl Contexts {
 
     /// The root's timer.
     pub(crate) fn tick(&mut self, root: u32) {
-        if let Some(root) = self.roots.get(&root) {
+        if let Some(root) = self.roots.get_mut(&root) {
             root.tick();
         }
     }

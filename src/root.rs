@@ -12,15 +12,14 @@ use larder_core::exchange::{Exchange, Surroundings};
 use crate::contexts::Configured;
 use crate::host::{self, LogLevel};
 use crate::stream::Stream;
-use crate::worker::Worker;
-
-/// How often a worker looks after its lease and the sweep.
-const TICK_MILLISECONDS: u32 = 500;
+use crate::worker::{Pace, Worker};
 
 /// One plugin configuration on one worker.
 #[derive(Default)]
 pub(crate) struct Root {
     plugin: Option<Plugin>,
+    /// At which pace it is ticking.
+    pace: Pace,
 }
 
 /// A configuration in force.
@@ -59,16 +58,21 @@ impl Root {
             surroundings: worker.surroundings(config),
             worker,
         });
-        match host::set_tick_period(TICK_MILLISECONDS) {
+        self.pace = Pace::Rest;
+        match host::set_tick_period(self.pace.milliseconds()) {
             Ok(()) => Configured::Yes,
             Err(_) => Configured::No,
         }
     }
 
     /// What is due.
-    pub(crate) fn tick(&self) {
-        if let Some(plugin) = &self.plugin {
-            plugin.worker.tick();
+    pub(crate) fn tick(&mut self) {
+        let Some(plugin) = &self.plugin else {
+            return;
+        };
+        let pace = plugin.worker.tick();
+        if pace != self.pace && host::set_tick_period(pace.milliseconds()).is_ok() {
+            self.pace = pace;
         }
     }
 

@@ -231,6 +231,7 @@ impl Stream {
                 Effect::AddHeader(name, value) => self
                     .worker
                     .tolerate(host::add_response_header(name.as_bytes(), value.as_bytes())),
+                Effect::Compress(wish) => self.worker.note(wish),
                 Effect::Count(counter) => self.worker.count(counter),
                 Effect::Invalidate(stamps) => self.worker.invalidate(&stamps),
                 Effect::RemoveHeader(name) => {

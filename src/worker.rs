@@ -12,7 +12,8 @@ use larder_core::config::Config;
 use larder_core::entry::{Epoch, Stamp, Stamps};
 use larder_core::epoch::{Currency, Epochs};
 use larder_core::exchange::{
-    Candidate, CaptureBudget, Full, HotTier, Presence, Surpluses, Surroundings, WaitingRoom,
+    Candidate, CaptureBudget, Compress, Compressions, Full, HotTier, Presence, Surpluses,
+    Surroundings, WaitingRoom,
 };
 use larder_core::key::Key;
 use larder_core::report::Counter;
@@ -24,6 +25,10 @@ use larder_core::time::Timestamp;
 use crate::host::{self, HostError, LogLevel};
 use crate::metrics::Metrics;
 use crate::shared_data::SharedData;
+
+/// The tier is looked after on a tick that comes so long after the last: a little less than [`Pace::Rest`], since ticks
+/// are not exact.
+const MAINTENANCE_NANOS: u64 = 450_000_000;
 
 thread_local! {
     // A VM has one thread, so this is the VM's.
@@ -49,11 +54,34 @@ impl Drop for Seat {
     }
 }
 
+/// How soon a worker wants its next tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Some time.
+    #[default]
+    Rest,
+    /// Soon: something waits to be compressed.
+    Work,
+}
+
+impl Pace {
+    /// From one tick to the next. At work, a step of about two milliseconds in twenty leaves the worker to its requests.
+    pub(crate) fn milliseconds(self) -> u32 {
+        match self {
+            Self::Rest => 500,
+            Self::Work => 20,
+        }
+    }
+}
+
 /// What all streams of one worker share.
 pub(crate) struct Worker {
     tier: RefCell<SharedTier>,
     epochs: RefCell<EpochLog>,
     budget: Rc<CaptureBudget>,
+    compressions: RefCell<Compressions>,
+    /// When the tier was last looked after.
+    maintained: Cell<Timestamp>,
     surpluses: Rc<Surpluses>,
     hot: Rc<HotTier>,
     /// The bytes of the hot tier that the process's gauge knows of.
@@ -90,10 +118,13 @@ impl Worker {
             config.storage.max_bytes,
             random(),
         );
+        let budget = CaptureBudget::new(config.limits.capture_bytes);
         Self {
             tier: RefCell::new(tier),
             epochs: RefCell::new(EpochLog::new(random())),
-            budget: CaptureBudget::new(config.limits.capture_bytes),
+            compressions: RefCell::new(Compressions::new(Rc::clone(&budget))),
+            maintained: Cell::new(Timestamp::from_nanos(0)),
+            budget,
             surpluses: Surpluses::new(),
             hot: HotTier::new(config.storage.hot_bytes, random()),
             hot_bytes: Cell::new(0),
@@ -150,6 +181,13 @@ impl Worker {
             .add(Counter::Evicted, tier.take_evictions().into());
     }
 
+    /// Notes what should be compressed when there is time.
+    pub(crate) fn note(&self, wish: Compress) {
+        if let Ok(mut compressions) = self.compressions.try_borrow_mut() {
+            compressions.note(wish);
+        }
+    }
+
     /// Makes every entry with one of these stamps invalid, for all workers.
     pub(crate) fn invalidate(&self, stamps: &[Stamp]) {
         let noted = self
@@ -178,18 +216,50 @@ impl Worker {
         }
     }
 
-    /// Keeps the lease, repairs and sweeps: a bounded step of each. Last, because of what [`host::resume_request`] does to
-    /// the calls behind it, some of those are let go that have waited too long.
-    pub(crate) fn tick(&self) {
-        if let Ok(mut epochs) = self.epochs.try_borrow_mut() {
-            epochs.doubt();
-        }
+    /// Compresses, keeps the lease, repairs and sweeps: a bounded step of each, and all but the first only where it is due.
+    /// Last, because of what [`host::resume_request`] does to the calls behind it, some of those are
+    /// let go that have waited too long.
+    pub(crate) fn tick(&self) -> Pace {
         let Ok(now) = host::now() else {
-            return;
+            return Pace::Rest;
         };
-        self.maintain(now);
-        self.show_hot();
-        self.let_go(now);
+        let pace = self.compress(now);
+        let since = now.as_nanos().abs_diff(self.maintained.get().as_nanos()); // a clock can be set back
+        if since >= MAINTENANCE_NANOS {
+            self.maintained.set(now);
+            if let Ok(mut epochs) = self.epochs.try_borrow_mut() {
+                epochs.doubt();
+            }
+            self.maintain(now);
+            self.show_hot();
+            self.let_go(now);
+        }
+        pace
+    }
+
+    fn compress(&self, now: Timestamp) -> Pace {
+        let (Ok(mut compressions), Ok(mut tier)) = (
+            self.compressions.try_borrow_mut(),
+            self.tier.try_borrow_mut(),
+        ) else {
+            return Pace::Rest;
+        };
+        if compressions.is_idle() {
+            return Pace::Rest;
+        }
+        let done = compressions.step(&mut tier, &SharedData, &self.metrics, now);
+        let saved = i64::try_from(done.saved_bytes).unwrap_or(i64::MAX);
+        for key in &done.stored {
+            self.hot.note_store(key);
+            self.count(Counter::Compressed);
+        }
+        self.metrics.add(Counter::CompressionSaved, saved);
+        self.metrics
+            .add(Counter::CompressionWasted, done.wasted.into());
+        match compressions.is_idle() {
+            true => Pace::Rest,
+            false => Pace::Work,
+        }
     }
 
     /// The numbers of the hot tier, which are not shown at each hit.

@@ -13,6 +13,7 @@
 
 mod bounds;
 mod chaos;
+mod compression;
 mod conditional;
 mod configuration;
 mod content;

@@ -143,6 +143,7 @@ impl Context<'_> {
                 .no_vary_search
                 .or(defaults.no_vary_search)
                 .unwrap_or(NoVarySearch::Ignore),
+            compression: settings.compression.compile(defaults.compression),
             key,
             identity: None,
             store_if: StoreIf::default(),

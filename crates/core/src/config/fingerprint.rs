@@ -3,7 +3,8 @@
 //! Settings are written one after the other, name and value each behind its length, and hashed with MD5, of which the
 //! first 64 bits are kept. The form is part of what entries mean: another one makes every stored entry that of
 //! another rule. Left out are the rule's name, the requests it takes (the key tells them apart), and how much the
-//! client's Cache-Control counts, since none of them changes what is kept. The path counts where a template puts its
+//! client's Cache-Control counts, since none of them changes what is kept. Nor does compression, which is undone where another
+//! rule does not want it. The path counts where a template puts its
 //! captures into the key in its place.
 
 use md5::{Digest, Md5};
@@ -217,6 +218,7 @@ mod tests {
             r#""match": {}, "ttl_seconds": 1, "request_cache_control": "honor""#,
             r#""match": {}, "ttl_seconds": 1, "ttl_mode": "default", "heuristic": false"#,
             r#""match": {}, "ttl_seconds": 1, "no_vary_search": false"#,
+            r#""match": {}, "ttl_seconds": 1, "compression": {"enabled": false, "min_saving": 0.5}"#,
             r#""match": {}, "ttl_seconds": 1, "key": {"body": false}, "hold_headers": false"#,
         ] {
             assert_eq!(hash(settings), plain, "{settings}");

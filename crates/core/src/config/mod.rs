@@ -5,6 +5,7 @@
 //! silent default for a value that could not be read.
 
 mod compile;
+mod compression;
 mod content;
 mod document;
 mod fingerprint;
@@ -20,6 +21,7 @@ mod runs;
 mod select;
 mod word;
 
+pub use compression::{Compression, Share};
 pub use pattern::{NamePattern, Template, TemplatePart};
 pub use problem::ConfigError;
 pub(crate) use rule::KeySource;
@@ -169,6 +171,7 @@ mod tests {
             br#"{"rules": [], "unmatched": "rfc9111", "default_ttl_seconds": null,
                 "heuristic": false, "request_cache_control": "ignore", "set_cookie": "bypass",
                 "cache_errors": "explicit", "no_vary_search": false,
+                "compression": {"enabled": true, "threshold_bytes": 1024, "min_saving": 0.10},
                 "headers": {"x_cache": true, "cache_status": true, "cache_control": true},
                 "limits": {"max_object_bytes": 1048576, "capture_bytes": 67108864,
                            "max_variants": 16, "max_key_bytes": 4096},

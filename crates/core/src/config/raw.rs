@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::compression::RawCompression;
 use super::raw_rule::{RawRule, read_rules};
 use super::read::{Cursor, Fields, Given};
 use super::{
@@ -41,6 +42,7 @@ pub(super) struct RawDefaults {
     pub(super) set_cookie: Given<SetCookie>,
     pub(super) cache_errors: Given<CacheErrors>,
     pub(super) no_vary_search: Given<NoVarySearch>,
+    pub(super) compression: RawCompression,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -122,6 +124,7 @@ pub(super) fn read_defaults(fields: &mut Fields<'_>) -> RawDefaults {
                 false => NoVarySearch::Ignore,
             })
         }),
+        compression: RawCompression::read(fields),
     }
 }
 

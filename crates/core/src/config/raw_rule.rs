@@ -11,7 +11,7 @@ use crate::time::Seconds;
 const MAX_RULES: usize = 1024;
 const MAX_PATTERN_BYTES: usize = 1024;
 /// The fields that mean something only where responses are cached.
-const CACHING: [&str; 11] = [
+const CACHING: [&str; 12] = [
     "ttl_seconds",
     "ttl_mode",
     "key",
@@ -23,6 +23,7 @@ const CACHING: [&str; 11] = [
     "set_cookie",
     "cache_errors",
     "no_vary_search",
+    "compression",
 ];
 
 pub(super) struct RawRule {

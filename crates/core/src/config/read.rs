@@ -102,6 +102,23 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// A number from 0 on and less than 1, as thousandths.
+    pub(super) fn thousandths(self) -> Given<u16> {
+        let Value::Number(number) = self.value else {
+            return self.refuse_kind("a number");
+        };
+        let number = number.as_f64().unwrap_or(f64::NAN);
+        if !(0.0..1.0).contains(&number) {
+            return self.refuse("must be at least 0 and less than 1");
+        }
+        let thousandths = (number * 1000.0).round();
+        // Three digits are next to a whole number of thousandths, as near as floating point comes.
+        if (thousandths - number * 1000.0).abs() > 1e-6 {
+            return self.refuse("must have at most three digits behind the point");
+        }
+        Given::Value(thousandths as u16)
+    }
+
     /// A text with a number of bytes within bounds.
     pub(super) fn text(self, bounds: RangeInclusive<usize>) -> Given<&'a str> {
         let Value::String(text) = self.value else {

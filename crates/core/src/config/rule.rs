@@ -1,5 +1,6 @@
 //! One rule: which requests it takes, and what it decides about them.
 
+use super::Compression;
 use super::matcher::Matcher;
 use crate::http::Method;
 use crate::time::Seconds;
@@ -45,6 +46,8 @@ pub struct CachePolicy {
     pub cache_errors: CacheErrors,
     /// Whether the origin may say which query parameters its response does not vary on.
     pub no_vary_search: NoVarySearch,
+    /// Whether and when what is stored is compressed.
+    pub compression: Compression,
     /// What makes two requests the same.
     pub key: KeySpec,
     /// Whose entry it is.

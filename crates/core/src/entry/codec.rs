@@ -1,7 +1,7 @@
 //! The bytes of an entry. All numbers little-endian.
 //!
 //! ```text
-//! 0  u8  version (2)
+//! 0  u8  version (3)
 //! 1  u8  kind: 1 response, 2 variants, 3 part of a response, 4 search
 //!
 //! response                                   variants
@@ -19,12 +19,13 @@
 //! 47 u64 log and u64 position of the epoch
 //! 63 u16 number of stamps, then each: u64
 //! .. u32 length, header pairs in the host's form
+//! .. u8  coding: 1 as received 2 compressible 3 gzip, and then u32 length of what was compressed
 //! .. u32 length, body
 //!
 //! part of a response
 //! 2  u32 offset of its first byte
 //! 6  u32 length of the whole
-//! 10 the response from its status on, which is 200; the body is the part
+//! 10 the response from its status on, which is 200; the body is the part, as received
 //!
 //! search
 //! 2  u8  found by: 1 the whole query 2 what a value leaves, and then:
@@ -44,7 +45,7 @@ use super::search::{SearchRecord, read_search};
 use super::variants::{Variants, read_variants};
 
 /// The version of all kinds.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 /// A response.
 pub(super) const RESPONSE: u8 = 1;
 /// The list of a URL's variants.
@@ -125,8 +126,8 @@ pub(super) mod tests {
     use super::*;
     use crate::config::RuleHash;
     use crate::entry::{
-        Epoch, FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Stamps, Validation,
-        VariantMark, encode_part, encode_response, encode_search, encode_variants,
+        Coding, Epoch, FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Stamps,
+        Validation, VariantMark, encode_part, encode_response, encode_search, encode_variants,
     };
     use crate::http::ContentRange;
     use crate::time::{Seconds, Timestamp};
@@ -157,6 +158,7 @@ pub(super) mod tests {
             status: 200,
             stamps: Stamps::from_bytes(b"stamp #1stamp #2"),
             pairs: b"pairs",
+            coding: Coding::AsReceived,
             body: b"body",
         }
     }
@@ -166,16 +168,29 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn golden_response_version_2() {
-        let golden = "0201c800022c010000020000000010a5d4e8000000\
+    fn golden_response_version_3() {
+        let golden = "0301c800022c010000020000000010a5d4e8000000\
                       00da3f10e9000000080706050403020103031e000000ffffffff\
                       1817161514131211050000000000000002007374616d702023317374616d70202332\
-                      05000000706169727304000000626f6479e9a5e1b1a0f31463";
+                      0500000070616972730104000000626f6479b6051744b5268de9";
         assert_eq!(hex(&encode_response(&sample()).unwrap()), golden);
     }
 
     #[test]
-    fn golden_variants_version_2() {
+    fn golden_response_in_gzip_version_3() {
+        let golden = "0301c800022c010000020000000010a5d4e8000000\
+                      00da3f10e9000000080706050403020103031e000000ffffffff\
+                      1817161514131211050000000000000002007374616d702023317374616d70202332\
+                      050000007061697273030304000004000000626f6479fe22c89c19736942";
+        let response = StoredResponse {
+            coding: Coding::Gzip { length: 0x0403 },
+            ..sample()
+        };
+        assert_eq!(hex(&encode_response(&response).unwrap()), golden);
+    }
+
+    #[test]
+    fn golden_variants_version_3() {
         let variants = Variants::default()
             .with_fields(["accept"])
             .unwrap()
@@ -190,7 +205,7 @@ pub(super) mod tests {
             .unwrap();
         assert_eq!(
             hex(&encode_variants(&variants)),
-            "02020100060000006163636570740100070000000000000000ca9a3b000000006d417b79b61c4343"
+            "03020100060000006163636570740100070000000000000000ca9a3b00000000933f95b972f6c992"
         );
         assert_eq!(
             Payload::decode(&encode_variants(&variants)),
@@ -199,11 +214,11 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn golden_part_version_2() {
-        let golden = "0203020000000a000000c800022c010000020000000010a5d4e8000000\
+    fn golden_part_version_3() {
+        let golden = "0303020000000a000000c800022c010000020000000010a5d4e8000000\
                       00da3f10e9000000080706050403020103031e000000ffffffff\
                       1817161514131211050000000000000002007374616d702023317374616d70202332\
-                      05000000706169727304000000626f647985ec3309db83d62c";
+                      0500000070616972730104000000626f64790a6ccd9894bb8d5f";
         let part = StoredPart {
             range: ContentRange::new(2, 5, 10).unwrap(),
             response: sample(),
@@ -239,6 +254,42 @@ pub(super) mod tests {
         assert_eq!(Payload::decode(&cut), Err(DecodeError::Truncated));
         let longer = sealed([content, &[0]].concat());
         assert_eq!(Payload::decode(&longer), Err(DecodeError::Trailing));
+    }
+
+    #[test]
+    fn only_the_body_of_a_200_has_another_form_and_then_a_shorter_one() {
+        let decode = |status, coding| {
+            let response = StoredResponse {
+                status,
+                coding,
+                ..sample()
+            };
+            let bytes = encode_response(&response).unwrap();
+            Payload::decode(&bytes).map(|payload| assert_eq!(payload, Payload::Response(response)))
+        };
+        let gzip = |length| Coding::Gzip { length };
+        for (status, coding, expected) in [
+            (200, Coding::AsReceived, Ok(())),
+            (404, Coding::AsReceived, Ok(())),
+            (200, Coding::Compressible, Ok(())),
+            (404, Coding::Compressible, Err(DecodeError::Invalid)),
+            (200, gzip(5), Ok(())),
+            (200, gzip(0xffff_ffff), Ok(())),
+            (200, gzip(4), Err(DecodeError::Invalid)),
+            (200, gzip(0), Err(DecodeError::Invalid)),
+            (404, gzip(5), Err(DecodeError::Invalid)),
+        ] {
+            assert_eq!(decode(status, coding), expected, "{status} {coding:?}");
+        }
+        let part = |coding| {
+            let range = ContentRange::new(2, 5, 10).unwrap();
+            let response = StoredResponse { coding, ..sample() };
+            let bytes = encode_part(&StoredPart { range, response }).unwrap();
+            Payload::decode(&bytes).map(|_| ())
+        };
+        assert_eq!(part(Coding::AsReceived), Ok(()));
+        assert_eq!(part(Coding::Compressible), Err(DecodeError::Invalid));
+        assert_eq!(part(gzip(5)), Err(DecodeError::Invalid));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod checksum;
 mod codec;
+mod coding;
 mod meta;
 mod partial;
 mod reader;
@@ -16,6 +17,7 @@ mod stamp;
 mod variants;
 
 pub use codec::{DecodeError, Payload};
+pub use coding::Coding;
 pub use meta::{FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation};
 pub use partial::{StoredPart, encode_part};
 pub use reader::Reader;

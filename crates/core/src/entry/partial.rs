@@ -4,9 +4,9 @@
 //! looks for a response can take a part for one: "the stored response is recorded as being incomplete" RFC 9111 section
 //! 3.3.
 
-use super::Reader;
 use super::codec::{DecodeError, PARTIAL, VERSION, sealed};
 use super::response::{StoredResponse, push_response, read_response, size_of_response};
+use super::{Coding, Reader};
 use crate::http::ContentRange;
 
 /// A stored part of a response, over the bytes it was read from.
@@ -45,6 +45,7 @@ pub(super) fn read_part<'a>(reader: &mut Reader<'a>) -> Result<StoredPart<'a>, D
         .and_then(|last| last.checked_add(first))
         .and_then(|last| ContentRange::new(first, last, length))
         .filter(|range| !range.is_whole() && response.status == 200)
+        .filter(|_| response.coding == Coding::AsReceived)
         .ok_or(DecodeError::Invalid)?;
     Ok(StoredPart { range, response })
 }

@@ -1,8 +1,10 @@
 //! A stored response as bytes; [`super::codec`] draws them.
 
 use super::codec::{DecodeError, RESPONSE, VERSION, push_counted, sealed};
+use super::coding::{push_coding, read_coding};
 use super::{
-    Epoch, FreshnessSource, Lifetime, Meta, Reader, StalePermission, Staleness, Stamps, Validation,
+    Coding, Epoch, FreshnessSource, Lifetime, Meta, Reader, StalePermission, Staleness, Stamps,
+    Validation,
 };
 use crate::config::RuleHash;
 use crate::time::{Seconds, Timestamp};
@@ -24,6 +26,8 @@ pub struct StoredResponse<'a> {
     pub stamps: Stamps<'a>,
     /// The fields, as a block of pairs (see [`crate::http::Headers`]).
     pub pairs: &'a [u8],
+    /// In which form the body stands; only that of a 200 has another than it came in, and then it is shorter.
+    pub coding: Coding,
     /// The body.
     pub body: &'a [u8],
 }
@@ -44,7 +48,7 @@ pub(super) fn size_of_response(response: &StoredResponse<'_>) -> usize {
         .len()
         .saturating_add(response.body.len())
         .saturating_add(response.stamps.as_bytes().len())
-        .saturating_add(81)
+        .saturating_add(86)
 }
 
 /// Writes what [`read_response`] reads.
@@ -53,6 +57,7 @@ pub(super) fn push_response(out: &mut Vec<u8>, response: &StoredResponse<'_>) {
     push_meta(out, &response.meta);
     push_stamps(out, response.stamps);
     push_counted(out, response.pairs);
+    push_coding(out, response.coding);
     push_counted(out, response.body);
 }
 
@@ -110,8 +115,17 @@ pub(super) fn read_response<'a>(
         meta: read_meta(reader)?,
         stamps: read_stamps(reader)?,
         pairs: reader.counted()?,
+        coding: read_coding(reader)?,
         body: reader.counted()?,
     };
+    let is_coded = match response.coding {
+        Coding::AsReceived => true,
+        Coding::Compressible => status == 200,
+        Coding::Gzip { length } => status == 200 && length > response.body.len(),
+    };
+    if !is_coded {
+        return Err(DecodeError::Invalid);
+    }
     // What has no body by its status would end before it, and the next response on the connection begin with it.
     match status {
         206 | 304 => Err(DecodeError::Invalid),

@@ -308,6 +308,7 @@ mod tests {
                     head.push(name, value);
                 }
                 other @ (Effect::AddHeader(..)
+                | Effect::Compress(_)
                 | Effect::Count(_)
                 | Effect::Invalidate(_)
                 | Effect::RemoveRequestHeader(_)

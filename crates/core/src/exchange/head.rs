@@ -21,7 +21,7 @@ impl Question {
         update: &ResponseHead,
         now: Timestamp,
     ) -> (State, Step<'a>) {
-        if !freshening::describes(update, &self.headers, self.body.len()) {
+        if !freshening::describes(update, &self.headers, self.body.length()) {
             let (state, mut step) =
                 forwarding.skipped(around, &update.headers, Reason::OtherValidator);
             step.effects.extend(Self::ended(forwarding));
@@ -42,7 +42,7 @@ impl Question {
     /// "the cache MUST use the header fields provided in the HEAD response to update the stored response" RFC 9111 section
     /// 4.3.5.
     fn freshened(
-        self,
+        mut self,
         forwarding: &Forwarding,
         around: &Surroundings,
         update: &ResponseHead,
@@ -61,7 +61,8 @@ impl Question {
             judged.headers.push("age", age);
         }
         let draft = forwarding.draft_for(facts, around, &judged, now)?;
-        let stored = draft.with_body(&self.body)?;
+        self.body.follow(draft.status, &draft.headers)?;
+        let stored = draft.with_held(&self.body)?;
         Ok(stored.into_iter().map(Effect::Store).collect())
     }
 

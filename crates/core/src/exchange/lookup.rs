@@ -1,12 +1,13 @@
 //! What the tiers hold for a request, and what becomes of it: an answer, a question to the origin, or a request that goes
 //! on as it came.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::budget::Hold;
+use super::deferred::Compress;
 use super::echo::Source;
 use super::event::Answer;
+use super::form::{self, Unfit, Work};
 use super::memo::{self, AskedKeys, Fresh};
 use super::request::Subject;
 use super::response::{Basis, Forwarding, Known};
@@ -212,6 +213,25 @@ impl Looking {
         })
     }
 
+    /// What is to be done about the form that an answer has.
+    fn effect_of(&self, work: Work, around: &Surroundings) -> Option<Effect> {
+        match work {
+            Work::None => None,
+            Work::Unzipped => Some(Effect::Count(Counter::Unzipped)),
+            Work::Wanted(min_saving) => {
+                let max = around.config.limits.max_key_bytes;
+                let key = match &self.place {
+                    Place::Primary | Place::Record | Place::Reduced => Rc::clone(&self.primary),
+                    Place::Variant(variants) => {
+                        let request = self.subject.head.headers();
+                        Rc::new(self.primary.variant(variants.fields(), request, max).ok()?)
+                    }
+                };
+                Some(Effect::Compress(Compress { key, min_saving }))
+            }
+        }
+    }
+
     fn judge<'a>(
         self,
         around: &Surroundings,
@@ -226,14 +246,20 @@ impl Looking {
             Ok(_) | Err(_) => return self.corrupt(around),
         };
         let answered = |headers, age, warrant| {
+            let headers = serve::promise(headers, &stored.meta, policy, around);
+            let head = &self.subject.head;
+            let cap = around.config.limits.max_object_bytes;
+            let form = form::of(&stored, headers, (head, policy), cap)?;
             let found = Found {
                 status: stored.status,
-                headers: serve::promise(headers, &stored.meta, policy, around),
-                body: Cow::Borrowed(stored.body),
+                headers: form.headers,
+                body: form.body,
                 age,
                 warrant,
             };
-            serve::answer(found, &self.subject.head, around.config.headers)
+            let mut answered = serve::answer(found, head, around.config.headers);
+            answered.effects.extend(self.effect_of(form.work, around));
+            Ok(answered)
         };
         let currency = around.epochs.judge(stored.meta.epoch, stored.stamps);
         match reuse::judge(
@@ -243,7 +269,10 @@ impl Looking {
             now,
         ) {
             Reuse::Fresh { age, ttl_left } => {
-                let answered = answered(headers, age, Warrant::Fresh(ttl_left));
+                let answered = match answered(headers, age, Warrant::Fresh(ttl_left)) {
+                    Ok(answered) => answered,
+                    Err(unfit) => return self.unfit(around, unfit),
+                };
                 let fresh = Fresh {
                     looking: &self,
                     stored: &stored,
@@ -255,8 +284,10 @@ impl Looking {
                 answered.reply(self.source(&stored.meta))
             }
             Reuse::Stale { age, overdue, why } => {
-                let answered = answered(headers, age, Warrant::Stale(overdue, why));
-                answered.reply(self.source(&stored.meta))
+                match answered(headers, age, Warrant::Stale(overdue, why)) {
+                    Ok(answered) => answered.reply(self.source(&stored.meta)),
+                    Err(unfit) => self.unfit(around, unfit),
+                }
             }
             Reuse::Unusable(reason @ Reason::RequestDirective) => {
                 let (mut state, step) = self.forward(around, Forward::because(reason));
@@ -271,7 +302,10 @@ impl Looking {
             {
                 self.forward(around, Forward::because(reason))
             }
-            Reuse::Validate(reason) => self.ask(around, Forward::because(reason), stored, headers),
+            Reuse::Validate(reason) => {
+                let forward = Forward::because(reason);
+                self.ask(around, forward, stored, headers, policy)
+            }
         }
     }
 
@@ -282,6 +316,7 @@ impl Looking {
         forward: Forward,
         stored: StoredResponse<'_>,
         headers: Headers,
+        policy: &CachePolicy,
     ) -> (State, Step<'a>) {
         // A POST is no conditional request: "the origin server MUST respond with [...] the 412 (Precondition Failed) status
         // code for all other request methods" than GET and HEAD, RFC 9110 section 13.1.2. QUERY is like GET (RFC 10008
@@ -295,9 +330,11 @@ impl Looking {
         if is_over && self.subject.head.method() == Method::Head {
             return self.forward(around, forward);
         }
-        let question = match Question::about(stored, headers, &around.budget) {
+        let asker = (&self.subject.head, policy);
+        let question = match Question::about(stored, headers, asker, around) {
             Ok(question) => question,
-            Err(_) => return self.forward(around, forward),
+            Err(Unfit::NoMemory) => return self.forward(around, forward),
+            Err(Unfit::Corrupt) => return self.corrupt(around),
         };
         // The response to a HEAD has no body that a later GET could use, so it asks in its own words.
         let (basis, edits) = if self.subject.head.method() == Method::Head {
@@ -312,6 +349,14 @@ impl Looking {
             step.effects.extend(edits);
         }
         (state, step)
+    }
+
+    /// What stood there cannot be sent.
+    fn unfit<'a>(self, around: &Surroundings, why: Unfit) -> (State, Step<'a>) {
+        match why {
+            Unfit::Corrupt => self.corrupt(around),
+            Unfit::NoMemory => self.miss(around),
+        }
     }
 
     /// What stood there is no entry: a miss, and a number somebody should look at.

@@ -16,8 +16,10 @@
 
 mod budget;
 mod capture;
+mod deferred;
 mod echo;
 mod event;
+mod form;
 mod head;
 mod hold;
 mod incomplete;
@@ -50,6 +52,7 @@ use crate::report::{Annotation, Counter, Line};
 use crate::time::Timestamp;
 
 pub use budget::CaptureBudget;
+pub use deferred::{Compress, Compressed, Compressions};
 pub use echo::HeadSize;
 pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld};
 pub use memo::{HotTier, Tally};

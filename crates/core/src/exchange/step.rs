@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Deref;
 use std::rc::Rc;
 
+use super::deferred::Compress;
 use crate::entry::Stamp;
 use crate::key::Key;
 use crate::report::Counter;
@@ -92,6 +93,8 @@ impl<'a> From<Cow<'a, [u8]>> for Body<'a> {
 pub enum Effect {
     /// A line is added to the response's head.
     AddHeader(&'static str, String),
+    /// What was answered with should be compressed, some time.
+    Compress(Compress),
     /// A number grows by one.
     Count(Counter),
     /// Entries with one of these stamps are over, for every worker, before the message goes on.

@@ -7,19 +7,21 @@ use std::rc::Rc;
 
 use super::budget::Hold;
 use super::capture::Capture;
+use super::form::Held;
 use super::incomplete::Extent;
 use super::response::Known;
 use super::search::Note;
 use super::{Candidate, Effect, State, Step, Surroundings, not_stored};
 use crate::config::PolicyId;
 use crate::entry::{
-    Meta, StampList, StoredPart, StoredResponse, Variants, encode_part, encode_response,
+    Coding, Meta, StampList, StoredPart, StoredResponse, Variants, encode_part, encode_response,
     encode_variants,
 };
 use crate::http::{ContentRange, Headers};
 use crate::key::Key;
 use crate::policy::{Reason, store_if, validation};
 use crate::time::Timestamp;
+use crate::transform::is_suitable;
 
 /// An entry without its body.
 #[derive(Debug)]
@@ -69,7 +71,20 @@ impl Draft {
         if self.status == 200 && !has_validator {
             self.headers.push("etag", validation::content_etag(body));
         }
-        let payload = encode_response(&self.stored(&self.headers.to_pairs(), body));
+        let coding = match is_suitable(self.status, &self.headers) {
+            true => Coding::Compressible,
+            false => Coding::AsReceived,
+        };
+        self.with_coded(body, coding)
+    }
+
+    /// With the body that was stored before, in the form it has.
+    pub(super) fn with_held(self, held: &Held) -> Result<Vec<Candidate>, Reason> {
+        self.with_coded(&held.bytes, held.coding)
+    }
+
+    fn with_coded(self, body: &[u8], coding: Coding) -> Result<Vec<Candidate>, Reason> {
+        let payload = encode_response(&self.stored(&self.headers.to_pairs(), coding, body));
         Ok(self.with_payload(payload.ok_or(Reason::NoRoom)?))
     }
 
@@ -80,17 +95,18 @@ impl Draft {
         body: &[u8],
     ) -> Result<Vec<Candidate>, Reason> {
         let pairs = self.headers.to_pairs();
-        let response = self.stored(&pairs, body);
+        let response = self.stored(&pairs, Coding::AsReceived, body);
         let payload = encode_part(&StoredPart { range, response });
         Ok(self.with_payload(payload.ok_or(Reason::NoRoom)?))
     }
 
-    fn stored<'a>(&'a self, pairs: &'a [u8], body: &'a [u8]) -> StoredResponse<'a> {
+    fn stored<'a>(&'a self, pairs: &'a [u8], coding: Coding, body: &'a [u8]) -> StoredResponse<'a> {
         StoredResponse {
             meta: self.meta,
             status: self.status,
             stamps: self.stamps.as_stamps(),
             pairs,
+            coding,
             body,
         }
     }

@@ -7,15 +7,17 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::budget::{CaptureBudget, Hold};
+use super::budget::Hold;
 use super::event::ResponseBody;
+use super::form::{Held, Unfit};
 use super::incomplete::Waiting;
 use super::response::Forwarding;
 use super::serve::{self, Answered, Found, Warrant};
 use super::store::Draft;
 use super::{Effect, Reply, State, Step, Surroundings, Verdict, echo};
+use crate::config::CachePolicy;
 use crate::entry::{Meta, StoredResponse};
-use crate::http::{ContentRange, Headers, ResponseHead};
+use crate::http::{ContentRange, Headers, RequestHead, ResponseHead};
 use crate::key::Attributes;
 use crate::policy::Reason;
 use crate::policy::freshening;
@@ -59,23 +61,27 @@ pub(super) fn maker(attributes: &dyn Attributes) -> Maker {
 pub(super) struct Question {
     pub(super) status: u16,
     pub(super) headers: Headers,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Held,
     meta: Meta,
     hold: Hold,
 }
 
 impl Question {
-    /// Keeps a stored response for as long as the answer takes; [`Reason::Busy`] where there is no room.
+    /// Keeps a stored response for as long as the answer to this request takes.
     pub(super) fn about(
         stored: StoredResponse<'_>,
         headers: Headers,
-        budget: &Rc<CaptureBudget>,
-    ) -> Result<Self, Reason> {
-        let hold = Hold::of(budget, stored.body.len().saturating_add(headers.size()))?;
-        let mut body = Vec::new();
-        body.try_reserve_exact(stored.body.len())
-            .map_err(|_| Reason::Busy)?;
-        body.extend_from_slice(stored.body);
+        asker: (&RequestHead, &CachePolicy),
+        around: &Surroundings,
+    ) -> Result<Self, Unfit> {
+        let cap = around.config.limits.max_object_bytes;
+        let length = stored.coding.length(stored.body.len()).min(cap);
+        let bytes = stored.body.len().max(length);
+        let hold = Hold::of(&around.budget, bytes.saturating_add(headers.size()));
+        let mut hold = hold.map_err(|_| Unfit::NoMemory)?;
+        let body = Held::of(&stored, asker, cap)?;
+        let held = hold.grow_to(body.size().saturating_add(headers.size()));
+        held.map_err(|_| Unfit::NoMemory)?;
         Ok(Self {
             status: stored.status,
             headers,
@@ -87,11 +93,11 @@ impl Question {
 
     /// The stored response as what a 206 may be a part of: it is answered to the question where the validator was ignored.
     pub(super) fn into_waiting(self) -> Option<Waiting> {
-        let range = ContentRange::whole(self.body.len()).filter(|_| self.status == 200)?;
+        let body = self.body.into_plain().filter(|_| self.status == 200)?;
         Some(Waiting {
             headers: self.headers,
-            range,
-            body: self.body,
+            range: ContentRange::whole(body.len())?,
+            body,
             worth: Worth::Stale,
             hold: self.hold,
         })
@@ -116,7 +122,7 @@ impl Question {
     /// asked about, and this exchange has nothing else to give. So it is with a 304 that another filter made; the client
     /// has not asked for one, and cannot be given it.
     pub(super) fn confirmed<'a>(
-        self,
+        mut self,
         forwarding: &Forwarding,
         around: &Surroundings,
         update: Confirmation,
@@ -150,8 +156,9 @@ impl Question {
         };
         let stored = draft.and_then(|draft| {
             let headers = draft.headers.clone();
+            self.body.follow(draft.status, &headers)?;
             head.headers = serve::promise(headers, &draft.meta, policy, around);
-            draft.with_body(&self.body)
+            draft.with_held(&self.body)
         });
         let (storing, effects) = match stored {
             Ok(stored) => (
@@ -163,10 +170,11 @@ impl Question {
                 (Storing::Skipped(reason), vec![not_stored])
             }
         };
+        let (headers, content) = self.body.into_form(head.headers, policy);
         let found = Found {
             status: head.status,
-            headers: head.headers,
-            body: Cow::Owned(self.body),
+            headers,
+            body: Cow::Owned(content),
             age,
             warrant: Warrant::Confirmed(forwarding.forward, storing),
         };

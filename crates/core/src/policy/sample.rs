@@ -1,7 +1,7 @@
 //! A policy and a stored response's facts for tests to vary.
 
 use crate::config::{
-    CacheErrors, CachePolicy, Heuristic, KeySpec, NoVarySearch, QueryOrder, QuerySpec,
+    CacheErrors, CachePolicy, Compression, Heuristic, KeySpec, NoVarySearch, QueryOrder, QuerySpec,
     RequestCacheControl, RequestContent, RuleHash, SetCookie, StoreIf, Ttl,
 };
 use crate::entry::{
@@ -22,6 +22,7 @@ pub(super) fn policy() -> CachePolicy {
         set_cookie: SetCookie::Bypass,
         cache_errors: CacheErrors::Explicit,
         no_vary_search: NoVarySearch::Ignore,
+        compression: Compression::Off,
         key: KeySpec {
             template: None,
             headers: Vec::new(),

@@ -12,6 +12,12 @@ pub enum Counter {
     Inspected,
     /// Requests not looked up, by reason.
     Bypassed(Reason),
+    /// Stored responses that were compressed.
+    Compressed,
+    /// Bytes that compression has saved of bodies.
+    CompressionSaved,
+    /// Stored responses that were not, since it would not save enough.
+    CompressionWasted,
     /// Lookups that found bytes which are no entry.
     Corrupt,
     /// Entries removed to make room.
@@ -24,6 +30,8 @@ pub enum Counter {
     Missed,
     /// Answers from the cache that were 304.
     NotModified,
+    /// Answers from the cache that were unzipped for a client that does not take gzip.
+    Unzipped,
     /// Looked-up requests whose response was not stored, by reason.
     NotStored(Reason),
     /// Calls to the host that failed; the request went on without the cache.
@@ -60,6 +68,10 @@ impl Counter {
             Self::TickFailed,
             Self::Inspected,
             Self::HotHit,
+            Self::Compressed,
+            Self::CompressionSaved,
+            Self::CompressionWasted,
+            Self::Unzipped,
         ];
         let bypassed = Reason::ALL.iter().map(|reason| Self::Bypassed(*reason));
         let not_stored = Reason::ALL.iter().map(|reason| Self::NotStored(*reason));
@@ -68,7 +80,7 @@ impl Counter {
 
     /// Its place in [`Counter::all`].
     pub fn index(self) -> usize {
-        const PLAIN: usize = 14;
+        const PLAIN: usize = 18;
         let reasons = Reason::ALL.len();
         match self {
             Self::Corrupt => 0,
@@ -85,6 +97,10 @@ impl Counter {
             Self::TickFailed => 11,
             Self::Inspected => 12,
             Self::HotHit => 13,
+            Self::Compressed => 14,
+            Self::CompressionSaved => 15,
+            Self::CompressionWasted => 16,
+            Self::Unzipped => 17,
             Self::Bypassed(reason) => PLAIN.saturating_add(reason as usize),
             Self::NotStored(reason) => PLAIN
                 .saturating_add(reasons)
@@ -97,6 +113,9 @@ impl Counter {
         match self {
             Self::Inspected => "larder_inspected_replies_total".to_owned(),
             Self::Bypassed(reason) => format!("larder_bypassed_total.reason.{}", reason.code()),
+            Self::Compressed => "larder_compressed_total".to_owned(),
+            Self::CompressionSaved => "larder_compression_saved_bytes_total".to_owned(),
+            Self::CompressionWasted => "larder_compression_wasted_total".to_owned(),
             Self::Corrupt => "larder_corrupt_entries_total".to_owned(),
             Self::Evicted => "larder_evictions_total".to_owned(),
             Self::Hit => "larder_requests_total.outcome.hit".to_owned(),
@@ -110,6 +129,7 @@ impl Counter {
             Self::Revalidated => "larder_requests_total.outcome.revalidated".to_owned(),
             Self::Stale => "larder_requests_total.outcome.stale".to_owned(),
             Self::Stored => "larder_stored_total".to_owned(),
+            Self::Unzipped => "larder_unzipped_replies_total".to_owned(),
             Self::TickFailed => "larder_tick_failures_total".to_owned(),
         }
     }

@@ -37,6 +37,7 @@ mod random;
 mod record;
 mod shared;
 mod slot;
+mod standing;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -21,20 +21,23 @@ pub enum Wish {
 /// asks for nothing that only the response as it is can give. Allocates nothing.
 pub fn wish(request: &RequestHead) -> Wish {
     // A part is cut from the response as it is, so that parts fit together whatever the client accepts each time.
-    if RangeRequest::of(request).is_some() || forbids_transforming(request.headers()) {
+    let headers = request.headers();
+    if RangeRequest::of(request).is_some() || says_no_transform(headers, Source::CacheControl) {
         return Wish::Plain;
     }
-    by_weight(request.headers())
+    by_weight(headers)
 }
 
-/// Whether a message says that its content must not be transformed (RFC 9111 sections 5.2.1.6 and 5.2.2.6), in Cache-Control
-/// or in a field that stands in its place.
-pub fn forbids_transforming(headers: &Headers) -> bool {
-    let says_so = |source: Source| {
-        let mut directives = list::elements(headers.all(source.field()));
-        directives.any(|directive| Parameter::parse(directive).is("no-transform"))
-    };
-    Source::ALL.into_iter().any(says_so)
+/// Whether a response says that its content must not be transformed (RFC 9111 section 5.2.2.6), in Cache-Control or in a
+/// field that stands in its place.
+pub fn forbids_transforming(response: &Headers) -> bool {
+    let mut sources = Source::ALL.into_iter();
+    sources.any(|source| says_no_transform(response, source))
+}
+
+fn says_no_transform(headers: &Headers, source: Source) -> bool {
+    let mut directives = list::elements(headers.all(source.field()));
+    directives.any(|directive| Parameter::parse(directive).is("no-transform"))
 }
 
 /// "If the representation's content coding is one of the content codings listed in the Accept-Encoding field value, then it is

@@ -1,5 +1,6 @@
 //! Where the corpora begin: what servers and clients really send, and what nobody should.
 
+use larder_core::entry::encode_response;
 use larder_core::http::Headers;
 
 use crate::stage::{Stage, get, reply, request};
@@ -243,6 +244,16 @@ fn entries() -> Vec<Vec<u8>> {
             .with("accept-encoding", "gzip, br");
         stage.exchange(accepting, response);
     }
+    let long = "a line of a text\n".repeat(70);
+    let zipped = || get("/z").with("accept-encoding", "gzip");
+    stage.exchange(zipped(), reply(&long).with("cache-control", "max-age=10"));
+    stage.exchange(zipped(), reply("?"));
+    stage.compress();
+    let mut compressed = Vec::new();
+    stage.forge_last(|response| {
+        compressed = encode_response(&response).unwrap();
+        compressed.clone()
+    });
     let part = by_origin("max-age=10").status(206).with("etag", "\"1\"");
     let part = part.with("content-range", "bytes 2-5/10");
     stage.exchange(get("/p").with("range", "bytes=2-5"), part);
@@ -251,6 +262,7 @@ fn entries() -> Vec<Vec<u8>> {
         reply("").with("cache-control", "max-age=10"),
     );
     let mut entries = stage.stored;
+    entries.push(compressed);
     assert!(entries.len() > 8, "what is stored is a seed");
     let whole = entries[0].clone();
     let damaged = whole

@@ -11,6 +11,7 @@
 )]
 
 mod abort;
+mod compression;
 mod content;
 mod fresh;
 mod growth;

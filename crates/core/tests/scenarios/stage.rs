@@ -5,19 +5,19 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use larder_core::config::Config;
-use larder_core::entry::{Epoch, Stamps};
+use larder_core::entry::{Epoch, Payload, Stamps, StoredResponse};
 use larder_core::epoch::{Currency, Epochs};
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, CaptureBudget, Effect, Event, Exchange, HeadSize, HotTier, Reply,
-    ResponseBody, Step, Surpluses, Surroundings, Verdict,
+    Answer, Arrival, Arriving, CaptureBudget, Compressions, Effect, Event, Exchange, HeadSize,
+    HotTier, Reply, ResponseBody, Step, Surpluses, Surroundings, Verdict,
 };
 use larder_core::http::Headers;
-use larder_core::key::{Attributes, Unreadable};
+use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::policy::request::RequestBody;
 use larder_core::report::Counter;
 use larder_core::tier::{
     AbsentReason, Candidate, Cas, ChangeHint, EpochLog, Geometry, Lookup, MemoryGauge, MemoryKv,
-    SharedKv, SharedTier,
+    Removed, SharedKv, SharedTier, Stored,
 };
 use larder_core::time::Timestamp;
 
@@ -37,10 +37,13 @@ pub struct Stage {
     log: Rc<Log>,
     gauge: MemoryGauge,
     tier: SharedTier,
+    compressions: Compressions,
     pub now: Timestamp,
     counts: HashMap<Counter, u64>,
     /// Every entry that wanted to be stored.
     pub stored: Vec<Vec<u8>>,
+    /// Under which key the last one did.
+    last_key: Option<Rc<Key>>,
     /// How many requests came to the origin.
     pub origin_requests: usize,
     /// The head of the last one.
@@ -287,6 +290,7 @@ impl Stage {
         Self {
             kv: Rc::clone(&log.kv),
             log,
+            compressions: Compressions::new(Rc::clone(&budget)),
             budget,
             surpluses,
             hot,
@@ -300,6 +304,7 @@ impl Stage {
             now: Timestamp::from_secs(BEGIN),
             counts: HashMap::new(),
             stored: Vec::new(),
+            last_key: None,
             origin_requests: 0,
             asked: Headers::new(),
             most_held: 0,
@@ -339,6 +344,32 @@ impl Stage {
         }
     }
 
+    /// The entry that was stored last is evicted.
+    pub fn evict_last(&mut self) {
+        let key = self.last_key.as_ref().unwrap();
+        let removed = self.tier.remove(&*self.kv, &self.gauge, key, self.now);
+        assert_eq!(removed, Removed::Emptied);
+    }
+
+    /// Somebody who knows the format writes these bytes over the response that was stored last.
+    pub fn forge_last(&mut self, forge: impl FnOnce(StoredResponse<'_>) -> Vec<u8>) {
+        let key = Rc::clone(self.last_key.as_ref().unwrap());
+        let Lookup::Found(found) = self.tier.lookup(&*self.kv, &key, self.now) else {
+            panic!("nothing stands there");
+        };
+        let Ok(Payload::Response(response)) = Payload::decode(found.payload()) else {
+            panic!("no response stands there");
+        };
+        let entry = Candidate {
+            key: &key,
+            started: found.started,
+            expires: found.expires,
+            payload: &forge(response),
+        };
+        let stored = self.tier.store(&*self.kv, &self.gauge, entry, self.now);
+        assert_eq!(stored, Stored::Published);
+    }
+
     /// Lets time pass.
     pub fn wait(&mut self, seconds: u64) {
         self.now = Timestamp::from_nanos(self.now.as_nanos() + seconds * 1_000_000_000);
@@ -357,6 +388,34 @@ impl Stage {
             now: self.now,
             ..Self::over(log, configuration, 1)
         }
+    }
+
+    /// A tick of the worker, as far as compression goes; whether there is more to do.
+    pub fn tick(&mut self) -> bool {
+        let done = self
+            .compressions
+            .step(&mut self.tier, &*self.kv, &self.gauge, self.now);
+        for key in &done.stored {
+            self.hot.note_store(key);
+        }
+        for (counter, number) in [
+            (Counter::Compressed, done.stored.len() as u64),
+            (Counter::CompressionSaved, done.saved_bytes),
+            (Counter::CompressionWasted, done.wasted.into()),
+        ] {
+            *self.counts.entry(counter).or_default() += number;
+        }
+        !self.compressions.is_idle()
+    }
+
+    /// Ticks until nothing is left to compress.
+    pub fn compress(&mut self) {
+        for _ in 0..1000 {
+            if !self.tick() {
+                return;
+            }
+        }
+        panic!("compression never ends");
     }
 
     pub fn count(&self, counter: Counter) -> u64 {
@@ -536,6 +595,7 @@ impl Stage {
         for effect in effects {
             match effect {
                 Effect::AddHeader(name, value) => sent.push(name, value),
+                Effect::Compress(wish) => self.compressions.note(wish),
                 Effect::Count(counter) => *self.counts.entry(counter).or_default() += 1,
                 Effect::Invalidate(stamps) => {
                     let Log { kv, log, hint } = &*self.log;
@@ -560,6 +620,7 @@ impl Stage {
                 }
                 Effect::Store(candidate) => {
                     self.stored.push(candidate.payload.clone());
+                    self.last_key = Some(Rc::clone(&candidate.key));
                     let entry = Candidate {
                         key: &candidate.key,
                         started: candidate.started,

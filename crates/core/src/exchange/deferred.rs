@@ -1,0 +1,264 @@
+//! Responses that a client would rather have had in gzip, and their compression: later, on the worker's tick, a bounded
+//! step at a time, while no client waits for it.
+//!
+//! They are found by their hits, so what nobody asks for twice, or nobody wants in gzip, is never compressed. Nothing of a
+//! response is kept until its turn comes; then it is read from the tier anew, and stored there in place of itself, under the
+//! same times and with the same position among the invalidations. So a younger response is never replaced
+//! ([`SharedTier::store`]), an invalidation in between covers it like the one before, and what has left the tier meanwhile
+//! does not come back.
+//!
+//! Several workers may do the same work at once. That costs only the work: whoever comes second finds it done, or stores the
+//! same again.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::budget::{CaptureBudget, Hold};
+use crate::config::Share;
+use crate::entry::{Coding, Meta, Payload, StampList, StoredResponse, encode_response};
+use crate::key::Key;
+use crate::tier::{ByteGauge, Candidate, Lookup, SharedKv, SharedTier, Stored};
+use crate::time::Timestamp;
+use crate::transform::{Compressor, Progress, Unfinished};
+
+/// How many bytes a step takes in: about two milliseconds of the worker's time.
+const STEP_BYTES: usize = 64 << 10;
+/// What it costs to begin with another response, in such bytes.
+const BEGINNING: usize = 4 << 10;
+/// More wishes are not noted; the next hit will say it again.
+const MAX_WISHES: usize = 64;
+
+/// The wish for a stored response in gzip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compress {
+    /// Under which key it stands.
+    pub key: Rc<Key>,
+    /// What has to be saved of it.
+    pub min_saving: Share,
+}
+
+/// A worker's compressions, noted and under way.
+#[derive(Debug)]
+pub struct Compressions {
+    budget: Rc<CaptureBudget>,
+    wishes: VecDeque<(Compress, Hold)>,
+    job: Option<Job>,
+    /// Made when it is first needed, and kept: it is as large as its tables.
+    compressor: Option<Compressor>,
+}
+
+/// What a step has come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compressed {
+    /// The keys of responses that now stand in gzip.
+    pub stored: Vec<Rc<Key>>,
+    /// The bytes of their bodies that this saves.
+    pub saved_bytes: u64,
+    /// Responses that stay as they came, since it would not save enough.
+    pub wasted: u32,
+}
+
+/// A response that is being compressed.
+#[derive(Debug)]
+struct Job {
+    key: Rc<Key>,
+    response: Owned,
+    begun: Unfinished,
+    _hold: Hold,
+}
+
+/// A stored response that has left its slot's bytes behind.
+#[derive(Debug)]
+struct Owned {
+    meta: Meta,
+    started: Timestamp,
+    expires: Timestamp,
+    status: u16,
+    stamps: StampList,
+    pairs: Vec<u8>,
+    body: Vec<u8>,
+}
+
+/// What is stored and read with.
+struct Shared<'a> {
+    tier: &'a mut SharedTier,
+    kv: &'a dyn SharedKv,
+    gauge: &'a dyn ByteGauge,
+    now: Timestamp,
+}
+
+impl Compressions {
+    /// None yet. What they keep is taken from this budget.
+    pub fn new(budget: Rc<CaptureBudget>) -> Self {
+        Self {
+            budget,
+            wishes: VecDeque::new(),
+            job: None,
+            compressor: None,
+        }
+    }
+
+    /// Notes a wish, unless it is noted already or there is no room.
+    pub fn note(&mut self, wish: Compress) {
+        let is_known = self.wishes.iter().any(|(other, _)| other.key == wish.key)
+            || self.job.as_ref().is_some_and(|job| job.key == wish.key);
+        if is_known || self.wishes.len() >= MAX_WISHES {
+            return;
+        }
+        if let Ok(hold) = Hold::of(&self.budget, wish.key.canonical().len()) {
+            self.wishes.push_back((wish, hold));
+        }
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_idle(&self) -> bool {
+        self.wishes.is_empty() && self.job.is_none()
+    }
+
+    /// Takes a bounded step.
+    pub fn step(
+        &mut self,
+        tier: &mut SharedTier,
+        kv: &dyn SharedKv,
+        gauge: &dyn ByteGauge,
+        now: Timestamp,
+    ) -> Compressed {
+        let mut shared = Shared {
+            tier,
+            kv,
+            gauge,
+            now,
+        };
+        let mut result = Compressed::default();
+        let mut room = STEP_BYTES;
+        while room > 0 && !self.is_idle() {
+            let job = match self.job.take() {
+                Some(job) => Some(job),
+                None => {
+                    room = room.saturating_sub(BEGINNING);
+                    self.next_job(&mut shared)
+                }
+            };
+            if let Some(job) = job {
+                let read = job.response.body.len().min(room.max(1));
+                room = room.saturating_sub(read);
+                self.advance(job, read, &mut shared, &mut result);
+            }
+        }
+        result
+    }
+
+    fn next_job(&mut self, shared: &mut Shared<'_>) -> Option<Job> {
+        let (wish, _hold) = self.wishes.pop_front()?;
+        let response = shared.read(&wish.key)?;
+        let length = response.body.len();
+        let room = length.saturating_sub(wish.min_saving.of(length).saturating_add(1));
+        let bytes = length
+            .saturating_add(response.pairs.len())
+            .saturating_add(room);
+        let hold = Hold::of(&self.budget, bytes).ok()?;
+        if self.compressor.is_none() {
+            self.compressor = Compressor::new();
+        }
+        let begun = self.compressor.as_mut()?.begin(room)?;
+        Some(Job {
+            key: wish.key,
+            response,
+            begun,
+            _hold: hold,
+        })
+    }
+
+    fn advance(
+        &mut self,
+        job: Job,
+        budget: usize,
+        shared: &mut Shared<'_>,
+        result: &mut Compressed,
+    ) {
+        let Some(compressor) = &mut self.compressor else {
+            return; // it was there when the job began
+        };
+        let response = job.response;
+        match compressor.step(job.begun, &response.body, budget) {
+            Progress::Begun(begun) => {
+                self.job = Some(Job {
+                    response,
+                    begun,
+                    ..job
+                });
+            }
+            Progress::Done(member) => {
+                let length = response.body.len();
+                let coding = Coding::Gzip { length };
+                if shared.store(&job.key, &response, coding, &member) {
+                    result.stored.push(job.key);
+                    let saved = length.saturating_sub(member.len());
+                    let saved = u64::try_from(saved).unwrap_or(u64::MAX);
+                    result.saved_bytes = result.saved_bytes.saturating_add(saved);
+                }
+            }
+            Progress::Wasted => {
+                // Stored as what need not be tried again.
+                let body = &response.body;
+                shared.store(&job.key, &response, Coding::AsReceived, body);
+                result.wasted = result.wasted.saturating_add(1);
+            }
+        }
+    }
+}
+
+impl Shared<'_> {
+    /// The response under this key, if it still wants to be compressed.
+    fn read(&mut self, key: &Key) -> Option<Owned> {
+        let Lookup::Found(found) = self.tier.lookup(self.kv, key, self.now) else {
+            return None;
+        };
+        let Ok(Payload::Response(stored)) = Payload::decode(found.payload()) else {
+            return None;
+        };
+        if stored.coding != Coding::Compressible {
+            return None;
+        }
+        Some(Owned {
+            meta: stored.meta,
+            started: found.started,
+            expires: found.expires,
+            status: stored.status,
+            stamps: stored.stamps.iter().collect(),
+            pairs: copied(stored.pairs)?,
+            body: copied(stored.body)?,
+        })
+    }
+
+    /// Puts the response in its own place, in this form; whether it stands there now.
+    fn store(&mut self, key: &Key, response: &Owned, coding: Coding, body: &[u8]) -> bool {
+        let stored = StoredResponse {
+            meta: response.meta,
+            status: response.status,
+            stamps: response.stamps.as_stamps(),
+            pairs: &response.pairs,
+            coding,
+            body,
+        };
+        let Some(payload) = encode_response(&stored) else {
+            return false;
+        };
+        let is_there = self.tier.holds(self.kv, key, response.started, self.now);
+        let candidate = Candidate {
+            key,
+            started: response.started,
+            expires: response.expires,
+            payload: &payload,
+        };
+        is_there && self.tier.store(self.kv, self.gauge, candidate, self.now) == Stored::Published
+    }
+}
+
+/// A copy; `None` where there is no memory for it.
+fn copied(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len()).ok()?;
+    copy.extend_from_slice(bytes);
+    Some(copy)
+}
