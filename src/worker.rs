@@ -65,7 +65,7 @@ pub(crate) enum Pace {
 }
 
 impl Pace {
-    /// From one tick to the next. At work, a step of about two milliseconds in twenty leaves the worker to its requests.
+    /// From one tick to the next. At work, a step of one or two milliseconds in twenty leaves the worker to its requests.
     pub(crate) fn milliseconds(self) -> u32 {
         match self {
             Self::Rest => 500,

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::Surroundings;
 use crate::config::{CachePolicy, Compression, Share};
 use crate::entry::{Coding, StoredResponse};
 use crate::http::{Headers, RequestHead};
@@ -48,14 +49,14 @@ pub(super) enum Work {
     Wanted(Share),
 }
 
-/// The stored response, whose fields these are, as it is sent to whoever asks like this. `cap` bounds its body in bytes.
+/// The stored response, whose fields these are, as it is sent to whoever asks like this.
 ///
 /// Where the client has it already, the body that comes back is of no use.
 pub(super) fn of<'a>(
     stored: &StoredResponse<'a>,
     headers: Headers,
     (request, policy): (&RequestHead, &CachePolicy),
-    cap: usize,
+    around: &Surroundings,
 ) -> Result<Form<'a>, Unfit> {
     let form = |headers, body, work| Form {
         headers,
@@ -75,8 +76,11 @@ pub(super) fn of<'a>(
                 Ok(form(shared(policy, headers), body, Work::None))
             }
             Wish::Plain => {
-                let body = unzip(stored.body, length, cap)?;
                 let headers = shared(policy, headers);
+                if let Some(body) = around.hot.unzipped(&stored.meta, length) {
+                    return Ok(form(headers, Cow::Owned(body), Work::None));
+                }
+                let body = unzip(stored.body, length, around.config.limits.max_object_bytes)?;
                 Ok(form(headers, Cow::Owned(body), Work::Unzipped))
             }
         },

@@ -248,8 +248,7 @@ impl Looking {
         let answered = |headers, age, warrant| {
             let headers = serve::promise(headers, &stored.meta, policy, around);
             let head = &self.subject.head;
-            let cap = around.config.limits.max_object_bytes;
-            let form = form::of(&stored, headers, (head, policy), cap)?;
+            let form = form::of(&stored, headers, (head, policy), around)?;
             let found = Found {
                 status: stored.status,
                 headers: form.headers,

@@ -80,6 +80,16 @@ struct HotState {
     stores: Vec<u32>,
     /// The name of the request at hand.
     name: Vec<u8>,
+    /// What was kept for it until now, and has to be asked for again: mostly it is the same, and need not be unzipped once
+    /// more.
+    retired: Option<Retired>,
+}
+
+/// The body of an answer that is no longer given unasked, and the facts of the response that it was made of.
+#[derive(Debug)]
+struct Retired {
+    meta: Meta,
+    body: Rc<Vec<u8>>,
 }
 
 /// One configuration's part of the hot tier.
@@ -152,6 +162,7 @@ impl HotTier {
                 hash,
                 stores: Vec::new(),
                 name: Vec::new(),
+                retired: None,
             }),
             scopes: Cell::new(0),
             tally: Cell::default(),
@@ -172,6 +183,20 @@ impl HotTier {
         {
             *count = count.wrapping_add(1);
         }
+    }
+
+    /// The body of a stored response with these facts, as it came with so many bytes, where the request at hand was answered
+    /// with it lately; what is stored is shorter. `None` too where there is no memory for it.
+    pub(super) fn unzipped(&self, meta: &Meta, length: usize) -> Option<Vec<u8>> {
+        let state = self.state.try_borrow().ok()?;
+        let retired = state.retired.as_ref()?;
+        if retired.meta != *meta || retired.body.len() != length {
+            return None;
+        }
+        let mut body = Vec::new();
+        body.try_reserve_exact(length).ok()?;
+        body.extend_from_slice(&retired.body);
+        Some(body)
     }
 
     /// The bytes that its answers take.
@@ -239,6 +264,7 @@ pub(super) fn recall<'a>(
     now: Timestamp,
 ) -> Option<(State, Step<'a>)> {
     let mut state = around.hot.state.try_borrow_mut().ok()?;
+    state.retired = None;
     if state.shelf.is_empty() {
         return None;
     }
@@ -247,6 +273,7 @@ pub(super) fn recall<'a>(
         shelf,
         stores,
         name,
+        retired,
         ..
     } = &mut *state;
     let memo = shelf.ask_for(name)?;
@@ -256,7 +283,10 @@ pub(super) fn recall<'a>(
             Some(memo.give())
         }
         None => {
-            shelf.take(name);
+            *retired = shelf.take(name).map(|memo| Retired {
+                meta: memo.meta,
+                body: memo.body,
+            });
             None
         }
     }

@@ -20,8 +20,7 @@ const ABOUT_THE_BYTES: [&str; 8] = [
     "signature-input",
 ];
 
-/// Types whose bytes are compressed already; all of `image/`, `audio/` and `video/` but for those in [`PLAIN_MEDIA`], and
-/// what ends in `+zip`, are beside them.
+/// Types whose bytes are compressed already; all of [`MEDIA`] but for [`PLAIN_MEDIA`], and what ends in `+zip`, are beside them.
 const COMPRESSED: [&str; 24] = [
     "application/epub+zip",
     "application/font-woff",
@@ -55,6 +54,8 @@ const COMPRESSED_FAMILIES: [&str; 2] = [
     "application/vnd.openxmlformats-officedocument.",
 ];
 
+const MEDIA: [&str; 3] = ["audio/", "image/", "video/"];
+
 /// Media that is not.
 const PLAIN_MEDIA: [&str; 6] = [
     "audio/midi",
@@ -84,19 +85,26 @@ pub(super) fn varies_on_coding(headers: &Headers) -> bool {
 fn is_compressed(value: &[u8]) -> bool {
     let essence = value.split(|byte| *byte == b';').next();
     let essence = list::trim(essence.unwrap_or_default());
-    let is = |name: &&str| essence.eq_ignore_ascii_case(name.as_bytes());
-    let begins = |start: &str| {
-        let head = essence.get(..start.len());
-        head.is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
-    };
     let is_zip = essence
         .last_chunk::<4>()
         .is_some_and(|end| end.eq_ignore_ascii_case(b"+zip"));
-    let is_media = ["audio/", "image/", "video/"].into_iter().any(begins);
-    (is_media && !PLAIN_MEDIA.iter().any(is))
+    (begins_like_one_of(&MEDIA, essence) && !is_one_of(&PLAIN_MEDIA, essence))
         || is_zip
-        || COMPRESSED.iter().any(is)
-        || COMPRESSED_FAMILIES.into_iter().any(begins)
+        || is_one_of(&COMPRESSED, essence)
+        || begins_like_one_of(&COMPRESSED_FAMILIES, essence)
+}
+
+#[inline(never)] // once for each list it would be several kilobytes
+fn is_one_of(names: &[&str], essence: &[u8]) -> bool {
+    let mut names = names.iter();
+    names.any(|name| essence.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+fn begins_like_one_of(starts: &[&str], essence: &[u8]) -> bool {
+    let mut heads = starts
+        .iter()
+        .map(|start| (start, essence.get(..start.len())));
+    heads.any(|(start, head)| head.is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes())))
 }
 
 #[cfg(test)]

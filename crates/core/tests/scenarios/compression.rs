@@ -545,3 +545,28 @@ fn what_does_not_unzip_to_what_it_should_is_a_miss() {
         );
     }
 }
+
+#[test]
+fn what_is_answered_often_is_not_unzipped_again() {
+    let mut stage = compressed(&CACHE_ALL.replace("60", "600"));
+    for second in 0..20 {
+        for _ in 0..3 {
+            let hit = stage.exchange(get("/a"), unasked());
+            assert_eq!(
+                (hit.text(), hit.field("age")),
+                (&*text(), &*second.to_string())
+            );
+        }
+        stage.wait(1);
+    }
+    assert_eq!(
+        stage.count(Counter::Unzipped),
+        2,
+        "before it is kept, at the second time"
+    );
+    assert!(stage.hot.take_hits() >= 38);
+
+    stage.wait(600);
+    stage.exchange(get("/a"), reply("new").with("etag", "\"2\""));
+    assert_eq!(stage.exchange(get("/a"), unasked()).text(), "new");
+}

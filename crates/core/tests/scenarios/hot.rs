@@ -194,7 +194,7 @@ fn what_the_route_adds_is_taken_away_again() {
     assert_eq!((hot, times), (cold, 1));
 }
 
-const PATHS: [&str; 4] = ["/plain", "/vary", "/checked", "/short"];
+const PATHS: [&str; 5] = ["/plain", "/vary", "/checked", "/short", "/text"];
 
 /// One thing that happens to two workers, one of which has a memory of its own.
 #[derive(Clone, Debug)]
@@ -211,7 +211,10 @@ fn act() -> impl Strategy<Value = Act> {
             ("accept-language", "de"),
             ("accept-language", "fr"),
             ("accept-encoding", "gzip"),
+            ("accept-encoding", "gzip;q=0.5, identity"),
+            ("cache-control", "no-transform"),
             ("if-none-match", "\"1\""),
+            ("if-none-match", "W/\"1\""),
             ("if-none-match", "\"2\""),
             ("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT"),
             ("cookie", "tenant=1"),
@@ -272,6 +275,9 @@ fn origin(act: &Act, version: usize) -> Response {
         "/vary" => response
             .with("vary", "accept-language, x-tier")
             .with("cache-control", "max-age=30"),
+        "/text" => reply(&format!("{version} ").repeat(600))
+            .with("etag", "\"1\"")
+            .with("cache-control", "max-age=20"),
         "/checked" => response.with("cache-control", "max-age=5"),
         _ => response
             .with("cache-control", "max-age=2")
@@ -290,13 +296,17 @@ proptest! {
             let asked = fields.fold(request(act.method, act.path), |request, (name, value)| request.with(name, value));
             let seen = [&mut with, &mut without].map(|stage| {
                 stage.wait(act.wait);
-                stage.exchange(asked.clone(), origin(act, version))
+                let seen = stage.exchange(asked.clone(), origin(act, version));
+                stage.compress();
+                seen
             });
             prop_assert_eq!(&seen[0], &seen[1], "{:?}", act);
             prop_assert!(with.hot.bytes() <= hot_bytes);
         }
         prop_assert_eq!(with.origin_requests, without.origin_requests);
-        prop_assert_eq!(with.count(Counter::Hit), without.count(Counter::Hit));
+        for counter in [Counter::Hit, Counter::Compressed] {
+            prop_assert_eq!(with.count(counter), without.count(counter));
+        }
     }
 }
 
@@ -311,4 +321,12 @@ fn the_two_workers_above_really_differ() {
     };
     warm(&mut stage, &get(plain.path), origin(&plain, 0));
     assert_eq!(ask(&mut stage, &get(plain.path)).1, 1);
+    let zipped = get("/text").with("accept-encoding", "gzip");
+    let text = Act {
+        path: "/text",
+        ..plain
+    };
+    warm(&mut stage, &zipped, origin(&text, 0));
+    stage.compress();
+    assert_eq!(stage.count(Counter::Compressed), 1);
 }
