@@ -251,7 +251,8 @@ impl SharedTier {
             self.make_room(host, place.set, u64::from(charged.saturating_sub(replaced)))?;
             let claim = Claim {
                 generation,
-                charged,
+                // Until the slot is written it holds what it held, also if this worker gets no further.
+                charged: charged.max(replaced),
                 deadline: host.now.plus(CLAIM),
             };
             let filling = Way::Filling {

@@ -6,7 +6,7 @@ use crate::key::KeyDigest;
 use crate::time::Timestamp;
 
 use super::super::directory::{Directory, WAYS};
-use super::super::way::Way;
+use super::super::way::{CLAIM, Way};
 
 /// What goes wrong in a play, and so what cannot be promised in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,12 +61,13 @@ impl Default for Act {
 }
 
 impl Act {
-    /// Notes the ways that a worker claims when it changes a directory.
+    /// Notes the ways that a worker claims when it changes a directory; what it only carries on is older, or nobody's.
     pub(super) fn note_claims(&mut self, set: u32, before: Option<&Directory>, after: &Directory) {
         for way in 0..WAYS {
             let before = before.and_then(|before| before.way(way).generation());
             if let Way::Emptying(claim) | Way::Filling { claim, .. } = after.way(way)
                 && before != Some(claim.generation)
+                && claim.deadline == self.now.plus(CLAIM)
             {
                 self.claimed.insert((set, way));
             }

@@ -7,6 +7,7 @@
 //! - an entry that can be read, and is good, ends only for a reason: its key is stored again or removed, its set is full,
 //!   the bytes are over budget, or its way was written to by a worker that had lost it;
 //! - "stored" means that it could be read, "removed" that what could be read before no longer can;
+//! - where nobody is late, whatever a slot holds is accounted for in its directory at every moment;
 //! - no way is published without a claim, no key twice in a set, none over a newer one, no generation is used twice.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ use super::super::MemoryKv;
 use super::super::directory::{Directory, View, WAYS};
 use super::super::incarnation::{Incarnation, Place};
 use super::super::name::Name;
-use super::super::slot::{self, Stamp};
+use super::super::slot::{self, OVERHEAD, Stamp};
 use super::super::way::{Condition, Published, Way};
 use super::act::{Act, Deed, Trouble};
 use super::audit::value;
@@ -89,6 +90,12 @@ impl Chronicle {
         };
         match way {
             Some(way) => {
+                let record = value(kv, Name::directory(set).as_str());
+                let view = View::parse(&record).ok();
+                let directory = view.and_then(|view| view.directory().ok());
+                if let Some(directory) = directory {
+                    self.check_bytes(kv, set, way, &directory);
+                }
                 if let Some(ended) = self.refresh(kv, set, way) {
                     self.check_end(kv, (set, way), &ended, None, act);
                 }
@@ -119,6 +126,7 @@ impl Chronicle {
             if before.as_ref().map(|before| before.way(way)) == Some(after.way(way)) {
                 continue;
             }
+            self.check_bytes(kv, set, way, &after);
             let now = readable(kv, view.incarnation, (set, way), after.way(way), self.step);
             if let Some(ended) = self.put_down((set, way), now) {
                 self.check_end(kv, (set, way), &ended, before.as_ref(), act);
@@ -200,6 +208,18 @@ impl Chronicle {
         for claim in claims {
             let is_new = self.used.insert((life, claim));
             assert!(is_new, "a generation is used twice");
+        }
+    }
+
+    /// Whatever a slot holds is accounted for, at every moment.
+    fn check_bytes(&self, kv: &MemoryKv, set: u32, way: usize, directory: &Directory) {
+        let held = value(kv, Name::slot(set, way).as_str()).len();
+        if self.trouble == Trouble::None && held > 0 {
+            let charged = directory.way(way).charged();
+            assert!(
+                held as u64 + u64::from(OVERHEAD) <= charged.into(),
+                "{set}.{way}: {held}"
+            );
         }
     }
 
