@@ -365,7 +365,7 @@ mod tests {
         fn runs_are_those_of_the_regular_expression(
             pieces in proptest::collection::vec(proptest::sample::select(vec![
                 "/", "a", "ab", "-1", r"\d+", r"\w+", "[^/]+", "([^/]+)", "/(?P<x>[^/]+)", "/(?<y>[ab]+)/", "[^a]+", "(?:[a-b1]+)",
-                "(?P<z>.*)", "[-a]+", "[a-]+", "[^a-b]+",
+                "(?P<z>.*)", "[-a]+", "[a-]+", "[^a-b]+", "[a-b-1]+",
             ]), 1..5),
             paths in proptest::collection::vec("/[ab1/-]{0,8}", 8),
         ) {
