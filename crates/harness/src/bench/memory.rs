@@ -15,6 +15,8 @@ use super::wire::HOST;
 const MEBIBYTE: u64 = 1 << 20;
 /// How many entries are many.
 const MANY: u64 = 50_000;
+/// An Envoy grows by more at one time than at another.
+const TIMES: usize = 3;
 const PER_ENTRY: f64 = 400.0;
 const DEARER: f64 = 1.05;
 const URLS: u64 = 1_000_000;
@@ -36,13 +38,20 @@ const WARM: u64 = 5_000;
 /// When Envoy does not start or an answer is wrong.
 pub async fn run(module: &Path, pace: Pace, pairs: usize) -> Result<String, Box<dyn Error>> {
     let mut table = String::from("| | at most | measured | |\n|---|---|---|---|\n");
-    eprintln!("memory: {MANY} entries");
-    let overhead = per_entry(module).await?;
+    let mut overheads = Vec::new();
+    for time in 1..=TIMES {
+        eprintln!("memory: {MANY} entries, {time} of {TIMES}");
+        overheads.push(per_entry(module).await?);
+    }
+    let overhead = Spread::of(overheads).ok_or("nothing was measured")?;
     let _ = writeln!(
         table,
         "| bytes an entry of {SMALL} bytes and 8 tags takes over its URL, fields and body | {PER_ENTRY:.0} \
-         | {overhead:.0} | {} |",
-        exactly(overhead).judge(PER_ENTRY)
+         | {:.0} ({:.0} to {:.0}) | {} |",
+        overhead.median,
+        overhead.lower,
+        overhead.upper,
+        overhead.judge(PER_ENTRY)
     );
     for (name, hot) in [("", HOT), (", without the workers' own memory", 0)] {
         eprintln!("memory: a hit beside {MANY} entries{name}");
@@ -83,10 +92,11 @@ fn configuration(storage: &str) -> String {
     )
 }
 
-/// The bytes by which Envoy grows for each stored entry, less the bytes of the entry itself.
+/// The bytes by which Envoy grows for each stored entry, less the bytes of the entry itself. In the default geometry
+/// some entries have to go when so many come; only those that stay are counted.
 async fn per_entry(module: &Path) -> Result<f64, Box<dyn Error>> {
     let scenario = Scenario::TaggedMiss(SMALL);
-    let listener = larder_listener(module, "entries", &configuration(r#""slots":131072"#));
+    let listener = larder_listener(module, "entries", &configuration(""));
     let stage = Stage::start(1, vec![listener]).await?;
     let subject = Subject::larder("entries", scenario);
     stage.send(&subject, WARM).await?;
@@ -95,7 +105,7 @@ async fn per_entry(module: &Path) -> Result<f64, Box<dyn Error>> {
     let grown = stage.envoy.memory()?.saturating_sub(before);
     let stored = entries(&stage).await?.saturating_sub(held);
     stage.stop().await;
-    if stored < MANY * 9 / 10 {
+    if stored < MANY * 8 / 10 {
         return Err(format!("of {MANY} responses only {stored} are stored").into());
     }
     let itself = stored_bytes(HOST, &format!("{TAGGED}/{SMALL}/new-12345"));
