@@ -564,7 +564,7 @@ fn what_is_answered_often_is_not_unzipped_again() {
         2,
         "before it is kept, at the second time"
     );
-    assert!(stage.hot.take_hits() >= 38);
+    assert!(stage.count(Counter::HotHit) >= 38);
 
     stage.wait(600);
     stage.exchange(get("/a"), reply("new").with("etag", "\"2\""));
