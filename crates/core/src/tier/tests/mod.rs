@@ -13,6 +13,7 @@ mod chronicle;
 mod crowd;
 mod epochs;
 mod faults;
+mod footprint;
 mod interleaving;
 mod plays;
 mod scene;
