@@ -7,48 +7,59 @@ use larder_harness::wait::{PATIENCE, eventually};
 
 use crate::stage::{MAIN, Stage, larder, pattern, x_cache};
 
-#[tokio::test]
-async fn twenty_thousand_urls_in_a_thousand_slots() {
-    let configuration = r#"{"storage":{"slots":1024,"max_bytes":16777216},
-        "rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":600}]}"#;
-    let stage = Stage::with_workers(2, configuration).await;
-    stage.origin.on("/*", Reply::ok(pattern(4_000)));
-    let mut warm = 0;
-    let mut clients = Vec::new();
-    for _ in 0..8 {
-        clients.push(
-            Client::connect(stage.address(), Protocol::Http1)
-                .await
-                .unwrap(),
-        );
-    }
-    for n in 0..20_000 {
-        let client = &mut clients[n % 8];
-        let answer = client
-            .send(Request::get(&format!("/{n}")).authority("api.example.com"))
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// Has each of these URLs asked for once, by eight clients at a time.
+async fn ask_for(stage: &Stage, urls: std::ops::Range<usize>) {
+    let mut asking = Vec::new();
+    for number in 0..8 {
+        let mut client = Client::connect(stage.address(), Protocol::Http1)
             .await
             .unwrap();
-        assert_eq!((answer.status, answer.body.len()), (200, 4_000));
-        if n == 4_000 {
-            warm = stage.envoy.memory().unwrap();
-        }
+        let urls = urls.clone().skip(number).step_by(8);
+        asking.push(tokio::spawn(async move {
+            for url in urls {
+                let request = Request::get(&format!("/{url}")).authority("api.example.com");
+                let answer = client.send(request).await.unwrap();
+                assert_eq!((answer.status, answer.body.len()), (200, 4_000));
+            }
+        }));
     }
-    let grown = stage.envoy.memory().unwrap().saturating_sub(warm);
-    assert!(
-        grown < 24 * 1024 * 1024,
-        "16,000 more URLs made Envoy grow by {grown} bytes"
-    );
-    assert!(stage.counter("larder_evictions_total").await > 15_000);
+    for client in asking {
+        client.await.unwrap();
+    }
+}
+
+/// The bytes that `docs/operations.md` says, and no more with every URL that comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_thousand_urls_in_sixteen_mebibytes() {
+    let configuration = r#"{"storage":{"slots":16384,"max_bytes":16777216,"hot_bytes":1048576},
+        "rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":600}]}"#;
+    let stage = Stage::with_workers(8, configuration).await;
+    stage.origin.on("/*", Reply::ok(pattern(4_000)));
+    ask_for(&stage, 0..400).await;
+    let warm = stage.envoy.memory().unwrap();
+    ask_for(&stage, 400..10_000).await;
+    let full = stage.envoy.memory().unwrap();
+    ask_for(&stage, 10_000..30_000).await;
+    let end = stage.envoy.memory().unwrap();
+    let stored = 16 * MEBIBYTE + 16_384 * 200;
+    let bound = (stored + 8 * MEBIBYTE) * 13 / 10;
+    assert!(end < warm + bound, "from {warm} to {end}");
+    assert!(end < full + 3 * MEBIBYTE, "from {full} to {end}");
+    assert!(stage.counter("larder_evictions_total").await > 20_000);
     eventually(
         "the sweep has counted what is there",
         PATIENCE,
         async || {
             let entries = stage.counter("larder_entries.vm_id.larder").await;
-            (512..=1024).contains(&entries)
+            (3_000..=4_000).contains(&entries)
         },
     )
     .await;
-    assert!(stage.counter("larder_bytes.vm_id.larder").await <= 16_777_216);
+    // Each worker may have had something in hand when there was room for one.
+    let held = stage.counter("larder_bytes.vm_id.larder").await;
+    assert!(held <= 16 * MEBIBYTE + 8 * 5_000, "{held}");
     stage.assert_unharmed().await;
 }
 

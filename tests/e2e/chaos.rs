@@ -16,6 +16,7 @@ use larder_harness::origin::Origin;
 use crate::stage::{MAIN, Stage, larder};
 use asker::Asker;
 use oracle::Oracle;
+pub use world::Dice;
 use world::World;
 
 /// A configuration that uses everything there is, with these `limits` and this `storage`.
