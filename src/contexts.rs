@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::root::Root;
 use crate::stream::Stream;
+use crate::worker::Worker;
 
 /// The contexts of one VM.
 #[derive(Default)]
@@ -86,8 +87,11 @@ impl Contexts {
     pub(crate) fn delete(&mut self, id: u32) {
         if let Some(stream) = self.streams.remove(&id) {
             stream.end();
-        } else {
-            self.roots.remove(&id);
+        } else if let Some(root) = self.roots.remove(&id) {
+            root.end();
+            if self.roots.is_empty() {
+                Worker::farewell();
+            }
         }
     }
 }

@@ -76,6 +76,11 @@ impl Root {
         }
     }
 
+    /// The configuration is over. Its timer is the host's, and would go on.
+    pub(crate) fn end(self) {
+        let _ = host::set_tick_period(0);
+    }
+
     /// An exchange of this configuration; none where there is no configuration.
     pub(crate) fn stream(&self, id: u32) -> Option<Stream> {
         let plugin = self.plugin.as_ref()?;

@@ -30,6 +30,9 @@ use crate::shared_data::SharedData;
 /// are not exact.
 const MAINTENANCE_NANOS: u64 = 450_000_000;
 
+/// A step of compression is taken so long after the last: a little less than [`Pace::Work`].
+const COMPRESSION_NANOS: u64 = 18_000_000;
+
 thread_local! {
     // A VM has one thread, so this is the VM's.
     static WORKER: OnceCell<Rc<Worker>> = const { OnceCell::new() };
@@ -82,6 +85,8 @@ pub(crate) struct Worker {
     compressions: RefCell<Compressions>,
     /// When the tier was last looked after.
     maintained: Cell<Timestamp>,
+    /// When the last step of compression was taken.
+    compressed: Cell<Timestamp>,
     surpluses: Rc<Surpluses>,
     hot: Rc<HotTier>,
     /// The bytes of the hot tier that the process's gauge knows of.
@@ -124,6 +129,7 @@ impl Worker {
             epochs: RefCell::new(EpochLog::new(random())),
             compressions: RefCell::new(Compressions::new(Rc::clone(&budget))),
             maintained: Cell::new(Timestamp::from_nanos(0)),
+            compressed: Cell::new(Timestamp::from_nanos(0)),
             budget,
             surpluses: Surpluses::new(),
             hot: HotTier::new(config.storage.hot_bytes, random()),
@@ -144,6 +150,17 @@ impl Worker {
             Rc::clone(&self.surpluses),
             Rc::clone(&self.hot),
         )
+    }
+
+    /// The VM ends, and its memory with it.
+    pub(crate) fn farewell() {
+        WORKER.with(|worker| {
+            if let Some(worker) = worker.get() {
+                worker
+                    .metrics
+                    .move_hot_bytes(worker.hot_bytes.replace(0), 0);
+            }
+        });
     }
 
     /// Looks an entry up; whatever goes wrong is a miss and a number.
@@ -224,9 +241,7 @@ impl Worker {
             return Pace::Rest;
         };
         let pace = self.compress(now);
-        let since = now.as_nanos().abs_diff(self.maintained.get().as_nanos()); // a clock can be set back
-        if since >= MAINTENANCE_NANOS {
-            self.maintained.set(now);
+        if is_due(&self.maintained, MAINTENANCE_NANOS, now) {
             if let Ok(mut epochs) = self.epochs.try_borrow_mut() {
                 epochs.doubt();
             }
@@ -246,6 +261,10 @@ impl Worker {
         };
         if compressions.is_idle() {
             return Pace::Rest;
+        }
+        // Several configurations tick in turn, and the work is the worker's.
+        if !is_due(&self.compressed, COMPRESSION_NANOS, now) {
+            return Pace::Work;
         }
         let done = compressions.step(&mut tier, &SharedData, &self.metrics, now);
         let saved = i64::try_from(done.saved_bytes).unwrap_or(i64::MAX);
@@ -357,6 +376,16 @@ impl fmt::Debug for Worker {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Worker").finish_non_exhaustive()
     }
+}
+
+/// Whether so much time has passed since `last`, which is then now.
+fn is_due(last: &Cell<Timestamp>, nanos: u64, now: Timestamp) -> bool {
+    let since = now.as_nanos().abs_diff(last.get().as_nanos()); // a clock can be set back
+    let is_due = since >= nanos;
+    if is_due {
+        last.set(now);
+    }
+    is_due
 }
 
 /// Unpredictable bits from the host (`random_get`), through the one door the standard library has to them.

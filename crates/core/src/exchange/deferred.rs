@@ -17,14 +17,18 @@ use super::budget::{CaptureBudget, Hold};
 use crate::config::Share;
 use crate::entry::{Coding, Meta, Payload, StampList, StoredResponse, encode_response};
 use crate::key::Key;
-use crate::tier::{ByteGauge, Candidate, Lookup, SharedKv, SharedTier, Stored};
+use crate::tier::{ByteGauge, Candidate, Found, Lookup, SharedKv, SharedTier, Stored};
 use crate::time::Timestamp;
 use crate::transform::{Compressor, Progress, Unfinished};
 
 /// How many bytes a step takes in: about 20 µs of the worker's time a KiB, so one or two milliseconds.
 const STEP_BYTES: usize = 64 << 10;
-/// What it costs to begin with another response, in such bytes.
+/// What it costs to begin with another response, or to find that there is nothing to begin with, in such bytes.
 const BEGINNING: usize = 4 << 10;
+/// To read a response from the tier, or to write it there, costs as much as to compress so small a part of it.
+const COPIES: usize = 16;
+/// No longer body is compressed: it is read, and written, in one call.
+pub(super) const LONGEST: usize = 4 << 20;
 /// More wishes are not noted; the next hit will say it again.
 const MAX_WISHES: usize = 64;
 
@@ -135,34 +139,49 @@ impl Compressions {
             let job = match self.job.take() {
                 Some(job) => Some(job),
                 None => {
-                    room = room.saturating_sub(BEGINNING);
-                    self.next_job(&mut shared)
+                    let (job, read) = self.next_job(&mut shared);
+                    room = room.saturating_sub(BEGINNING.saturating_add(read / COPIES));
+                    job
                 }
             };
             if let Some(job) = job {
-                let read = job.response.body.len().min(room.max(1));
+                let length = job.response.body.len();
+                let read = length.min(room.max(1));
                 room = room.saturating_sub(read);
                 self.advance(job, read, &mut shared, &mut result);
+                if self.job.is_none() {
+                    room = room.saturating_sub(length / COPIES);
+                }
             }
         }
         result
     }
 
-    fn next_job(&mut self, shared: &mut Shared<'_>) -> Option<Job> {
-        let (wish, _hold) = self.wishes.pop_front()?;
-        let response = shared.read(&wish.key)?;
+    /// The next response, if there is room for it, and how many bytes were read to find that out.
+    fn next_job(&mut self, shared: &mut Shared<'_>) -> (Option<Job>, usize) {
+        let Some((wish, _hold)) = self.wishes.pop_front() else {
+            return (None, 0);
+        };
+        let Lookup::Found(found) = shared.tier.lookup(shared.kv, &wish.key, shared.now) else {
+            return (None, 0);
+        };
+        let read = found.payload().len();
+        (self.begin(&wish, &found), read)
+    }
+
+    fn begin(&mut self, wish: &Compress, found: &Found) -> Option<Job> {
+        // All of it is copied, and the copy in gzip is less.
+        let most = found.payload().len().saturating_mul(2);
+        let hold = Hold::of(&self.budget, most).ok()?;
+        let response = Owned::of(found)?;
         let length = response.body.len();
         let room = length.saturating_sub(wish.min_saving.of(length).saturating_add(1));
-        let bytes = length
-            .saturating_add(response.pairs.len())
-            .saturating_add(room);
-        let hold = Hold::of(&self.budget, bytes).ok()?;
         if self.compressor.is_none() {
             self.compressor = Compressor::new();
         }
         let begun = self.compressor.as_mut()?.begin(room)?;
         Some(Job {
-            key: wish.key,
+            key: Rc::clone(&wish.key),
             response,
             begun,
             _hold: hold,
@@ -208,19 +227,16 @@ impl Compressions {
     }
 }
 
-impl Shared<'_> {
-    /// The response under this key, if it still wants to be compressed.
-    fn read(&mut self, key: &Key) -> Option<Owned> {
-        let Lookup::Found(found) = self.tier.lookup(self.kv, key, self.now) else {
-            return None;
-        };
+impl Owned {
+    /// A copy of the response, if it still wants to be compressed.
+    fn of(found: &Found) -> Option<Self> {
         let Ok(Payload::Response(stored)) = Payload::decode(found.payload()) else {
             return None;
         };
-        if stored.coding != Coding::Compressible {
+        if stored.coding != Coding::Compressible || stored.body.len() > LONGEST {
             return None;
         }
-        Some(Owned {
+        Some(Self {
             meta: stored.meta,
             started: found.started,
             expires: found.expires,
@@ -230,7 +246,9 @@ impl Shared<'_> {
             body: copied(stored.body)?,
         })
     }
+}
 
+impl Shared<'_> {
     /// Puts the response in its own place, in this form; whether it stands there now.
     fn store(&mut self, key: &Key, response: &Owned, coding: Coding, body: &[u8]) -> bool {
         let stored = StoredResponse {

@@ -6,10 +6,13 @@
 use std::borrow::Cow;
 
 use super::Surroundings;
+use super::deferred::LONGEST;
+use super::surplus::EntryId;
 use crate::config::{CachePolicy, Compression, Share};
 use crate::entry::{Coding, StoredResponse};
 use crate::http::{Headers, RequestHead};
 use crate::policy::Reason;
+use crate::policy::range::Validators;
 use crate::policy::validation::{Condition, Preconditions};
 use crate::transform::{GzipError, Wish, gzip_fields, is_suitable, plain_fields, unzip, wish};
 
@@ -35,6 +38,7 @@ impl From<GzipError> for Unfit {
 pub(super) struct Form<'a> {
     pub(super) headers: Headers,
     pub(super) body: Cow<'a, [u8]>,
+    pub(super) validators: Validators,
     pub(super) work: Work,
 }
 
@@ -56,11 +60,14 @@ pub(super) fn of<'a>(
     stored: &StoredResponse<'a>,
     headers: Headers,
     (request, policy): (&RequestHead, &CachePolicy),
+    entry: EntryId,
     around: &Surroundings,
 ) -> Result<Form<'a>, Unfit> {
+    let validators = validators(stored.coding, stored.body.len(), policy);
     let form = |headers, body, work| Form {
         headers,
         body,
+        validators,
         work,
     };
     let body = Cow::Borrowed(stored.body);
@@ -77,13 +84,28 @@ pub(super) fn of<'a>(
             }
             Wish::Plain => {
                 let headers = shared(policy, headers);
-                if let Some(body) = around.hot.unzipped(&stored.meta, length) {
+                if let Some(body) = around.hot.plain(entry, &stored.meta, length) {
                     return Ok(form(headers, Cow::Owned(body), Work::None));
                 }
                 let body = unzip(stored.body, length, around.config.limits.max_object_bytes)?;
+                around.hot.keep_plain(entry, &stored.meta, &body);
                 Ok(form(headers, Cow::Owned(body), Work::Unzipped))
             }
         },
+    }
+}
+
+/// What tells the parts of this response from those of others, where clients get it in two forms: both have the same date,
+/// and "a strong validator is unique across all versions of all representations" (RFC 9110 section 8.8.1), codings included.
+fn validators(coding: Coding, length: usize, policy: &CachePolicy) -> Validators {
+    match (coding, policy.compression) {
+        (Coding::AsReceived, _) | (Coding::Compressible, Compression::Off) => Validators::All,
+        (Coding::Compressible, Compression::On { threshold, .. }) if length < threshold => {
+            Validators::All
+        }
+        (Coding::Compressible, Compression::On { .. }) | (Coding::Gzip { .. }, _) => {
+            Validators::Tags
+        }
     }
 }
 
@@ -101,7 +123,9 @@ fn chance(length: usize, request: &RequestHead, policy: &CachePolicy) -> Work {
         Compression::On {
             threshold,
             min_saving,
-        } if length >= threshold && wish(request) == Wish::Gzip => Work::Wanted(min_saving),
+        } if (threshold..=LONGEST).contains(&length) && wish(request) == Wish::Gzip => {
+            Work::Wanted(min_saving)
+        }
         Compression::Off | Compression::On { .. } => Work::None,
     }
 }
@@ -153,6 +177,11 @@ impl Held {
             plain,
             cap,
         })
+    }
+
+    /// What tells its parts from those of others.
+    pub(super) fn validators(&self, policy: &CachePolicy) -> Validators {
+        validators(self.coding, self.bytes.len(), policy)
     }
 
     /// How many bytes the body has that came.

@@ -25,6 +25,7 @@ use crate::config::CachePolicy;
 use crate::entry::{StoredPart, Validation};
 use crate::http::{ContentRange, Headers, Method, ResponseHead, Span};
 use crate::policy::incomplete::{self, Completeness, Keeping, Part, Stored, Worth};
+use crate::policy::range::Validators;
 use crate::policy::reuse::{self, Reuse};
 use crate::policy::{Reason, storable, store_if};
 use crate::report::Forward;
@@ -115,6 +116,7 @@ impl Looking {
             status: response.status,
             headers: serve::promise(headers, &response.meta, policy, around),
             body: response.body.into(),
+            validators: Validators::All,
             age,
             warrant,
         };

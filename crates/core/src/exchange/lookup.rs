@@ -207,10 +207,14 @@ impl Looking {
 
     /// What a reply is made of, where it is made of the entry with this `meta`.
     pub(super) fn source(&self, meta: &Meta) -> Source {
-        Source::Entry(EntryId {
+        Source::Entry(self.entry(meta))
+    }
+
+    fn entry(&self, meta: &Meta) -> EntryId {
+        EntryId {
             digest: self.subject.key.digest().short(),
             received: meta.response_time,
-        })
+        }
     }
 
     /// What is to be done about the form that an answer has.
@@ -248,11 +252,13 @@ impl Looking {
         let answered = |headers, age, warrant| {
             let headers = serve::promise(headers, &stored.meta, policy, around);
             let head = &self.subject.head;
-            let form = form::of(&stored, headers, (head, policy), around)?;
+            let entry = self.entry(&stored.meta);
+            let form = form::of(&stored, headers, (head, policy), entry, around)?;
             let found = Found {
                 status: stored.status,
                 headers: form.headers,
                 body: form.body,
+                validators: form.validators,
                 age,
                 warrant,
             };

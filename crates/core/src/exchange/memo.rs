@@ -13,95 +13,35 @@
 //! The last point also tells the shared tier that the entry is still wanted. So for up to a second after another worker has
 //! stored a newer response, this one may give the older of two fresh ones.
 
-use std::cell::{Cell, RefCell};
-use std::hash::BuildHasher;
 use std::ops::Range;
 use std::rc::Rc;
 
 use super::echo::{Given, Sent, Source};
+use super::hot::{Held, HotState, Standing};
 use super::lookup::Looking;
 use super::serve::{Answered, timed_lines};
 use super::step::Body;
 use super::{Reply, State, Step, Surroundings, Verdict};
-use crate::config::{AddedHeaders, Config, KeySource};
+use crate::config::{AddedHeaders, KeySource};
 use crate::entry::{Epoch, Meta, StampList, StoredResponse};
 use crate::epoch::Currency;
-use crate::http::Headers;
+use crate::http::{Headers, Method};
 use crate::key::Key;
 use crate::policy::request::{Demands, RequestBody};
 use crate::policy::reuse::{self, Reuse};
-use crate::report::{Annotation, Counter};
-use crate::tier::{Door, Kept, Knock, NameHash, Shelf, TellingFields};
+use crate::report::Annotation;
+use crate::tier::{Kept, Knock};
 use crate::time::{Seconds, Timestamp};
 
 /// After so long the tiers are asked again.
 const TRUSTED: Seconds = Seconds::clamped(1);
 
-/// Counts of stores, by key; keys that share one make each other's answers ask the tiers again.
-const STORES: u64 = 4096;
-
 /// The keys that one lookup asks for at most ([`super::lookup`]).
 const MOST_KEYS: usize = 4;
 
-/// The answers that a worker keeps in its own memory.
-#[derive(Debug)]
-pub struct HotTier {
-    state: RefCell<HotState>,
-    scopes: Cell<u32>,
-    tally: Cell<Tally>,
-}
-
-/// What the hot tier has answered. Counting each answer in the host would cost as much as finding it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Answers.
-    pub hits: u32,
-    /// Of them those that were 304.
-    pub not_modified: u32,
-}
-
-impl Tally {
-    /// By how much each counter grows.
-    pub fn counts(self) -> [(Counter, u32); 3] {
-        [
-            (Counter::Hit, self.hits),
-            (Counter::HotHit, self.hits),
-            (Counter::NotModified, self.not_modified),
-        ]
-    }
-}
-
-#[derive(Debug)]
-struct HotState {
-    shelf: Shelf<Memo>,
-    door: Door,
-    hash: NameHash,
-    /// How often something was stored under keys of each place.
-    stores: Vec<u32>,
-    /// The name of the request at hand.
-    name: Vec<u8>,
-    /// What was kept for it until now, and has to be asked for again: mostly it is the same, and need not be unzipped once
-    /// more.
-    retired: Option<Retired>,
-}
-
-/// The body of an answer that is no longer given unasked, and the facts of the response that it was made of.
-#[derive(Debug)]
-struct Retired {
-    meta: Meta,
-    body: Rc<Vec<u8>>,
-}
-
-/// One configuration's part of the hot tier.
-#[derive(Debug)]
-pub(super) struct Scope {
-    number: u32,
-    fields: RefCell<TellingFields>,
-}
-
 /// An answer that can be given again.
 #[derive(Debug)]
-struct Memo {
+pub(super) struct Memo {
     meta: Meta,
     demands: Demands,
     stamps: StampList,
@@ -151,112 +91,6 @@ impl AskedKeys {
     }
 }
 
-impl HotTier {
-    /// Room for so many bytes; none turns it off. `seed` must be unpredictable.
-    pub fn new(most_bytes: usize, seed: u128) -> Rc<Self> {
-        let hash = NameHash::new(seed);
-        Rc::new(Self {
-            state: RefCell::new(HotState {
-                shelf: Shelf::new(most_bytes, hash),
-                door: Door::default(),
-                hash,
-                stores: Vec::new(),
-                name: Vec::new(),
-                retired: None,
-            }),
-            scopes: Cell::new(0),
-            tally: Cell::default(),
-        })
-    }
-
-    /// From now on so many.
-    pub fn set_limit(&self, most_bytes: usize) {
-        if let Ok(mut state) = self.state.try_borrow_mut() {
-            state.shelf.set_most_bytes(most_bytes);
-        }
-    }
-
-    /// Something was stored under this key: answers that it was asked for are asked for again.
-    pub fn note_store(&self, key: &Key) {
-        if let Ok(mut state) = self.state.try_borrow_mut()
-            && let Some(count) = state.stores.get_mut(place(key.digest().short()))
-        {
-            *count = count.wrapping_add(1);
-        }
-    }
-
-    /// The body of a stored response with these facts, as it came with so many bytes, where the request at hand was answered
-    /// with it lately; what is stored is shorter. `None` too where there is no memory for it.
-    pub(super) fn unzipped(&self, meta: &Meta, length: usize) -> Option<Vec<u8>> {
-        let state = self.state.try_borrow().ok()?;
-        let retired = state.retired.as_ref()?;
-        if retired.meta != *meta || retired.body.len() != length {
-            return None;
-        }
-        let mut body = Vec::new();
-        body.try_reserve_exact(length).ok()?;
-        body.extend_from_slice(&retired.body);
-        Some(body)
-    }
-
-    /// The bytes that its answers take.
-    pub fn bytes(&self) -> usize {
-        self.state
-            .try_borrow()
-            .map_or(0, |state| state.shelf.bytes())
-    }
-
-    /// What was answered since this was last asked; none of it is counted otherwise.
-    pub fn take_tally(&self) -> Tally {
-        self.tally.take()
-    }
-
-    fn note(&self, status: u16) {
-        let mut tally = self.tally.get();
-        tally.hits = tally.hits.saturating_add(1);
-        if status == 304 {
-            tally.not_modified = tally.not_modified.saturating_add(1);
-        }
-        self.tally.set(tally);
-    }
-
-    /// A part for this configuration, whose answers no other gives.
-    pub(super) fn scope(&self, config: &Config) -> Scope {
-        let number = self.scopes.get();
-        self.scopes.set(number.wrapping_add(1));
-        Scope {
-            number,
-            fields: RefCell::new(TellingFields::of(config)),
-        }
-    }
-}
-
-impl HotState {
-    /// Writes the name of this request.
-    fn name(&mut self, scope: &Scope, request: &Headers) {
-        self.name.clear();
-        self.name.extend_from_slice(&scope.number.to_le_bytes());
-        if let Ok(fields) = scope.fields.try_borrow() {
-            fields.write(request, &mut self.name);
-        }
-    }
-
-    /// The counts of stores under these keys.
-    fn counts(&mut self, digests: &[u64]) -> Option<Vec<(usize, u32)>> {
-        if self.stores.is_empty() {
-            let length = place(STORES.saturating_sub(1)).saturating_add(1);
-            self.stores.try_reserve_exact(length).ok()?;
-            self.stores.resize(length, 0);
-        }
-        let count = |digest: &u64| Some((place(*digest), *self.stores.get(place(*digest))?));
-        digests.iter().map(count).collect()
-    }
-}
-
-fn place(digest: u64) -> usize {
-    usize::try_from(digest % STORES).unwrap_or_default()
-}
-
 /// Answers a request without a body as it was answered before, if that still holds.
 pub(super) fn recall<'a>(
     around: &Surroundings,
@@ -264,7 +98,6 @@ pub(super) fn recall<'a>(
     now: Timestamp,
 ) -> Option<(State, Step<'a>)> {
     let mut state = around.hot.state.try_borrow_mut().ok()?;
-    state.retired = None;
     if state.shelf.is_empty() {
         return None;
     }
@@ -273,20 +106,21 @@ pub(super) fn recall<'a>(
         shelf,
         stores,
         name,
-        retired,
+        standing,
         ..
     } = &mut *state;
-    let memo = shelf.ask_for(name)?;
+    let Held::Answer(memo) = shelf.ask_for(name)? else {
+        return None; // names of bodies are no names of requests
+    };
     match memo.renew(around, stores, now) {
         Some(()) => {
             around.hot.note(memo.given.status);
             Some(memo.give())
         }
         None => {
-            *retired = shelf.take(name).map(|memo| Retired {
-                meta: memo.meta,
-                body: memo.body,
-            });
+            // What comes in its place may be nothing to keep.
+            shelf.take(name);
+            *standing = Standing::Renewed;
             None
         }
     }
@@ -313,9 +147,17 @@ pub(super) fn keep(around: &Surroundings, fresh: &Fresh<'_>, now: Timestamp) {
     let counts = keys.and_then(|keys| state.counts(keys));
     let memo = counts.and_then(|keys| Memo::of(around.config.headers, fresh, keys, now));
     if let Some(memo) = memo {
-        let HotState { shelf, name, .. } = &mut *state;
+        let HotState {
+            shelf,
+            name,
+            standing,
+            ..
+        } = &mut *state;
         let bytes = memo.bytes();
-        let _: Kept = shelf.put(name, memo, bytes);
+        let _: Kept = shelf.put(name, Held::Answer(Box::new(memo)), bytes);
+        if *standing == Standing::Renewed {
+            shelf.ask_for(name); // it has been
+        }
     }
 }
 
@@ -324,8 +166,10 @@ impl HotState {
     fn is_wanted(&mut self, around: &Surroundings, looking: &Looking) -> bool {
         let subject = &looking.subject;
         let request = subject.head.headers();
-        // A range is one of endlessly many parts.
-        let is_plain = subject.body == RequestBody::None && !request.contains("range");
+        // A range is one of endlessly many parts, and a question is told by its content and by what says how that is read.
+        let is_plain = subject.body == RequestBody::None
+            && matches!(subject.head.method(), Method::Get | Method::Head)
+            && !request.contains("range");
         let is_told = around
             .config
             .policy(subject.policy)
@@ -337,8 +181,13 @@ impl HotState {
         if !self.shelf.is_open() || !is_plain || !is_told || !is_learned {
             return false;
         }
-        self.name(&around.scope, request);
-        self.door.knock(self.hash.hash_one(self.name.as_slice())) == Knock::Again
+        let standing = self.standing;
+        self.name(&around.scope, request); // with what was learned
+        self.standing = standing;
+        let name = std::mem::take(&mut self.name);
+        let knock = self.knock(&name);
+        self.name = name;
+        standing == Standing::Renewed || knock == Knock::Again
     }
 }
 

@@ -110,6 +110,7 @@ mod tests {
     use super::*;
     use crate::exchange::serve::Warrant;
     use crate::http::RangeSet;
+    use crate::policy::range::Validators;
     use crate::time::Seconds;
     use proptest::prelude::*;
 
@@ -118,6 +119,7 @@ mod tests {
             status: 200,
             headers: fields.iter().copied().collect(),
             body: Cow::Borrowed(body),
+            validators: Validators::All,
             age: Seconds::ZERO,
             warrant: Warrant::Fresh(Seconds::ZERO),
         }

@@ -12,7 +12,7 @@ use crate::config::{AddedHeaders, CachePolicy, Switch};
 use crate::entry::{FreshnessSource, Meta};
 use crate::http::{ContentRange, Headers, RequestHead, list};
 use crate::policy::Reason;
-use crate::policy::range::{Coverage, RangeRequest};
+use crate::policy::range::{Coverage, RangeRequest, Validators};
 use crate::policy::validation::{self, Condition, Preconditions};
 use crate::report::{Annotation, Counter, Forward, Line, Storing};
 use crate::time::Seconds;
@@ -50,6 +50,8 @@ pub(super) struct Found<'a> {
     pub(super) status: u16,
     pub(super) headers: Headers,
     pub(super) body: Cow<'a, [u8]>,
+    /// What tells its parts from those of others.
+    pub(super) validators: Validators,
     /// Its age now.
     pub(super) age: Seconds,
     pub(super) warrant: Warrant,
@@ -206,7 +208,12 @@ pub(super) fn answer_with<'a>(
 /// What of the response the client asks for.
 fn selected<'a>(found: Found<'a>, request: &RequestHead) -> Content<'a> {
     let coverage = RangeRequest::of(request).map_or(Coverage::Full, |asked| {
-        asked.evaluate(found.status, &found.headers, found.body.len())
+        asked.evaluate(
+            found.status,
+            &found.headers,
+            found.body.len(),
+            found.validators,
+        )
     });
     match coverage {
         Coverage::Full => Content::whole(found),

@@ -170,11 +170,13 @@ impl Question {
                 (Storing::Skipped(reason), vec![not_stored])
             }
         };
+        let validators = self.body.validators(policy);
         let (headers, content) = self.body.into_form(head.headers, policy);
         let found = Found {
             status: head.status,
             headers,
             body: Cow::Owned(content),
+            validators,
             age,
             warrant: Warrant::Confirmed(forwarding.forward, storing),
         };

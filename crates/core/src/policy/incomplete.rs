@@ -17,7 +17,7 @@ use crate::http::{
     list,
 };
 use crate::policy::partial::Metadata;
-use crate::policy::range::{Coverage, RangeRequest};
+use crate::policy::range::{Coverage, RangeRequest, Validators};
 use crate::policy::{Reason, fields, freshening, storable};
 use crate::time::Timestamp;
 
@@ -87,7 +87,7 @@ pub fn coverage(
     stored: &Headers,
     range: ContentRange,
 ) -> Option<(Vec<Span>, Metadata)> {
-    match RangeRequest::of(request)?.evaluate(200, stored, range.length()) {
+    match RangeRequest::of(request)?.evaluate(200, stored, range.length(), Validators::All) {
         Coverage::Partial(spans, metadata) => {
             let mut all = spans.iter();
             let is_covered = all.all(|span| span.within(range.span()).is_some());

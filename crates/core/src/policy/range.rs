@@ -64,7 +64,13 @@ impl<'a> RangeRequest<'a> {
     /// Judges it for a stored response whose body has `length` bytes. Preconditions have been judged before: "The Range
     /// header field is evaluated after evaluating the precondition header fields defined in Section 13.1, and only if the
     /// result in absence of the Range header field would be a 200 (OK) response." RFC 9110 section 14.2.
-    pub fn evaluate(&self, status: u16, stored: &Headers, length: usize) -> Coverage {
+    pub fn evaluate(
+        &self,
+        status: u16,
+        stored: &Headers,
+        length: usize,
+        validators: Validators,
+    ) -> Coverage {
         // "A server that supports range requests MAY ignore a Range header field when the selected representation has no
         // content" RFC 9110 section 14.2; no Content-Range could say what a part of it is.
         if status != 200 || length == 0 {
@@ -75,7 +81,7 @@ impl<'a> RangeRequest<'a> {
         };
         let metadata = match self.condition {
             None => Metadata::All,
-            Some(validator) if is_current(validator, stored) => Metadata::Required,
+            Some(validator) if is_current(validator, stored, validators) => Metadata::Required,
             // "A recipient of an If-Range header field MUST ignore the Range header field if the If-Range condition
             // evaluates as false." RFC 9110 section 13.1.5.
             Some(_) => return Coverage::Full,
@@ -91,6 +97,15 @@ impl<'a> RangeRequest<'a> {
     }
 }
 
+/// What tells whether parts are of one representation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validators {
+    /// Entity tags, and dates that are strong.
+    All,
+    /// Entity tags alone: another representation has the same date.
+    Tags,
+}
+
 /// Whether the answer to a request that was forwarded may be stored, as far as a Range in it matters: an error may be
 /// about the range (416, or 400 for one that makes no sense), which is no part of the key, so it is not kept for others.
 /// A 200 is the whole, and [`super::incomplete`] knows a 206.
@@ -102,12 +117,16 @@ pub fn judge_answer(head: &RequestHead, status: u16) -> Result<(), Reason> {
 }
 
 /// Whether the client's parts are of the stored representation (RFC 9110 section 13.1.5).
-fn is_current(validator: &[u8], stored: &Headers) -> bool {
+fn is_current(validator: &[u8], stored: &Headers, validators: Validators) -> bool {
     // "If the entity-tag validator provided exactly matches the ETag field value for the selected representation using
     // the strong comparison function (Section 8.8.3.2), the condition is true."
     if let Some(tag) = EntityTag::parse(validator) {
         let own = stored.only("etag").and_then(EntityTag::parse);
         return own.is_some_and(|own| tag.matches_strongly(&own));
+    }
+    match validators {
+        Validators::All => {}
+        Validators::Tags => return false,
     }
     // "If the HTTP-date validator provided is not a strong validator in the sense defined by Section 8.8.2.2, the
     // condition is false. If the HTTP-date validator provided exactly matches the Last-Modified field value for the
@@ -177,7 +196,9 @@ mod tests {
     fn evaluate(fields: Fields<'_>, stored: Fields<'_>, length: usize) -> Coverage {
         let head = request("GET", fields);
         let stored = stored.iter().copied().collect();
-        RangeRequest::of(&head).map_or(Coverage::Full, |asked| asked.evaluate(200, &stored, length))
+        RangeRequest::of(&head).map_or(Coverage::Full, |asked| {
+            asked.evaluate(200, &stored, length, Validators::All)
+        })
     }
 
     /// The parts, as they stand in Content-Range.
@@ -244,12 +265,15 @@ mod tests {
         let asked = RangeRequest::of(&head).unwrap();
         for status in [203, 204, 206, 301, 404, 500] {
             assert_eq!(
-                asked.evaluate(status, &Headers::new(), 10),
+                asked.evaluate(status, &Headers::new(), 10, Validators::All),
                 Coverage::Full,
                 "{status}"
             );
         }
-        assert_eq!(asked.evaluate(200, &Headers::new(), 0), Coverage::Full);
+        assert_eq!(
+            asked.evaluate(200, &Headers::new(), 0, Validators::All),
+            Coverage::Full
+        );
     }
 
     #[test]
@@ -353,7 +377,7 @@ mod tests {
         ) {
             let asked = RangeRequest { range: &range, condition: Some(&validator) };
             let stored = Headers::from_iter([("etag", &validator), ("last-modified", &validator), ("date", &range)]);
-            if let Coverage::Partial(spans, _) = asked.evaluate(status, &stored, length) {
+            if let Coverage::Partial(spans, _) = asked.evaluate(status, &stored, length, Validators::All) {
                 prop_assert!(spans.iter().all(|span| span.last() < length));
             }
         }

@@ -330,3 +330,24 @@ fn the_two_workers_above_really_differ() {
     stage.compress();
     assert_eq!(stage.count(Counter::Compressed), 1);
 }
+
+/// RFC 10008 section 2.7 and `key::content`: a question without content is told from others by what says how it is read.
+#[test]
+fn a_question_without_content_is_told_by_its_metadata() {
+    const BY_CONTENT: &str = r#"{"rules":[{"name":"search","ttl_seconds":60,
+        "match":{"path":"/.*","methods":["POST","QUERY"]},"key":{"body":true},"hold_headers":true}]}"#;
+    for method in ["POST", "QUERY"] {
+        for field in [
+            "content-type",
+            "content-language",
+            "content-encoding",
+            "content-location",
+        ] {
+            let mut stage = Stage::new(BY_CONTENT);
+            let ask = |value| request(method, "/q").with(field, value);
+            warm(&mut stage, &ask("a"), reply("of a"));
+            let seen = stage.exchange(ask("b"), reply("of b"));
+            assert_eq!(seen.text(), "of b", "{method} {field}");
+        }
+    }
+}

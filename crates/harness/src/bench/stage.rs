@@ -349,12 +349,13 @@ fn configurations() -> [(&'static str, String); 4] {
     ]
 }
 
-/// Many rules of which a late one takes the tagged paths; all begin alike, as the paths of one interface do.
+/// Many rules of which a late one takes the tagged paths; all begin alike, as the paths of one interface do, and none can do
+/// without its regular expression.
 fn many_rules() -> String {
     let prefix = TAGGED.trim_end_matches(|letter: char| letter.is_ascii_digit());
     let rules: Vec<String> = (0..RULES)
         .map(|number| {
-            let path = format!("{prefix}{number}/[0-9]+/[a-z0-9-]+");
+            let path = format!("{prefix}{number}/(?:[0-9]+|none)/[a-z0-9-]+");
             format!(r#"{{"name":"r{number}","match":{{"path":"{path}"}},"ttl_seconds":3600}}"#)
         })
         .collect();
@@ -367,7 +368,7 @@ mod tests {
 
     #[test]
     fn one_of_the_rules_is_for_the_tagged_paths() {
-        let path = format!("{TAGGED}/[0-9]+/[a-z0-9-]+");
+        let path = format!("{TAGGED}/(?:[0-9]+|none)/[a-z0-9-]+");
         assert!(many_rules().contains(&path));
     }
 }
