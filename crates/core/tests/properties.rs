@@ -112,6 +112,15 @@ proptest! {
     }
 
     #[test]
+    fn gzip_members(data in prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..60),
+        (0..8u8, proptest::collection::vec(any::<u8>(), 0..60))
+            .prop_map(|(block, rest)| [&[block], &rest[..]].concat()),
+    ]) {
+        oracle::named("gzip")(&data);
+    }
+
+    #[test]
     fn entity_tags(data in soup(&["\"", "\"a\"", "W/", "W/\"b\"", ",", ", ", "*", "\\", "a", "w/", " "], 12)) {
         oracle::named("etag")(&data);
     }

@@ -167,6 +167,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
             "/;",
         ],
         "entry" => return entries(),
+        "gzip" => return deflated(),
         "pairs" => return blocks(),
         _ => &[],
     };
@@ -200,6 +201,35 @@ fn blocks() -> Vec<Vec<u8>> {
         vec![0xff; 12],
         Headers::from_iter([("", "")]).to_pairs(),
     ]
+}
+
+/// Deflated bytes, and bodies to deflate: python3 -c 'import zlib; c = zlib.compressobj(wbits=-15); ...'
+fn deflated() -> Vec<Vec<u8>> {
+    let hex = [
+        // A stored block.
+        "010500faff68656c6c6f",
+        // Fixed codes.
+        "cb48cdc9c957c8409000",
+        "030000",
+        // Codes of its own.
+        "e58ecb11802010435b49018e05d8cdaa88abc80282bfeaddb1023d7bccbc9749f268100b7733da24bbc72007a6b28415b29984acd8d175a2175b3fe9b51c48bde544abd2ce79c4c09b5174190fc7b148d2ae5d2b90ef4196d837df067ef6e606",
+        // A distance that is too far, and a length that is a lie.
+        "4b040200",
+        "010500faf068656c6c6f",
+    ];
+    let bytes = |text: &str| -> Vec<u8> {
+        let digits: Vec<u8> = text.bytes().collect();
+        let pairs = digits
+            .chunks(2)
+            .map(|pair| std::str::from_utf8(pair).unwrap());
+        pairs
+            .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+            .collect()
+    };
+    let mut seeds: Vec<Vec<u8>> = hex.into_iter().map(bytes).collect();
+    seeds.push(b"a line of a text\n".repeat(20));
+    seeds.push((0..=255).collect());
+    seeds
 }
 
 /// Entries as exchanges leave them, and damaged ones.

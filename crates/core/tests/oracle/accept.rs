@@ -1,7 +1,8 @@
 //! The part of a variant's key that a request field makes.
 
-use larder_core::http::Headers;
+use larder_core::http::{Headers, RequestHead};
 use larder_core::key::Key;
+use larder_core::transform::{Wish, wish};
 
 use super::list::split;
 use super::{field_lines, is_token, trim, values};
@@ -118,8 +119,36 @@ fn elements(field: &str, line: &[u8]) -> Vec<Vec<u8>> {
     words.iter().map(|word| trim(word)).collect()
 }
 
+/// Whether gzip is wished for no less than no coding at all.
+fn wishes_for_gzip(choices: &[Choice]) -> bool {
+    let weight = |name: &[u8]| choices.iter().find(|it| it.0 == name).map(|it| it.1);
+    let of = |name| weight(name).or(weight(b"*")).unwrap_or(0);
+    of(b"gzip") > 0 && of(b"gzip") >= of(b"identity")
+}
+
+fn check_wish(lines: &[&[u8]]) {
+    let pseudo = [(":method", "GET"), (":authority", "a"), (":path", "/")];
+    let mut headers = Headers::from_iter(pseudo);
+    lines
+        .iter()
+        .for_each(|line| headers.push("accept-encoding", line));
+    let found = wish(&RequestHead::parse(headers).unwrap());
+    let elements = lines.iter().flat_map(|line| split(line)).count();
+    match choices("accept-encoding", lines) {
+        Some(choices) if elements <= 64 => {
+            assert_eq!(
+                found == Wish::Gzip,
+                wishes_for_gzip(&choices),
+                "{choices:?}"
+            );
+        }
+        Some(_) | None => {} // two weights for what nobody asks about are one reader's nonsense and not the other's
+    }
+}
+
 pub(super) fn check(data: &[u8]) {
     let lines = field_lines(data, "accept-encoding");
+    check_wish(&values(&lines, "accept-encoding"));
     let request = Headers::from_iter(lines.clone());
     let primary = Key::from_canonical(b"primary".to_vec());
     for field in FIELDS {

@@ -13,6 +13,7 @@ mod directives;
 mod entry;
 mod etag;
 mod groups;
+mod gzip;
 mod list;
 mod message;
 mod pairs;
@@ -26,7 +27,7 @@ mod variation;
 pub type Check = fn(&[u8]);
 
 /// Every reader, by the name of its corpus.
-pub const CHECKS: [(&str, Check); 17] = [
+pub const CHECKS: [(&str, Check); 18] = [
     ("accept", accept::check),
     ("authority", authority::check),
     ("content_range", content_range::check),
@@ -36,6 +37,7 @@ pub const CHECKS: [(&str, Check); 17] = [
     ("entry", entry::check),
     ("etag", etag::check),
     ("groups", groups::check),
+    ("gzip", gzip::check),
     ("list", list::check),
     ("message", message::check),
     ("pairs", pairs::check),
