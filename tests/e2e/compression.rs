@@ -179,3 +179,24 @@ async fn several_workers_may_do_the_same_and_none_is_answered_wrongly() {
     assert_eq!(stage.origin.total(), 3);
     stage.assert_unharmed().await;
 }
+
+#[tokio::test]
+async fn what_a_worker_answers_often_it_unzips_no_more() {
+    let stage = Stage::start(CACHE_ALL).await;
+    let body = text(100_000);
+    stage.origin.on("/doc", Reply::ok(body.clone()));
+    stage.get("/doc").await;
+    compress(&stage, "/doc").await;
+    let mut asked = 0;
+    // Long enough that what the worker keeps has been asked for again, more than once.
+    eventually("some seconds have passed", PATIENCE, async || {
+        let answer = stage.get("/doc").await;
+        assert!(answer.body == body);
+        asked += 1;
+        answer.header("age").unwrap().parse::<u64>().unwrap() >= 4
+    })
+    .await;
+    let unzipped = stage.counter("larder_unzipped_replies_total").await;
+    assert!(asked > 20, "{asked}");
+    assert!((1..=3).contains(&unzipped), "{unzipped} of {asked}");
+}
