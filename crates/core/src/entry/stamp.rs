@@ -45,12 +45,12 @@ impl<'a> Stamps<'a> {
         self.0.as_flattened()
     }
 
-    /// How many there are.
     /// How many bytes they take.
     pub(crate) fn size(self) -> usize {
         self.as_bytes().len()
     }
 
+    /// How many there are.
     pub(super) fn len(self) -> usize {
         self.0.len()
     }

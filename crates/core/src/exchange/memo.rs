@@ -98,6 +98,7 @@ pub(super) fn recall<'a>(
     now: Timestamp,
 ) -> Option<(State, Step<'a>)> {
     let mut state = around.hot.state.try_borrow_mut().ok()?;
+    state.standing = Standing::Unknown;
     if state.shelf.is_empty() {
         return None;
     }

@@ -26,7 +26,7 @@ pub struct Compressor {
     state: Box<CompressorOxide>,
 }
 
-/// A body that is being combegun, without the body.
+/// A body that is being compressed, without the body.
 pub struct Unfinished {
     out: Vec<u8>,
     /// Bytes of it that are written.

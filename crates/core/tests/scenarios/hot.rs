@@ -194,7 +194,30 @@ fn what_the_route_adds_is_taken_away_again() {
     assert_eq!((hot, times), (cold, 1));
 }
 
-const PATHS: [&str; 5] = ["/plain", "/vary", "/checked", "/short", "/text"];
+#[test]
+fn nobody_is_taken_in_for_another() {
+    let mut stage = Stage::new(CACHE_ALL);
+    warm(&mut stage, &get("/a"), reply("a"));
+    stage.wait(61);
+    stage.exchange(get("/a"), reply("a")); // it was wanted, and has expired: nothing is kept any more
+    stage.exchange(get("/b"), reply("b"));
+    let (_, first) = ask(&mut stage, &get("/b"));
+    let (_, second) = ask(&mut stage, &get("/b"));
+    assert_eq!([first, second], [0, 0], "one hit is not enough");
+    assert_eq!(ask(&mut stage, &get("/b")).1, 1);
+}
+
+const PATHS: [&str; 9] = [
+    "/plain",
+    "/vary",
+    "/checked",
+    "/short",
+    "/text",
+    "/search",
+    "/me",
+    "/nvs?a=1",
+    "/nvs?a=1&b=1",
+];
 
 /// One thing that happens to two workers, one of which has a memory of its own.
 #[derive(Clone, Debug)]
@@ -232,6 +255,15 @@ fn act() -> impl Strategy<Value = Act> {
             ("upgrade", "websocket"),
             ("if-match", "\"1\""),
             ("content-type", "application/grpc"),
+            ("content-type", "text/plain"),
+            ("content-language", "de"),
+            ("content-encoding", "gzip"),
+            ("content-location", "/q"),
+            ("if-range", "\"1\""),
+            ("x-user-id", "ann"),
+            ("x-user-id", "bob"),
+            ("accept-encoding", "identity"),
+            ("origin", "https://a.example"),
         ]),
         2 => prop::sample::select(vec![
             ("user-agent", "one"),
@@ -246,7 +278,8 @@ fn act() -> impl Strategy<Value = Act> {
         3 => Just(Vec::new()),
         2 => prop::collection::vec(field, 1..3),
     ];
-    let method = prop_oneof![12 => Just("GET"), 2 => Just("HEAD"), 1 => Just("POST")];
+    let method =
+        prop_oneof![12 => Just("GET"), 2 => Just("HEAD"), 1 => Just("POST"), 1 => Just("QUERY")];
     let wait = prop_oneof![12 => Just(0u64), 2 => Just(1), 1 => 2..12u64];
     (method, prop::sample::select(&PATHS[..]), fields, wait).prop_map(
         |(method, path, fields, wait)| Act {
@@ -260,7 +293,11 @@ fn act() -> impl Strategy<Value = Act> {
 
 fn worker(hot_bytes: usize) -> Stage {
     Stage::new(&format!(
-        r#"{{"storage":{{"hot_bytes":{hot_bytes}}},"request_cache_control":"honor","rules":[
+        r#"{{"storage":{{"hot_bytes":{hot_bytes}}},"request_cache_control":"honor","no_vary_search":true,"rules":[
+            {{"name":"search","match":{{"path":"/search","methods":["GET","POST","QUERY"]}},"ttl_seconds":20,
+              "key":{{"body":true}},"hold_headers":true}},
+            {{"name":"me","match":{{"path":"/me"}},"ttl_seconds":20,
+              "identity":{{"header":"x-user-id","trusted":true,"store_private":true}}}},
             {{"name":"gold","match":{{"path":"/plain","headers":{{"x-tier":"gold"}}}},"cache":false}},
             {{"name":"plain","match":{{"path":"/plain"}},"ttl_seconds":20,"key":{{"headers":["x-api"],"cookies":["tenant"]}}}},
             {{"name":"other","match":{{"path":"/.*"}}}}
@@ -271,7 +308,12 @@ fn worker(hot_bytes: usize) -> Stage {
 fn origin(act: &Act, version: usize) -> Response {
     let response = reply(&format!("{} {version}", act.path)).with("etag", "\"1\"");
     match act.path {
-        "/plain" => response,
+        "/plain" | "/search" => response,
+        "/me" => response.with("cache-control", "private, max-age=20"),
+        "/nvs?a=1" | "/nvs?a=1&b=1" => response
+            .with("no-vary-search", "params=(\"b\")")
+            .with("vary", "origin")
+            .with("cache-control", "max-age=20"),
         "/vary" => response
             .with("vary", "accept-language, x-tier")
             .with("cache-control", "max-age=30"),

@@ -156,7 +156,7 @@ async fn growth(module: &Path) -> Result<f64, Box<dyn Error>> {
     let stage = Stage::start(WORKERS, vec![listener]).await?;
     let new = Subject::larder("growth", Scenario::Miss(KIBIBYTE));
     let hits = Subject::larder("growth", Scenario::Hit(KIBIBYTE));
-    let large = Subject::larder("growth", Scenario::Hit(1024 * KIBIBYTE));
+    let large = Subject::stored_or_not("growth", Scenario::Hit(1024 * KIBIBYTE));
     stage.send(&new, WARM).await?;
     stage.prepare(&hits).await?;
     let before = stage.envoy.memory()?;

@@ -170,6 +170,15 @@ impl Subject {
             ..Self::new(Way::Larder(0), scenario)
         }
     }
+
+    /// The same, whether it comes from the cache or not.
+    #[must_use]
+    pub fn stored_or_not(listener: &str, scenario: Scenario) -> Self {
+        Self {
+            work: scenario.work(Vec::new()),
+            ..Self::larder(listener, scenario)
+        }
+    }
 }
 
 /// Everything that runs.

@@ -45,11 +45,8 @@ enum Mark {
 /// Whether a value could be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// It is there, and so many others went.
-    Yes {
-        /// How many.
-        gone: usize,
-    },
+    /// It is there; others may have gone for it.
+    Yes,
     /// It would take too much of the room, or there is no memory.
     No,
 }
@@ -72,7 +69,7 @@ impl<T> Shelf<T> {
     /// From now on so many; what is too much goes.
     pub fn set_most_bytes(&mut self, most_bytes: usize) {
         self.most_bytes = most_bytes;
-        let _ = self.make_room(0);
+        self.make_room(0);
     }
 
     /// The bytes that are taken, names and overhead included.
@@ -104,7 +101,8 @@ impl<T> Shelf<T> {
     }
 
     /// Whether there is a value of this name.
-    pub fn contains(&self, name: &[u8]) -> bool {
+    #[cfg(test)]
+    fn contains(&self, name: &[u8]) -> bool {
         self.places.contains_key(name)
     }
 
@@ -120,7 +118,7 @@ impl<T> Shelf<T> {
             Some(node) => node.mark,
             None => Mark::None,
         };
-        let gone = self.make_room(bytes);
+        self.make_room(bytes);
         let has_memory = self.places.try_reserve(1).is_ok() && self.nodes.try_reserve(1).is_ok();
         if !has_memory {
             return Kept::No;
@@ -136,7 +134,7 @@ impl<T> Shelf<T> {
         };
         let at = self.settle(node);
         self.places.insert(name, at);
-        Kept::Yes { gone }
+        Kept::Yes
     }
 
     /// Takes the value of this name away.
@@ -164,17 +162,14 @@ impl<T> Shelf<T> {
         at
     }
 
-    /// Takes values away until so many bytes are free; gives how many went.
-    fn make_room(&mut self, bytes: usize) -> usize {
-        let mut gone: usize = 0;
+    /// Takes values away until so many bytes are free.
+    fn make_room(&mut self, bytes: usize) {
         while self.bytes.saturating_add(bytes) > self.most_bytes {
             let Some(at) = self.next_to_go() else {
                 break;
             };
             self.remove_at(at);
-            gone = gone.saturating_add(1);
         }
-        gone
     }
 
     /// Goes on with the hand to the first value without a mark. Each step takes a mark away, so it ends.
@@ -251,10 +246,7 @@ mod tests {
     fn shelf_with(values: &[&str]) -> Shelf<u32> {
         let mut shelf = Shelf::new(10_010, NameHash::new(7));
         for name in values {
-            assert!(matches!(
-                shelf.put(name.as_bytes(), 0, ONE),
-                Kept::Yes { .. }
-            ));
+            assert_eq!(shelf.put(name.as_bytes(), 0, ONE), Kept::Yes);
         }
         shelf
     }
@@ -267,7 +259,7 @@ mod tests {
             assert!(shelf.ask_for(name.as_bytes()).is_some());
         }
         for name in ["1", "2"] {
-            assert_eq!(shelf.put(name.as_bytes(), 0, ONE), Kept::Yes { gone: 1 });
+            assert_eq!(shelf.put(name.as_bytes(), 0, ONE), Kept::Yes);
         }
         assert_eq!(names(&shelf).concat(), "12acefghij");
         // A scan goes through what is new; what was asked for stays.
@@ -281,7 +273,7 @@ mod tests {
     fn a_value_takes_the_place_of_the_one_of_its_name_and_keeps_its_mark() {
         let mut shelf = shelf_with(&["a", "b"]);
         shelf.ask_for(b"a");
-        assert_eq!(shelf.put(b"a", 7, 40), Kept::Yes { gone: 0 });
+        assert_eq!(shelf.put(b"a", 7, 40), Kept::Yes);
         assert_eq!((shelf.len(), shelf.bytes()), (2, 1_001 + 201));
         shelf.set_most_bytes(500);
         assert_eq!(names(&shelf), ["a"], "it was asked for");
