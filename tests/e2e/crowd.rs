@@ -156,7 +156,10 @@ async fn nothing_is_torn_and_the_bytes_add_up_in_few_sets() {
     .await;
     let beside = bytes(&stage).await - size(&first);
     let mut clients = everybody_asks(clients, 600, 120).await;
-    assert!(stage.counter("larder_evictions_total").await > 100);
+    let refused = stage
+        .counter("larder_not_stored_total.reason.not-admitted")
+        .await;
+    assert!(stage.counter("larder_evictions_total").await + refused > 100);
     let there = stored(&mut clients[3], 120).await;
     let held: u64 = there.iter().map(|answer| size(answer) + beside).sum();
     eventually("the bytes are those of the entries", PATIENCE, async || {
