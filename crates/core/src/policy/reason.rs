@@ -73,6 +73,8 @@ reasons! {
     NoRule = "no-rule",
     /// The request or the response says no-store.
     NoStore = "no-store",
+    /// The cache is full, and the response was not asked for often enough to displace another.
+    NotAdmitted = "not-admitted",
     /// The client asked for an answer from the cache or none, and there is none (RFC 9111 section 5.2.1.7).
     OnlyIfCached = "only-if-cached",
     /// The rule for this entry has changed since it was stored.

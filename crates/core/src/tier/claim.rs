@@ -25,6 +25,7 @@ use super::lease::{Lease, LeaseError};
 use super::name::Name;
 use super::outcome::WhyNot;
 use super::shared::SharedTier;
+use super::touches::Touches;
 use super::way::{CLAIM, Claim, Way};
 
 /// How often a change is tried against other workers' changes.
@@ -164,6 +165,11 @@ impl SharedTier {
         self.life = life;
         self.lease = None;
         self.totals = None;
+        self.demand.forget();
+        self.touches = life.map_or_else(
+            || Touches::new(0),
+            |life| Touches::new(life.geometry.sets()),
+        );
     }
 
     /// Looks whether this worker's incarnation is still in force, and adopts the one that is.
@@ -203,7 +209,8 @@ impl SharedTier {
         let own = View::parse(&cell.value)
             .ok()
             .filter(|view| view.incarnation == life.id)
-            .and_then(|view| view.directory().ok());
+            .and_then(|view| view.directory().ok())
+            .filter(|directory| directory.ways().len() as u32 == life.geometry.ways());
         Ok(match own {
             Some(directory) => Reading::Own(Snapshot {
                 counted: directory.charged(),
@@ -221,12 +228,17 @@ impl SharedTier {
         host: &Host<'_>,
         reading: Reading,
     ) -> Result<Snapshot, WhyNot> {
-        let (directory, cas) = match reading {
+        let (record, cas) = match reading {
             Reading::Own(snapshot) => return Ok(snapshot),
-            Reading::Missing => (Directory::FREE, Cas::NEVER),
-            Reading::Other(record, cas) => (Directory::salvage(&record), cas),
+            Reading::Missing => (None, Cas::NEVER),
+            Reading::Other(record, cas) => (Some(record), cas),
         };
         self.confirm(host.kv)?;
+        let ways = self.life()?.geometry.ways();
+        let directory = record.map_or_else(
+            || Directory::free(ways),
+            |record| Directory::salvage(&record, ways),
+        );
         Ok(Snapshot {
             directory,
             counted: 0,

@@ -1,7 +1,7 @@
 //! How entries are kept where every worker finds them.
 //!
 //! The shared tier is a set-associative cache over the host's shared cells: a key belongs to one set, a set has a
-//! directory and eight slots. Cells can never be deleted, so their number is fixed by the geometry. There is no lock
+//! directory and up to 32 slots. Cells can never be deleted, so their number is fixed by the geometry. There is no lock
 //! to take and nobody to take it from: workers change a directory by compare-and-set, and only a way's claimant
 //! touches its slot.
 //!
@@ -20,27 +20,31 @@
 //! is a miss, a typed reason for a counter, and a repair at the next tick.
 
 mod claim;
+mod demand;
 mod directory;
 mod epochs;
 mod evict;
 mod generation;
-mod hits;
 mod hot;
 mod incarnation;
 mod kv;
 mod lease;
 mod memory;
+mod miniature;
 mod name;
 mod outcome;
 mod progress;
 mod random;
 mod record;
+mod room;
 mod shared;
+mod sketch;
 mod slot;
 mod standing;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod touches;
 mod way;
 
 pub use epochs::{ChangeHint, EpochLog, Unnoted};

@@ -104,6 +104,8 @@ pub enum WhyNot {
     Failed,
     /// There is an entry of this key whose request started later.
     Newer,
+    /// There is no room, and it is not popular enough to take another's place.
+    NotAdmitted,
     /// All worker ids are taken.
     NoLease,
     /// No memory to build the slot's bytes.
@@ -126,6 +128,7 @@ impl WhyNot {
             Self::Expired => Reason::Expired,
             Self::Failed | Self::NoLease | Self::Reset => Reason::Internal,
             Self::NoMemory | Self::NoRoom => Reason::NoRoom,
+            Self::NotAdmitted => Reason::NotAdmitted,
             Self::TooLarge => Reason::TooLarge,
         }
     }

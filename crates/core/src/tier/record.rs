@@ -38,10 +38,6 @@ impl<'a> Fields<'a> {
         Ok(field)
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8, Corrupt> {
-        self.take::<1>().map(|[byte]| *byte)
-    }
-
     pub(super) fn u32(&mut self) -> Result<u32, Corrupt> {
         self.take().copied().map(u32::from_le_bytes)
     }

@@ -4,6 +4,9 @@
 //! host's copy, handed on as they are. A store reads the directory twice, before the claim and before it
 //! settles, because the host does not tell the version a write produced.
 //!
+//! Where there is room, everything is stored at once. Where something current would have to go, the newcomer has to be
+//! wanted more ([`super::evict`]); another version of what is stored already never has to be.
+//!
 //! A worker needs an id to store, so the first store (or tick) leases one; looking up needs none. Nothing is leased
 //! when a worker starts, since the host also starts a trial worker to validate a configuration, and throws it away.
 //!
@@ -16,9 +19,9 @@ use crate::key::Key;
 use crate::time::Timestamp;
 
 use super::claim::{Holding, Host, TRIES};
+use super::demand::Demand;
 use super::directory::{Directory, View, Ways};
-use super::evict::place_anew;
-use super::hits::Hits;
+use super::evict::Claimant;
 use super::incarnation::{Geometry, Incarnation, Place};
 use super::kv::{ByteGauge, Cas, KvError, SharedKv};
 use super::lease::Lease;
@@ -28,7 +31,8 @@ use super::random::Random;
 use super::record::Corrupt;
 use super::slot::{self, Mismatch, Stamp};
 use super::sweep::Totals;
-use super::way::{CLAIM, Claim, Published, Way, is_current};
+use super::touches::Touches;
+use super::way::{CLAIM, Claim, Published, Touched, Way, is_current};
 
 /// One worker's part in the shared tier.
 #[derive(Debug)]
@@ -40,7 +44,8 @@ pub struct SharedTier {
     pub(super) random: Random,
     pub(super) life: Option<Incarnation>,
     pub(super) lease: Option<Lease>,
-    pub(super) hits: Hits,
+    pub(super) demand: Demand,
+    pub(super) touches: Touches,
     pub(super) repairs: VecDeque<(u32, usize)>,
     pub(super) totals: Option<Totals>,
     pub(super) evicted: u32,
@@ -61,7 +66,8 @@ impl SharedTier {
             random: Random::new(seed),
             life: None,
             lease: None,
-            hits: Hits::new(geometry.slots()),
+            demand: Demand::new(geometry.slots()),
+            touches: Touches::new(0),
             repairs: VecDeque::new(),
             totals: None,
             evicted: 0,
@@ -113,6 +119,7 @@ impl SharedTier {
     ) -> Result<Found, AbsentReason> {
         let life = self.known_life(kv)?;
         let place = life.place(key.digest());
+        self.demand.note(place);
         let cell = read(kv, Name::directory(place.set))?.ok_or(AbsentReason::NoEntry)?;
         let view = View::parse(&cell).map_err(|Corrupt| AbsentReason::CorruptDirectory)?;
         if view.incarnation != life.id {
@@ -144,7 +151,7 @@ impl SharedTier {
         };
         match slot::open(&value, stamp, key) {
             Ok(payload) => {
-                self.hits.note(place);
+                self.touches.note(place.set, way);
                 Ok(Found {
                     value,
                     payload,
@@ -199,6 +206,8 @@ impl SharedTier {
         self.join(host)?;
         let life = self.life()?;
         let place = life.place(candidate.key.digest());
+        self.demand.note_unasked(place);
+        self.demand.weigh(charged, self.max_bytes);
         let (way, holding) = self.claim_to_fill(host, candidate, place, charged)?;
         let stamp = Stamp {
             incarnation: life.id,
@@ -224,7 +233,7 @@ impl SharedTier {
             charged,
             started: candidate.started,
             expires: candidate.expires,
-            heat: 0,
+            touched: Touched::at(host.now),
         });
         self.remember_fill(place.set);
         let stolen = self.settle(host, holding, published)?;
@@ -242,13 +251,18 @@ impl SharedTier {
         for _ in 0..TRIES {
             let before = self.snapshot(host, place.set)?;
             let mut after = before.directory.clone();
-            self.fold_hits(&mut after, place.set);
-            let way = match same_key(&after, place.fingerprint, candidate.started, host)? {
-                Some(way) => way,
-                None => place_anew(&mut after, host).ok_or(WhyNot::Busy)?,
-            };
+            self.fold_touches(&mut after, place.set, host.now);
+            let (way, claimant) =
+                match same_key(&after, place.fingerprint, candidate.started, host)? {
+                    Some(way) => (way, Claimant::Successor),
+                    None => (
+                        self.place_anew(&after, place, host)?,
+                        Claimant::Newcomer(place),
+                    ),
+                };
             let replaced = before.directory.way(way).charged();
-            self.make_room(host, place.set, u64::from(charged.saturating_sub(replaced)))?;
+            let growth = u64::from(charged.saturating_sub(replaced));
+            self.make_room(host, place.set, growth, claimant)?;
             let claim = Claim {
                 generation,
                 // Until the slot is written it holds what it held, also if this worker gets no further.
@@ -263,6 +277,7 @@ impl SharedTier {
             after.set(way, filling);
             match self.commit(host, place.set, &before, &after) {
                 Ok(()) => {
+                    self.touches.clear(place.set);
                     if before
                         .directory
                         .way(way)
@@ -333,7 +348,7 @@ fn same_key(
     started: Timestamp,
     host: &Host<'_>,
 ) -> Result<Option<usize>, WhyNot> {
-    for (at, way) in directory.ways.iter().enumerate() {
+    for (at, way) in directory.ways().iter().enumerate() {
         match way {
             Way::Published(entry) if entry.fingerprint == fingerprint => {
                 if entry.is_current(host.now) && entry.started > started {

@@ -17,13 +17,13 @@
 //! move is lost.
 //!
 //! **The audit.** A slot can hold bytes that no directory knows: a worker wrote into cells that had just been wiped, or
-//! after its claim had run out, and died. Each sweep looks into one slot of each set, the next sweep into the next: an
+//! after its claim had run out, and died. Each sweep looks into one slot in eight, the next sweep into the next: an
 //! eighth of all bytes is read once a sweep, which is a megabyte a second at 256 MiB, and no entry is wrong for long.
 
 use crate::time::{Seconds, Timestamp};
 
 use super::claim::{Host, Reading, Snapshot, TRIES};
-use super::directory::{WAYS, Ways};
+use super::directory::{Directory, Ways};
 use super::generation::Generation;
 use super::incarnation::Geometry;
 use super::kv::{ByteGauge, Cas, KvError, SharedKv};
@@ -40,6 +40,9 @@ const SPAN: Seconds = Seconds::clamped(30);
 
 /// Sets in a step at least, and at most; in between, a sweep takes 64 steps.
 const STEP: std::ops::RangeInclusive<u32> = 32..=512;
+
+/// A sweep looks into one slot in so many of each set, the next sweep into the next.
+const AUDIT: usize = 8;
 
 /// Repairs in one tick at most.
 const REPAIRS: usize = 16;
@@ -133,6 +136,7 @@ impl SharedTier {
             self.join(host)?;
         }
         self.repair_noted(host, report)?;
+        self.write_down_touches(host)?;
         self.sweep(host, report)
     }
 
@@ -275,9 +279,12 @@ impl SharedTier {
         progress: &mut Progress,
         report: &mut TickReport,
     ) -> Result<(), WhyNot> {
-        let audited = progress.round as usize % WAYS;
+        let first = progress.round as usize % AUDIT;
+        let audited: Ways = (first..self.life()?.geometry.ways() as usize)
+            .step_by(AUDIT)
+            .collect();
         let before = match self.read(host, set)? {
-            Reading::Missing => return self.audit(host, set, audited, Way::Free),
+            Reading::Missing => return self.audit(host, set, audited, None),
             reading @ (Reading::Other(..) | Reading::Own(_)) => self.resolve(host, reading)?,
         };
         progress.counted = progress.counted.saturating_add(before.counted);
@@ -292,11 +299,7 @@ impl SharedTier {
         if !dead.is_empty() {
             self.free_dead(host, set, &before, dead, report)?;
         }
-        let way = before.directory.way(audited);
-        match way.condition(host.now) {
-            Condition::Current | Condition::Free => self.audit(host, set, audited, way),
-            Condition::Abandoned | Condition::Expired | Condition::Held => Ok(()),
-        }
+        self.audit(host, set, audited, Some(&before.directory))
     }
 
     fn free_dead(
@@ -322,16 +325,23 @@ impl SharedTier {
         }
     }
 
-    /// Notes a slot that does not hold what its directory just said.
+    /// Notes slots that do not hold what their directory just said; without one, they should be empty.
     fn audit(
         &mut self,
         host: &Host<'_>,
         set: u32,
-        way: usize,
-        expected: Way,
+        ways: Ways,
+        directory: Option<&Directory>,
     ) -> Result<(), WhyNot> {
-        if !self.is_sound(host, set, way, expected)? {
-            self.note(set, Ways::one(way));
+        for at in ways.iter() {
+            let way = directory.map_or(Way::Free, |directory| directory.way(at));
+            let is_settled = match way.condition(host.now) {
+                Condition::Current | Condition::Free => true,
+                Condition::Abandoned | Condition::Expired | Condition::Held => false,
+            };
+            if is_settled && !self.is_sound(host, set, at, way)? {
+                self.note(set, Ways::one(at));
+            }
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! One of the eight ways of a set: what it holds, who is at work there, and for how long that means anything.
+//! One of the ways of a set: what it holds, who is at work there, and for how long that means anything.
 
 use crate::time::{Seconds, Timestamp};
 
@@ -42,8 +42,27 @@ pub(super) struct Published {
     /// When the request that fetched it was received.
     pub(super) started: Timestamp,
     pub(super) expires: Timestamp,
-    /// Hits since the set was last short of room, as far as they were noted here.
-    pub(super) heat: u8,
+    pub(super) touched: Touched,
+}
+
+/// When an entry was last asked for, as far as that was written down: in sixteenths of a second, in three bytes, which
+/// come around every twelve days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Touched(u32);
+
+impl Touched {
+    const MASK: u32 = (1 << 24) - 1;
+
+    pub(super) fn at(now: Timestamp) -> Self {
+        Self((now.as_nanos() / 62_500_000) as u32 & Self::MASK)
+    }
+
+    /// For how many sixteenths of a second nobody is known to have asked. What another worker touched a moment ahead of
+    /// this one's clock is as if touched now.
+    pub(super) fn idle(self, now: Timestamp) -> u32 {
+        let idle = Self::at(now).0.wrapping_sub(self.0) & Self::MASK;
+        if idle > Self::MASK / 2 { 0 } else { idle }
+    }
 }
 
 impl Published {
@@ -126,8 +145,9 @@ impl Way {
 
     pub(super) fn decode(bytes: &[u8; WAY_BYTES]) -> Result<Self, Corrupt> {
         let mut fields = Fields::new(bytes);
-        let (state, heat) = (fields.u8()?, fields.u8()?);
-        fields.take::<2>()?;
+        let [state, touched @ ..] = fields.u32()?.to_le_bytes();
+        let [low, middle, high] = touched;
+        let touched = Touched(u32::from_le_bytes([low, middle, high, 0]));
         let fingerprint = fields.u32()?;
         let generation = Generation::from_raw(fields.u64()?);
         let started = Timestamp::from_nanos(fields.u64()?);
@@ -152,15 +172,21 @@ impl Way {
                 charged,
                 started,
                 expires: until,
-                heat,
+                touched,
             })),
             _ => Err(Corrupt),
         }
     }
 
     pub(super) fn encode(&self, record: &mut Vec<u8>) {
-        let (state, heat, fingerprint, started, until) = match *self {
-            Way::Free => (0, 0, 0, Timestamp::from_nanos(0), Timestamp::from_nanos(0)),
+        let (state, touched, fingerprint, started, until) = match *self {
+            Way::Free => (
+                0u32,
+                0,
+                0,
+                Timestamp::from_nanos(0),
+                Timestamp::from_nanos(0),
+            ),
             Way::Filling {
                 claim,
                 fingerprint,
@@ -169,14 +195,14 @@ impl Way {
             Way::Emptying(claim) => (2, 0, 0, Timestamp::from_nanos(0), claim.deadline),
             Way::Published(entry) => (
                 3,
-                entry.heat,
+                entry.touched.0,
                 entry.fingerprint,
                 entry.started,
                 entry.expires,
             ),
         };
         let generation = self.generation().map_or(0, Generation::raw);
-        record.extend_from_slice(&[state, heat, 0, 0]);
+        record.extend_from_slice(&(touched << 8 | state).to_le_bytes());
         record.extend_from_slice(&fingerprint.to_le_bytes());
         record.extend_from_slice(&generation.to_le_bytes());
         record.extend_from_slice(&started.as_nanos().to_le_bytes());
@@ -209,7 +235,7 @@ pub(super) mod tests {
             charged: 0x2423_2221,
             started: at(started),
             expires: at(expires),
-            heat: 9,
+            touched: Touched(0x000b_0a09),
         }
     }
 
@@ -246,9 +272,22 @@ pub(super) mod tests {
         }
     }
 
+    #[test]
+    fn how_long_nobody_asked_is_known_for_days() {
+        let touched = Touched::at(at(1_000_000));
+        for (now, idle) in [
+            (1_000_000, 0),
+            (1_000_001, 16),
+            (1_086_400, 86_400 * 16),
+            (999_999, 0),
+        ] {
+            assert_eq!(touched.idle(at(now)), idle, "{now}");
+        }
+    }
+
     pub(in crate::tier) fn any_way() -> impl Strategy<Value = Way> {
-        (0u8..4, any::<(u8, u32, u64, u64, u64, u32)>()).prop_map(
-            |(state, (heat, fingerprint, generation, started, until, charged))| {
+        (0u8..4, any::<(u32, u32, u64, u64, u64, u32)>()).prop_map(
+            |(state, (touched, fingerprint, generation, started, until, charged))| {
                 let generation = Generation::from_raw(generation);
                 let (started, until) =
                     (Timestamp::from_nanos(started), Timestamp::from_nanos(until));
@@ -271,7 +310,7 @@ pub(super) mod tests {
                         charged,
                         started,
                         expires: until,
-                        heat,
+                        touched: Touched(touched & Touched::MASK),
                     }),
                 }
             },

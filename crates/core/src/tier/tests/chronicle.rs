@@ -177,7 +177,7 @@ impl Chronicle {
     fn check_change(&mut self, life: u64, before: &Directory, after: &Directory, act: &Act) {
         let mut claims = BTreeSet::new();
         let mut keys = BTreeSet::new();
-        for (old, new) in before.ways.iter().zip(&after.ways) {
+        for (old, new) in before.ways().iter().zip(after.ways()) {
             if let Way::Published(entry) = new {
                 assert!(keys.insert(entry.fingerprint), "a key is published twice");
                 let is_claimed = old.generation() == Some(entry.generation);
@@ -194,7 +194,7 @@ impl Chronicle {
                 ..
             } = new
             {
-                let newer = before.ways.iter().filter_map(published).any(|entry| {
+                let newer = before.ways().iter().filter_map(published).any(|entry| {
                     entry.fingerprint == *fingerprint
                         && entry.is_current(act.now)
                         && entry.started > *started
@@ -359,7 +359,7 @@ fn readable(
 }
 
 fn is_full(directory: &Directory, now: Timestamp) -> bool {
-    directory.ways.iter().all(|way| match way.condition(now) {
+    directory.ways().iter().all(|way| match way.condition(now) {
         Condition::Current | Condition::Held => true,
         Condition::Abandoned | Condition::Expired | Condition::Free => false,
     })

@@ -16,6 +16,7 @@ mod faults;
 mod footprint;
 mod interleaving;
 mod plays;
+mod popular;
 mod scene;
 mod stage;
 

@@ -215,7 +215,7 @@ fn a_sweep_frees_what_is_past_and_counts_the_rest() {
 #[test]
 fn a_large_cache_is_swept_in_steps() {
     let (kv, gauge) = (MemoryKv::new(), MemoryGauge::new());
-    let mut one = tier(8 * 100, 1);
+    let mut one = tier(32 * 100, 1);
     for n in 0..300 {
         put(&mut one, (&kv, &gauge), &n.to_string(), 0, 1);
     }
