@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check build wasm tools e2e bench compose-test fuzz-smoke fuzz-seeds clean
+.PHONY: help run test check build wasm tools e2e bench bench-eviction compose-test fuzz-smoke fuzz-seeds clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(CURDIR)/dist/larder.wasm
@@ -55,6 +55,10 @@ bench: wasm tools ## Compare Larder with Envoy's own caches and others (BENCH=qu
 	@install -m 644 $(TARGET)/wasm32-wasip1/release/larder_floor.wasm dist/larder-floor.wasm
 	$(RELEASE) --package larder-harness --bin larder-bench
 	@LARDER_WASM=$(MODULE) $(TARGET)/release/larder-bench $(BENCH)
+
+bench-eviction: ## Compare what the shared tier keeps with LRU, S3-FIFO, W-TinyLFU and the optimum
+	$(RELEASE) --package larder-harness --bin larder-bench-eviction
+	@$(TARGET)/release/larder-bench-eviction
 
 compose-test: wasm tools ## Start envoy/docker-compose.yaml and try it; without Docker only check the file
 	@envoy/compose-test.sh

@@ -43,6 +43,7 @@ mod body;
 pub mod client;
 pub mod demo;
 pub mod envoy;
+pub mod eviction;
 pub mod origin;
 mod process;
 mod scratch;
