@@ -214,9 +214,9 @@ proptest! {
         largest in 100u32..6_000,
         scans: bool,
     ) {
-        let mut shop = Shop::new(256, max_bytes);
+        let mut shop = Shop::new(64, max_bytes);
         let mut random = Random::new(seed.into());
-        for n in 0..150u32 {
+        for n in 0..60u32 {
             let name = match n % 3 {
                 0 if scans => format!("scanned {n}"),
                 _ => random.below(names).min(random.below(names)).to_string(),
