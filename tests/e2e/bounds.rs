@@ -69,6 +69,24 @@ async fn thirty_thousand_urls_in_sixteen_mebibytes() {
     stage.assert_unharmed().await;
 }
 
+/// There is room for about 450 responses.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_popular_survives_a_scan() {
+    let configuration = r#"{"storage":{"slots":2048,"max_bytes":2097152,"hot_bytes":0},"limits":{"max_object_bytes":100000},
+        "rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":600}]}"#;
+    let stage = Stage::with_workers(2, configuration).await;
+    stage.origin.on("/*", Reply::ok(pattern(4_000)));
+    for _ in 0..6 {
+        ask_for(&stage, 0..200).await;
+    }
+    ask_for(&stage, 1_000..4_000).await;
+    assert!(turnover(&stage).await > 2_000);
+    let before = stage.counter("larder_requests_total.outcome.hit").await;
+    ask_for(&stage, 0..200).await;
+    let hits = stage.counter("larder_requests_total.outcome.hit").await - before;
+    assert!(hits > 180, "{hits} of 200 are left");
+}
+
 /// More slots than 8 MiB fill with what is stored in these plays.
 const PLENTY: &str = r#"{"storage":{"slots":65536,"max_bytes":8388608},
     "rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":600}]}"#;
