@@ -34,12 +34,16 @@ const EVICTIONS: u32 = 24;
 /// The ways that are taken out of one set in one round at most, so that no set is emptied for a single large entry.
 const WAYS_AT_ONCE: usize = 4;
 
+/// What is too much goes by so many times the bytes of what comes. That the gauge says so can be an error, which the next
+/// sweep will find.
+const STEPS_DOWN: u64 = 8;
+
 /// What the gauge says about room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Budget {
     /// The gauge cannot be right.
     Broken,
-    /// So many bytes must go, whoever comes: there is more than may be, because the bound was lowered for instance.
+    /// So many bytes should go, whoever comes: there is more than may be, because the bound was lowered for instance.
     Exceeded(u64),
     /// So many bytes must go first.
     Over(u64),
@@ -53,7 +57,8 @@ impl Budget {
         if held > widest.saturating_mul(2) {
             Self::Broken
         } else if held > limit {
-            Self::Exceeded(wanted.saturating_sub(limit))
+            let excess = wanted.saturating_sub(limit);
+            Self::Exceeded(excess.min(growth.saturating_mul(STEPS_DOWN)))
         } else if wanted <= limit {
             Self::Within
         } else {
@@ -136,7 +141,8 @@ impl SharedTier {
                 return Ok(());
             }
         }
-        otherwise
+        // What comes takes no more than has gone.
+        if freed >= growth { Ok(()) } else { otherwise }
     }
 
     /// Draws sets until a few have something in them.
@@ -254,15 +260,16 @@ mod tests {
             (0, 100, Budget::Within),
             (90, 11, Budget::Over(1)),
             (100, 1, Budget::Over(1)),
-            (200, 10, Budget::Exceeded(110)),
+            (102, 10, Budget::Exceeded(12)),
+            (200, 10, Budget::Exceeded(80)),
             (201, 10, Budget::Broken),
             (u64::MAX, u64::MAX, Budget::Broken),
         ] {
             assert_eq!(Budget::judge(held, growth, 100, 100), budget, "{held}");
-            let lowered = Budget::judge(1_000, 0, 100, 1_000);
+            let lowered = Budget::judge(1_000, 50, 100, 1_000);
             assert_eq!(
                 lowered,
-                Budget::Exceeded(900),
+                Budget::Exceeded(400),
                 "a bound that was lowered is kept to"
             );
         }
