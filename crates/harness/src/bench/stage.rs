@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::drive::{self, Pace, Round, Work};
-use super::floor::{CALLBACKS, CALLBACKS_OF_LARDER, Floor, UNAVOIDABLE};
+use super::floor::{CALLBACKS_OF_LARDER, Floor, UNAVOIDABLE};
 use super::origin::{Origin, TAGGED};
 use super::scenario::Scenario;
 use super::wire::Wire;
@@ -31,7 +31,7 @@ pub enum Way {
     Direct,
     /// A filter that replies a constant from its request-headers callback, and does nothing else.
     Floor,
-    /// One that is called back at all events and makes the calls that a cache cannot avoid.
+    /// One that is called back where Larder is, and makes the calls that a cache cannot avoid.
     FloorWithCalls,
     /// A filter that lets everything pass and does nothing, called back where Larder is.
     FloorPassing,
@@ -346,7 +346,7 @@ fn constants(floor: &Floor, body: usize) -> Result<[Listener; 3], Box<dyn Error>
         wasm(
             format!("calls-{body}"),
             format!("body={body} {UNAVOIDABLE}"),
-            &CALLBACKS,
+            &CALLBACKS_OF_LARDER,
         )?,
     ])
 }
