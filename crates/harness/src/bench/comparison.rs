@@ -5,6 +5,8 @@ use super::scenario::Scenario;
 use super::stage::{Subject, Way};
 
 const KIBIBYTE: usize = 1024;
+/// Envoy 1.40.0 crashes now and then when one of its own caches stores bodies of 1 MiB, and everything else ends with it.
+const CRASH_AT_A_MEBIBYTE: [Way; 2] = [Way::NativeV1, Way::NativeV2];
 
 /// Larder in a scenario, and what stands beside it.
 #[derive(Clone, Debug)]
@@ -97,16 +99,20 @@ fn hit(name: &'static str) -> Vec<Comparison> {
         "hit-100k" => (&[1.3], &[]),
         _ => (&[], &[]),
     };
-    [
+    let all: [(Way, &[f64]); 6] = [
         (Way::NativeV1, native),
         (Way::NativeV2, &[]),
         (Way::Floor, floor),
         (Way::FloorWithCalls, &[]),
         (Way::Direct, &[]),
         (Way::PassThrough, &[]),
-    ]
-    .map(|(way, targets)| compare(name, (way, scenario), targets))
-    .into()
+    ];
+    let measured = all
+        .into_iter()
+        .filter(|(way, _)| name != "hit-1m" || !CRASH_AT_A_MEBIBYTE.contains(way));
+    measured
+        .map(|(way, targets)| compare(name, (way, scenario), targets))
+        .collect()
 }
 
 fn compare(name: &'static str, (way, other): (Way, Scenario), targets: &[f64]) -> Comparison {

@@ -275,6 +275,10 @@ impl Stage {
             (times >= TIMES_RIGHT).then_some(())
         });
         let stored = stored.await.is_some();
+        // Else all that is left to measure would seem not to be available.
+        if !stored && self.envoy.stats().await.is_err() {
+            return Err(format!("Envoy has died while {} was prepared", subject.name).into());
+        }
         if let (false, Some(error)) = (stored, wrong) {
             eprintln!("{}: {error}", subject.name);
         }
