@@ -12,9 +12,9 @@
 //!
 //! **The gauge.** The sum of the charged bytes is the truth, but while the sweep counts, others store and evict. What
 //! drifts apart is found all the same: the gauge is read at each step, and its mean over the sets, less what the sweep
-//! itself moved meanwhile, stands against the sum over the sets. In a quiet cache the difference is exact; in a busy
-//! one the changes on both sides average out. The gauge is moved by the difference, never set, so no other worker's
-//! move is lost.
+//! itself moved meanwhile, stands against the sum over the sets. In a quiet cache the difference is exact, and made
+//! good; in a busy one it is an estimate, and made good where it is more than an estimate's error. The gauge is moved by the
+//! difference, never set, so no other worker's move is lost.
 //!
 //! **The audit.** A slot can hold bytes that no directory knows: a worker wrote into cells that had just been wiped, or
 //! after its claim had run out, and died. Each sweep looks into one slot in eight, the next sweep into the next: an
@@ -236,7 +236,7 @@ impl SharedTier {
         progress.holder = holder;
         progress.deadline = host.now.plus(SPAN);
         progress.position = to;
-        let correction = (to == sets).then(|| progress.complete(sets, host.now));
+        let correction = (to == sets).then(|| progress.complete(host.gauge.read(), sets, host.now));
         let record = progress.encode(life.id);
         if host.kv.set(Name::sweeper().as_str(), &record, cas).is_err() {
             return Err(WhyNot::Contended);
