@@ -233,7 +233,7 @@ impl Stream {
                     .tolerate(host::add_response_header(name.as_bytes(), value.as_bytes())),
                 Effect::Compress(wish) => self.worker.note(wish),
                 Effect::Count(counter) => self.worker.count(counter),
-                Effect::Invalidate(stamps) => self.worker.invalidate(&stamps),
+                Effect::Invalidate(invalidation) => self.worker.invalidate(&invalidation),
                 Effect::RemoveHeader(name) => {
                     self.worker
                         .tolerate(host::remove_response_header(name.as_bytes()));

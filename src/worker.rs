@@ -9,8 +9,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use larder_core::config::Config;
-use larder_core::entry::{Epoch, Stamp, Stamps};
-use larder_core::epoch::{Currency, Epochs};
+use larder_core::entry::Epoch;
+use larder_core::epoch::{Currency, Epochs, Invalidation, Stamped};
 use larder_core::exchange::{
     Candidate, CaptureBudget, Compress, Compressions, Full, HotTier, Presence, Surpluses,
     Surroundings, WaitingRoom,
@@ -205,12 +205,12 @@ impl Worker {
         }
     }
 
-    /// Makes every entry with one of these stamps invalid, for all workers.
-    pub(crate) fn invalidate(&self, stamps: &[Stamp]) {
-        let noted = self
-            .epochs
-            .try_borrow_mut()
-            .is_ok_and(|mut epochs| epochs.append(&SharedData, &self.metrics, stamps).is_ok());
+    /// Makes entries invalid, for all workers.
+    pub(crate) fn invalidate(&self, invalidation: &Invalidation) {
+        let noted = self.epochs.try_borrow_mut().is_ok_and(|mut epochs| {
+            let appended = epochs.append(&SharedData, &self.metrics, invalidation);
+            appended.is_ok()
+        });
         if !noted {
             self.count(Counter::InvalidationFailed);
         }
@@ -364,10 +364,10 @@ impl Epochs for Worker {
         }
     }
 
-    fn judge(&self, epoch: Epoch, stamps: Stamps<'_>) -> Currency {
+    fn judge(&self, stored: Stamped<'_>) -> Currency {
         match self.epochs.try_borrow_mut() {
-            Ok(mut epochs) => epochs.judge(&SharedData, epoch, stamps),
-            Err(_) => Currency::Invalidated,
+            Ok(mut epochs) => epochs.judge(&SharedData, stored),
+            Err(_) => Currency::Gone,
         }
     }
 }

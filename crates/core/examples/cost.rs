@@ -29,8 +29,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use larder_core::config::Config;
-use larder_core::entry::{Epoch, Stamps};
-use larder_core::epoch::{Currency, Epochs};
+use larder_core::entry::Epoch;
+use larder_core::epoch::{Currency, Epochs, Stamped};
 use larder_core::exchange::{
     Answer, Arrival, Arriving, CaptureBudget, Effect, Event, Exchange, HeadSize, HotTier,
     ResponseBody, Step, Surpluses, Surroundings, Verdict,
@@ -105,8 +105,8 @@ impl Epochs for Log {
         self.log.borrow_mut().now(&*self.kv, &Still)
     }
 
-    fn judge(&self, epoch: Epoch, stamps: Stamps<'_>) -> Currency {
-        self.log.borrow_mut().judge(&*self.kv, epoch, stamps)
+    fn judge(&self, stored: Stamped<'_>) -> Currency {
+        self.log.borrow_mut().judge(&*self.kv, stored)
     }
 }
 

@@ -16,7 +16,7 @@ use std::fmt;
 use md5::{Digest, Md5};
 
 use crate::entry::{Epoch, Stamp, Stamps};
-use crate::key::Resource;
+use crate::key::{Key, Resource};
 
 /// What an invalidation names, and an entry is stamped with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +63,67 @@ impl Scope<'_> {
     }
 }
 
+/// How much an invalidation takes away, the most first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// What it covers is gone: nothing of it is used again, not even as a question to the origin.
+    Hard,
+    /// What it covers is "in need of a mandatory validation before [it] can be sent in response to a subsequent request"
+    /// (RFC 9111 section 4.4).
+    Invalid,
+    /// What it covers is stale from now on, and may be used where a stale response may.
+    Soft,
+}
+
+/// What an invalidation covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// Every entry with one of these stamps.
+    Stamps(Vec<Stamp>),
+}
+
+/// Entries that are over, for every worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalidation {
+    /// Which.
+    pub coverage: Coverage,
+    /// How much so.
+    pub mode: Mode,
+}
+
+/// Something stored that may have been invalidated.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamped<'a> {
+    /// That of the request that fetched it.
+    pub epoch: Epoch,
+    /// What an invalidation that concerns it would name.
+    pub stamps: Stamps<'a>,
+    /// The key it stands under, whose name patterns are held against.
+    pub key: &'a Key,
+    /// Where it is.
+    pub whereabouts: Whereabouts,
+}
+
+/// Where something is that may have been invalidated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// On its way, or in a worker's own memory, where no sweep comes by; it was last judged, or begun, at this epoch.
+    Aside(Epoch),
+    /// In the memory that all workers share.
+    Shared,
+}
+
 /// Whether an entry has been met by an invalidation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Currency {
     /// None has.
     Current,
-    /// One has, or nobody can say.
+    /// A hard one has, or nobody can say.
+    Gone,
+    /// One has, of which the origin can say that it changed nothing.
     Invalidated,
+    /// A soft one has.
+    Softened,
 }
 
 /// The order of a process's invalidations, as one worker knows it.
@@ -77,8 +131,8 @@ pub trait Epochs: fmt::Debug {
     /// The epoch of a request that is received now: every invalidation acknowledged by now is in it.
     fn now(&self) -> Epoch;
 
-    /// Whether an entry of this epoch with these stamps was invalidated before the last [`Epochs::now`].
-    fn judge(&self, epoch: Epoch, stamps: Stamps<'_>) -> Currency;
+    /// Whether something was invalidated before the last [`Epochs::now`].
+    fn judge(&self, stored: Stamped<'_>) -> Currency;
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use super::response::Forwarding;
 use super::validate::Question;
 use super::{Effect, State, Step, Surroundings, annotate};
-use crate::epoch::Scope;
+use crate::epoch::{Coverage, Invalidation, Mode, Scope};
 use crate::http::ResponseHead;
 use crate::policy::{Reason, freshening, storable};
 use crate::report::{Annotation, Counter, Forward, Storing};
@@ -78,7 +78,11 @@ impl Question {
             | Forward::VaryMiss => {
                 // That of the key under which it was found, which No-Vary-Search may have led to.
                 let resource = forwarding.known.key.resource();
-                Some(Effect::Invalidate(vec![Scope::Resource(&resource).stamp()]))
+                let stamps = vec![Scope::Resource(&resource).stamp()];
+                Some(Effect::Invalidate(Invalidation {
+                    coverage: Coverage::Stamps(stamps),
+                    mode: Mode::Invalid,
+                }))
             }
         }
     }

@@ -82,7 +82,7 @@ impl Looking {
             Ok(_) | Err(_) => return self.corrupt(around),
         };
         let head = &self.subject.head;
-        let currency = around.epochs.judge(response.meta.epoch, response.stamps);
+        let currency = around.epochs.judge(self.stamped(&response));
         let facts = (&response.meta, currency);
         let reuse = reuse::judge(facts, policy.hash, self.lookup.demands, now);
         let (age, warrant, forward, worth) = match reuse {

@@ -18,6 +18,7 @@ use super::validate::Question;
 use super::{Effect, Passage, State, Step, Surroundings};
 use crate::config::CachePolicy;
 use crate::entry::{Meta, Payload, SearchRecord, StoredResponse, Variants};
+use crate::epoch::{Stamped, Whereabouts};
 use crate::http::{Headers, Method};
 use crate::key::Key;
 use crate::policy::Reason;
@@ -35,7 +36,7 @@ pub(super) struct Looking {
     pub(super) asked: AskedKeys,
     trail: Trail,
     /// The key under which the URL's response, or the list of its variants, is looked for.
-    primary: Rc<Key>,
+    pub(super) primary: Rc<Key>,
     place: Place,
 }
 
@@ -205,6 +206,16 @@ impl Looking {
         }
     }
 
+    /// What was found, as far as invalidations are concerned.
+    pub(super) fn stamped<'a>(&'a self, stored: &StoredResponse<'a>) -> Stamped<'a> {
+        Stamped {
+            epoch: stored.meta.epoch,
+            stamps: stored.stamps,
+            key: &self.primary,
+            whereabouts: Whereabouts::Shared,
+        }
+    }
+
     /// What a reply is made of, where it is made of the entry with this `meta`.
     pub(super) fn source(&self, meta: &Meta) -> Source {
         Source::Entry(self.entry(meta))
@@ -266,7 +277,7 @@ impl Looking {
             answered.effects.extend(self.effect_of(form.work, around));
             Ok(answered)
         };
-        let currency = around.epochs.judge(stored.meta.epoch, stored.stamps);
+        let currency = around.epochs.judge(self.stamped(&stored));
         match reuse::judge(
             (&stored.meta, currency),
             policy.hash,

@@ -24,7 +24,7 @@ use super::step::Body;
 use super::{Reply, State, Step, Surroundings, Verdict};
 use crate::config::{AddedHeaders, KeySource};
 use crate::entry::{Epoch, Meta, StampList, StoredResponse};
-use crate::epoch::Currency;
+use crate::epoch::{Currency, Stamped, Whereabouts};
 use crate::http::{Headers, Method};
 use crate::key::Key;
 use crate::policy::request::{Demands, RequestBody};
@@ -45,6 +45,8 @@ pub(super) struct Memo {
     meta: Meta,
     demands: Demands,
     stamps: StampList,
+    /// The key under which the response stands.
+    key: Rc<Key>,
     /// The epoch at which the stamps were last judged.
     judged: Epoch,
     /// When the tiers were asked.
@@ -222,6 +224,7 @@ impl Memo {
             meta: stored.meta,
             demands: looking.lookup.demands,
             stamps: stored.stamps.iter().collect(),
+            key: Rc::clone(&looking.primary),
             judged: looking.subject.epoch,
             asked: now,
             keys,
@@ -242,6 +245,7 @@ impl Memo {
             size_of_val(self.keys.as_slice()),
             size_of_val(self.timed.values.as_slice()),
             self.stamps.as_stamps().size(),
+            self.key.canonical().len(),
         ];
         parts.into_iter().fold(0, usize::saturating_add)
     }
@@ -255,10 +259,15 @@ impl Memo {
         }
         let epoch = around.epochs.now();
         if epoch != self.judged || epoch == Epoch::UNKNOWN {
-            let stamps = self.stamps.as_stamps();
-            match around.epochs.judge(self.meta.epoch, stamps) {
+            let stored = Stamped {
+                epoch: self.meta.epoch,
+                stamps: self.stamps.as_stamps(),
+                key: &self.key,
+                whereabouts: Whereabouts::Aside(self.judged),
+            };
+            match around.epochs.judge(stored) {
                 Currency::Current => self.judged = epoch,
-                Currency::Invalidated => return None,
+                Currency::Gone | Currency::Invalidated | Currency::Softened => return None,
             }
         }
         let facts = (&self.meta, Currency::Current);

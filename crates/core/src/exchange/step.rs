@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use super::deferred::Compress;
-use crate::entry::Stamp;
+use crate::epoch::Invalidation;
 use crate::key::Key;
 use crate::report::Counter;
 use crate::time::Timestamp;
@@ -97,8 +97,8 @@ pub enum Effect {
     Compress(Compress),
     /// A number grows by one.
     Count(Counter),
-    /// Entries with one of these stamps are over, for every worker, before the message goes on.
-    Invalidate(Vec<Stamp>),
+    /// Entries are over, for every worker, before the message goes on.
+    Invalidate(Invalidation),
     /// All lines of that name go from the response's head.
     RemoveHeader(&'static str),
     /// All lines of that name go from the request's head.

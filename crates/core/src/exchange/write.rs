@@ -8,6 +8,7 @@ use super::budget::Hold;
 use super::event::Arriving;
 use super::validate::{Maker, maker};
 use super::{Effect, Passage, State, Step, Surroundings, annotate};
+use crate::epoch::{Coverage, Invalidation, Mode};
 use crate::http::{Headers, ResponseHead};
 use crate::policy::invalidation::Write;
 use crate::report::Counter;
@@ -65,7 +66,10 @@ fn invalidate(around: &Surroundings, write: Write, status: u16, headers: &Header
         return Vec::new();
     }
     vec![
-        Effect::Invalidate(stamps),
+        Effect::Invalidate(Invalidation {
+            coverage: Coverage::Stamps(stamps),
+            mode: Mode::Invalid,
+        }),
         Effect::Count(Counter::Invalidated),
     ]
 }

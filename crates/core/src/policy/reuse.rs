@@ -62,7 +62,7 @@ pub fn judge(
 fn is_current(currency: Currency) -> Result<(), Reason> {
     match currency {
         Currency::Current => Ok(()),
-        Currency::Invalidated => Err(Reason::Invalidated),
+        Currency::Gone | Currency::Invalidated | Currency::Softened => Err(Reason::Invalidated),
     }
 }
 

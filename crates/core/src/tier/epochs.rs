@@ -25,8 +25,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::entry::{Epoch, Stamp, Stamps};
-use crate::epoch::Currency;
+use crate::entry::{Epoch, Stamp};
+use crate::epoch::{Coverage, Currency, Invalidation, Stamped};
 
 use super::kv::{Cas, KvError, SetError, SharedKv};
 use super::name::Name;
@@ -121,8 +121,9 @@ impl EpochLog {
         head
     }
 
-    /// Whether an entry was invalidated before the last [`EpochLog::now`].
-    pub fn judge(&mut self, kv: &dyn SharedKv, epoch: Epoch, stamps: Stamps<'_>) -> Currency {
+    /// Whether something was invalidated before the last [`EpochLog::now`].
+    pub fn judge(&mut self, kv: &dyn SharedKv, stored: Stamped<'_>) -> Currency {
+        let Stamped { epoch, stamps, .. } = stored;
         let Some(known) = &mut self.known else {
             return Currency::Invalidated;
         };
@@ -144,7 +145,7 @@ impl EpochLog {
         }
     }
 
-    /// Invalidates what has one of these stamps. When this returns, every worker's next request knows.
+    /// Invalidates what these cover. When this returns, every worker's next request knows.
     ///
     /// # Errors
     /// [`Unnoted`] when the host lets nothing be written at all.
@@ -152,8 +153,9 @@ impl EpochLog {
         &mut self,
         kv: &dyn SharedKv,
         hint: &dyn ChangeHint,
-        stamps: &[Stamp],
+        invalidation: &Invalidation,
     ) -> Result<(), Unnoted> {
+        let Coverage::Stamps(stamps) = &invalidation.coverage;
         let noted = self
             .note(kv, stamps)
             .or_else(|_| self.begin_anew(kv).map(|_| ()));

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use larder_core::config::Config;
-use larder_core::entry::{Epoch, Payload, Stamps, StoredResponse};
-use larder_core::epoch::{Currency, Epochs};
+use larder_core::entry::{Epoch, Payload, StoredResponse};
+use larder_core::epoch::{Currency, Epochs, Stamped};
 use larder_core::exchange::{
     Answer, Arrival, Arriving, CaptureBudget, Compressions, Effect, Event, Exchange, HeadSize,
     HotTier, Reply, ResponseBody, Step, Surpluses, Surroundings, Verdict,
@@ -94,8 +94,8 @@ impl Epochs for Log {
         self.log.borrow_mut().now(&*self.kv, &*self.hint)
     }
 
-    fn judge(&self, epoch: Epoch, stamps: Stamps<'_>) -> Currency {
-        self.log.borrow_mut().judge(&*self.kv, epoch, stamps)
+    fn judge(&self, stored: Stamped<'_>) -> Currency {
+        self.log.borrow_mut().judge(&*self.kv, stored)
     }
 }
 
@@ -597,9 +597,11 @@ impl Stage {
                 Effect::AddHeader(name, value) => sent.push(name, value),
                 Effect::Compress(wish) => self.compressions.note(wish),
                 Effect::Count(counter) => *self.counts.entry(counter).or_default() += 1,
-                Effect::Invalidate(stamps) => {
+                Effect::Invalidate(invalidation) => {
                     let Log { kv, log, hint } = &*self.log;
-                    log.borrow_mut().append(&**kv, &**hint, &stamps).unwrap();
+                    log.borrow_mut()
+                        .append(&**kv, &**hint, &invalidation)
+                        .unwrap();
                 }
                 Effect::RemoveHeader(name) => sent.remove(name),
                 Effect::RemoveRequestHeader(name) => sent.remove(name),

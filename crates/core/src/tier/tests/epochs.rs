@@ -9,7 +9,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::entry::{Epoch, Stamp, StampList};
-use crate::epoch::Currency;
+use crate::epoch::{Coverage, Currency, Invalidation, Mode, Stamped, Whereabouts};
+use crate::key::Key;
 
 use super::super::random::Random;
 use super::super::{Cas, Cell, ChangeHint, EpochLog, KvError, MemoryKv, SetError, SharedKv};
@@ -44,6 +45,23 @@ fn stamps(numbers: &[u64]) -> StampList {
     numbers.iter().map(|number| Stamp(*number)).collect()
 }
 
+fn invalid(numbers: &[u64]) -> Invalidation {
+    Invalidation {
+        coverage: Coverage::Stamps(numbers.iter().map(|number| Stamp(*number)).collect()),
+        mode: Mode::Invalid,
+    }
+}
+
+fn judge(log: &mut EpochLog, kv: &dyn SharedKv, epoch: Epoch, stamps: &StampList) -> Currency {
+    let stored = Stamped {
+        epoch,
+        stamps: stamps.as_stamps(),
+        key: &Key::from_canonical(Vec::new()),
+        whereabouts: Whereabouts::Shared,
+    };
+    log.judge(kv, stored)
+}
+
 impl World {
     /// A write to what the entries are about, from the origin's yes to the client's.
     fn write(&self, log: &mut EpochLog, host: &Baton<'_>) {
@@ -59,7 +77,7 @@ impl World {
 
     fn note(&self, log: &mut EpochLog, host: &Baton<'_>, stamp: u64) {
         let hint = Hint(host, &self.hint);
-        log.append(host, &hint, &[Stamp(stamp)]).unwrap();
+        log.append(host, &hint, &invalid(&[stamp])).unwrap();
     }
 
     /// A request that is answered by the origin and stored.
@@ -76,7 +94,7 @@ impl World {
         log.now(host, &Hint(host, &self.hint));
         let entries = self.entries.lock().unwrap().clone();
         for (epoch, stamps, version) in entries {
-            if log.judge(host, epoch, stamps.as_stamps()) == Currency::Current {
+            if judge(log, host, epoch, &stamps) == Currency::Current {
                 assert!(version >= least, "{version} was served after {least}");
             }
         }
@@ -210,16 +228,15 @@ fn what_was_not_named_stays_current() {
     let (kv, hint) = (MemoryKv::new(), Plain::default());
     let (mut one, mut other) = (EpochLog::new(1), EpochLog::new(2));
     let epoch = one.now(&kv, &hint);
-    other.append(&kv, &hint, &[Stamp(1), Stamp(2)]).unwrap();
+    other.append(&kv, &hint, &invalid(&[1, 2])).unwrap();
     one.now(&kv, &hint);
-    let judge =
-        |log: &mut EpochLog, numbers: &[u64]| log.judge(&kv, epoch, stamps(numbers).as_stamps());
-    assert_eq!(judge(&mut one, &[1]), Currency::Invalidated);
-    assert_eq!(judge(&mut one, &[3, 2]), Currency::Invalidated);
-    assert_eq!(judge(&mut one, &[3, 4]), Currency::Current);
+    let judged = |log: &mut EpochLog, numbers: &[u64]| judge(log, &kv, epoch, &stamps(numbers));
+    assert_eq!(judged(&mut one, &[1]), Currency::Invalidated);
+    assert_eq!(judged(&mut one, &[3, 2]), Currency::Invalidated);
+    assert_eq!(judged(&mut one, &[3, 4]), Currency::Current);
     let later = one.now(&kv, &hint);
     assert_eq!(
-        one.judge(&kv, later, stamps(&[1]).as_stamps()),
+        judge(&mut one, &kv, later, &stamps(&[1])),
         Currency::Current,
         "what is fetched afterwards is good"
     );
@@ -233,15 +250,15 @@ fn a_request_without_news_makes_no_call_and_one_with_news_few() {
     let reads = kv.reads.get();
     for _ in 0..5 {
         assert_eq!(log.now(&kv, &hint), epoch);
-        log.judge(&kv, epoch, stamps(&[1, 2]).as_stamps());
+        judge(&mut log, &kv, epoch, &stamps(&[1, 2]));
     }
     assert_eq!(kv.reads.get(), reads, "nothing has been invalidated");
-    log.append(&kv, &hint, &[Stamp(3)]).unwrap();
+    log.append(&kv, &hint, &invalid(&[3])).unwrap();
     log.now(&kv, &hint);
     let reads = kv.reads.get();
     for _ in 0..5 {
         log.now(&kv, &hint);
-        log.judge(&kv, epoch, stamps(&[3]).as_stamps());
+        judge(&mut log, &kv, epoch, &stamps(&[3]));
     }
     assert_eq!(kv.reads.get(), reads + 1, "the page is read once");
 }
@@ -259,7 +276,7 @@ fn cells_that_are_damaged_invalidate_too_much_and_never_too_little() {
             let (kv, hint) = (MemoryKv::new(), Plain::default());
             let (mut one, mut other) = (EpochLog::new(1), EpochLog::new(2));
             let epoch = one.now(&kv, &hint);
-            one.append(&kv, &hint, &[Stamp(1)]).unwrap();
+            one.append(&kv, &hint, &invalid(&[1])).unwrap();
             let later = one.now(&kv, &hint);
             for known in kv.names() {
                 let is_page = known.starts_with("larder1e") && known != "larder1e";
@@ -267,14 +284,14 @@ fn cells_that_are_damaged_invalidate_too_much_and_never_too_little() {
                     kv.set(&known, bytes, Cas::UNCONDITIONAL).unwrap();
                 }
             }
-            other.append(&kv, &hint, &[Stamp(1)]).unwrap();
+            other.append(&kv, &hint, &invalid(&[1])).unwrap();
             one.now(&kv, &hint);
             for epoch in [epoch, later] {
-                let judged = one.judge(&kv, epoch, stamps(&[1]).as_stamps());
+                let judged = judge(&mut one, &kv, epoch, &stamps(&[1]));
                 assert_eq!(judged, Currency::Invalidated, "{cell} {name}");
             }
             let epoch = one.now(&kv, &hint);
-            let judged = one.judge(&kv, epoch, stamps(&[1]).as_stamps());
+            let judged = judge(&mut one, &kv, epoch, &stamps(&[1]));
             assert_eq!(judged, Currency::Current, "{cell} {name}: it goes on");
         }
     }
@@ -284,7 +301,7 @@ fn cells_that_are_damaged_invalidate_too_much_and_never_too_little() {
 fn a_damaged_head_is_mended_once() {
     let (kv, hint) = (MemoryKv::new(), Plain::default());
     let mut log = EpochLog::new(1);
-    log.append(&kv, &hint, &[Stamp(1)]).unwrap();
+    log.append(&kv, &hint, &invalid(&[1])).unwrap();
     kv.set("larder1p", b"garbage", Cas::UNCONDITIONAL).unwrap();
     log.doubt();
     let mended = log.now(&kv, &hint);
@@ -300,12 +317,12 @@ fn a_host_that_fails_makes_nothing_current() {
     let mut log = EpochLog::new(1);
     let epoch = log.now(&kv, &hint);
     kv.failing.set(true);
-    assert!(log.append(&kv, &hint, &[Stamp(1)]).is_err());
+    assert!(log.append(&kv, &hint, &invalid(&[1])).is_err());
     assert_eq!(log.now(&kv, &hint), Epoch::UNKNOWN);
-    let judge = |log: &mut EpochLog, epoch| log.judge(&kv, epoch, stamps(&[]).as_stamps());
-    assert_eq!(judge(&mut log, epoch), Currency::Invalidated);
-    assert_eq!(judge(&mut log, Epoch::UNKNOWN), Currency::Invalidated);
+    let judged = |log: &mut EpochLog, epoch| judge(log, &kv, epoch, &stamps(&[]));
+    assert_eq!(judged(&mut log, epoch), Currency::Invalidated);
+    assert_eq!(judged(&mut log, Epoch::UNKNOWN), Currency::Invalidated);
     kv.failing.set(false);
     log.now(&kv, &hint);
-    assert_eq!(judge(&mut log, Epoch::UNKNOWN), Currency::Invalidated);
+    assert_eq!(judged(&mut log, Epoch::UNKNOWN), Currency::Invalidated);
 }
