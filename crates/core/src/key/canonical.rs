@@ -151,6 +151,18 @@ pub(super) fn fields(canonical: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     })
 }
 
+/// The elements of a list's content; ends where they make no sense.
+pub(super) fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        let (len, behind) = rest.split_first_chunk()?;
+        let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
+        let (element, others) = behind.split_at_checked(len)?;
+        rest = others;
+        Some(element)
+    })
+}
+
 /// A list in the making.
 pub(super) struct List<'a>(&'a mut Canonical);
 

@@ -13,6 +13,7 @@ mod canonical;
 mod content;
 mod identity;
 mod jwt;
+mod name;
 mod query;
 mod resource;
 mod search;
@@ -25,6 +26,7 @@ use md5::{Digest, Md5};
 pub(crate) use accept::weighted;
 pub use build::{BuiltKey, KeyParts, Principal};
 pub use identity::{Attributes, Unreadable};
+pub use name::KeyName;
 pub use resource::Resource;
 pub use search::Search;
 
