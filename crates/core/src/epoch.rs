@@ -11,6 +11,8 @@
 //! [`Epochs`] is the port: who implements it ([`crate::tier::EpochLog`]) may say that an entry is over when it is not, never
 //! the other way round.
 
+mod pattern;
+
 use std::fmt;
 
 use md5::{Digest, Md5};
@@ -18,9 +20,14 @@ use md5::{Digest, Md5};
 use crate::entry::{Epoch, Stamp, Stamps};
 use crate::key::{Key, Resource};
 
+pub use pattern::{MAX_PATTERN_BYTES, NameMatcher, NamePattern};
+
 /// What an invalidation names, and an entry is stamped with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope<'a> {
+    /// Every stored response that stands for many queries of a path, which only the response tells, and whose name begins
+    /// with this, up to the query ([`crate::key::Key::is_of_any_query`]).
+    AnyQuery(&'a [u8]),
     /// Every stored response in any cache group of an origin.
     AnyGroup {
         /// As that of [`Scope::Group`].
@@ -34,8 +41,12 @@ pub enum Scope<'a> {
         /// The group.
         name: &'a [u8],
     },
+    /// Every stored response whose key has this name ([`crate::key::KeyName`]).
+    Name(&'a [u8]),
     /// Every stored response of a resource: under any scheme, for any identity, in any variant.
     Resource(&'a Resource),
+    /// Every stored response with this tag, of whatever origin. Tags are compared byte by byte.
+    Tag(&'a [u8]),
 }
 
 impl Scope<'_> {
@@ -43,6 +54,10 @@ impl Scope<'_> {
     pub fn stamp(self) -> Stamp {
         let mut digest = Md5::new();
         match self {
+            Self::AnyQuery(name) => {
+                digest.update([5]);
+                digest.update(name);
+            }
             Self::AnyGroup { origin } => {
                 digest.update([3]);
                 digest.update(origin);
@@ -53,9 +68,17 @@ impl Scope<'_> {
                 digest.update(origin);
                 digest.update(name);
             }
+            Self::Name(name) => {
+                digest.update([4]);
+                digest.update(name);
+            }
             Self::Resource(resource) => {
                 digest.update([2]);
                 digest.update(resource.as_bytes());
+            }
+            Self::Tag(tag) => {
+                digest.update([6]);
+                digest.update(tag);
             }
         }
         let [a, b, c, d, e, f, g, h, ..] = <[u8; 16]>::from(digest.finalize());
@@ -78,8 +101,45 @@ pub enum Mode {
 /// What an invalidation covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Coverage {
+    /// Every entry.
+    All,
+    /// Every entry whose key has a name like this.
+    Names(NamePattern),
     /// Every entry with one of these stamps.
     Stamps(Vec<Stamp>),
+}
+
+impl Coverage {
+    /// Every entry whose key has this name, and those that stand for this query among others.
+    pub fn of_name(name: &str) -> Self {
+        let named = Scope::Name(name.as_bytes());
+        Self::Stamps(vec![
+            named.stamp(),
+            Scope::AnyQuery(up_to_query(name)).stamp(),
+        ])
+    }
+
+    /// Every entry with this tag, or with one below it: `a` covers what is tagged `a:b`.
+    pub fn of_tag(tag: &[u8]) -> Self {
+        Self::Stamps(vec![Scope::Tag(tag).stamp()])
+    }
+}
+
+/// The stamps by which an entry under this key is found by its name.
+pub fn stamps_of_name(key: &Key) -> impl Iterator<Item = Stamp> {
+    let name = key.name();
+    let name = name.as_str();
+    let any_query = key
+        .is_of_any_query()
+        .then(|| Scope::AnyQuery(up_to_query(name)).stamp());
+    [Scope::Name(name.as_bytes()).stamp()]
+        .into_iter()
+        .chain(any_query)
+}
+
+// A template may hold a `?` of its own; then this is shorter, on both sides.
+fn up_to_query(name: &str) -> &[u8] {
+    name.split('?').next().unwrap_or_default().as_bytes()
 }
 
 /// Entries that are over, for every worker.
@@ -113,17 +173,17 @@ pub enum Whereabouts {
     Shared,
 }
 
-/// Whether an entry has been met by an invalidation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether an entry has been met by an invalidation; what leaves the least of it comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Currency {
-    /// None has.
-    Current,
     /// A hard one has, or nobody can say.
     Gone,
     /// One has, of which the origin can say that it changed nothing.
     Invalidated,
     /// A soft one has.
     Softened,
+    /// None has.
+    Current,
 }
 
 /// The order of a process's invalidations, as one worker knows it.
@@ -156,10 +216,48 @@ mod tests {
             Scope::AnyGroup { origin: "a" }.stamp(),
             Scope::Resource(&Resource::sample(b"abc")).stamp(),
             Scope::Resource(&Resource::sample(b"")).stamp(),
+            Scope::AnyQuery(b"abc").stamp(),
+            Scope::Name(b"abc").stamp(),
+            Scope::Tag(b"abc").stamp(),
         ];
         for (at, stamp) in stamps.iter().enumerate() {
             assert!(!stamps[..at].contains(stamp), "{at}");
         }
         assert_eq!(group("a", "bc"), group("a", "bc"));
+    }
+
+    /// A key with these fields, and behind them one without content.
+    fn key(fields: &[(u8, &[u8])]) -> Key {
+        let mut canonical = vec![1];
+        for (tag, content) in fields {
+            canonical.push(*tag);
+            canonical.extend_from_slice(&(content.len() as u32).to_le_bytes());
+            canonical.extend_from_slice(content);
+        }
+        Key::from_canonical(canonical)
+    }
+
+    #[test]
+    fn a_name_covers_its_keys_and_those_that_stand_for_its_query() {
+        let (host, path) = ((2, &b"a"[..]), (3, &b"/p"[..]));
+        let reduced = b"\x06\0\0\0params\x01\0\0\0x\x01\0\0\x002";
+        let stands_for_many = key(&[host, path, (13, b""), (14, reduced)]);
+        assert_eq!(stands_for_many.name().as_str(), "GET:a/p?x=2");
+        let other_path = key(&[host, (3, b"/q"), (13, b""), (14, reduced)]);
+        let plain = key(&[host, path, (5, b"x=1"), (9, b"")]);
+        for (name, covered) in [
+            ("GET:a/p?x=1", [true, true, false]),
+            ("GET:a/p?x=2", [false, true, false]),
+            ("GET:a/p", [false, true, false]),
+            ("GET:a/q?x=2&y", [false, false, true]),
+            ("GET:b/p?x=1", [false, false, false]),
+        ] {
+            let Coverage::Stamps(stamps) = Coverage::of_name(name) else {
+                panic!("{name} is covered by stamps");
+            };
+            let is_covered = [&plain, &stands_for_many, &other_path]
+                .map(|key| stamps_of_name(key).any(|stamp| stamps.contains(&stamp)));
+            assert_eq!(is_covered, covered, "{name}");
+        }
     }
 }

@@ -5,7 +5,7 @@
 pub struct NamePattern(String);
 
 impl NamePattern {
-    pub(super) fn new(pattern: &str) -> Self {
+    pub(crate) fn new(pattern: &str) -> Self {
         Self(pattern.to_owned())
     }
 

@@ -216,11 +216,8 @@ impl Forwarding {
             .trail
             .destination(&self.subject, &plan.headers, expires, max);
         let mut stamps = invalidation::stamps_of_groups(&self.subject.head, &response.headers)?;
-        let resource = destination.key.resource();
-        stamps.extend(invalidation::stamps_of_request(
-            &self.subject.head,
-            &resource,
-        ));
+        let key = &destination.key;
+        stamps.extend(invalidation::stamps_of_request(&self.subject.head, key));
         let times = (expires, now);
         let place = self.place(&config.limits, destination.key, &response.headers, times)?;
         Ok(Draft {

@@ -10,9 +10,9 @@
 
 use crate::config::Config;
 use crate::entry::Stamp;
-use crate::epoch::Scope;
+use crate::epoch::{Scope, stamps_of_name};
 use crate::http::{Authority, Headers, Method, RequestHead, Target, Uri, groups};
-use crate::key::Resource;
+use crate::key::{Key, Resource};
 use crate::policy::Reason;
 
 /// What a request that may change something is about.
@@ -102,13 +102,18 @@ pub fn stamps_of_groups(head: &RequestHead, response: &Headers) -> Result<Vec<St
     Ok(all.map(Scope::stamp).collect())
 }
 
-/// The stamps of a resource and of the URI that was asked for, whatever the rule makes of it. Configurations that share
-/// their entries (two listeners, or one configuration after another) may read a URI in different ways, and none knows the
-/// others' rules. Mostly the two are one.
-pub fn stamps_of_request(head: &RequestHead, resource: &Resource) -> impl Iterator<Item = Stamp> {
-    let uri = resource_of_uri(head).filter(|uri| uri != resource);
+/// The stamps of the key that a request's response stands under: of its resource, of its name, and of the URI that was asked
+/// for, whatever the rule makes of it. Configurations that share their entries (two listeners, or one configuration after
+/// another) may read a URI in different ways, and none knows the others' rules. Mostly resource and URI are one.
+pub fn stamps_of_request(head: &RequestHead, key: &Key) -> impl Iterator<Item = Stamp> {
+    let resource = key.resource();
+    let uri = resource_of_uri(head).filter(|uri| *uri != resource);
     let uri = uri.map(|uri| Scope::Resource(&uri).stamp());
-    [Scope::Resource(resource).stamp()].into_iter().chain(uri)
+    let named = stamps_of_name(key);
+    [Scope::Resource(&resource).stamp()]
+        .into_iter()
+        .chain(uri)
+        .chain(named)
 }
 
 fn resource_of_uri(head: &RequestHead) -> Option<Resource> {

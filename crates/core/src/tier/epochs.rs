@@ -3,7 +3,7 @@
 //! ```text
 //! larder1e          "LEL1" │ u64 log                      which life of these cells this is
 //! larder1p          "LEH1" │ u64 log │ u64 position       the head: how many invalidations there were
-//! larder1e<page>    "LEP1" │ u64 log │ 256 × u64          the newest position under each hash; 256 pages
+//! larder1e<page>    "LEP1" │ u64 log │ 256 × 3 × u64      the newest positions under each hash, one a mode; 256 pages
 //! ```
 //!
 //! An invalidation takes the next position at the head, notes it under each of its stamps, and only then moves the
@@ -21,12 +21,13 @@
 //! the host lets every write to a missing cell through. For the same reason the head is read before the log: a head
 //! that is missing is then not one that was lost while the log was still there.
 //!
-//! When a head is damaged, or an invalidation cannot be noted, a new log is begun, in which every entry is over.
+//! When a head is damaged, or an invalidation cannot be noted, a new log is begun, in which every entry is over. So it is
+//! when everything is invalidated, or what a pattern covers.
 
 use std::collections::BTreeMap;
 
 use crate::entry::{Epoch, Stamp};
-use crate::epoch::{Coverage, Currency, Invalidation, Stamped};
+use crate::epoch::{Coverage, Currency, Invalidation, Mode, Stamped};
 
 use super::kv::{Cas, KvError, SetError, SharedKv};
 use super::name::Name;
@@ -37,6 +38,7 @@ const LOG: &[u8; 4] = b"LEL1";
 const HEAD: &[u8; 4] = b"LEH1";
 const PAGE: &[u8; 4] = b"LEP1";
 const PLACES: usize = 256;
+const MODES: usize = 3;
 /// Every lost compare-and-set is another worker's success, so this many in a row are no contention.
 const TRIES: usize = 10_000;
 
@@ -70,7 +72,7 @@ struct Known {
 
 /// The newest invalidation under each hash of one page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Page(Vec<u64>);
+struct Page(Vec<[u64; MODES]>);
 
 /// What stands where a page should.
 enum Reading {
@@ -125,27 +127,31 @@ impl EpochLog {
     pub fn judge(&mut self, kv: &dyn SharedKv, stored: Stamped<'_>) -> Currency {
         let Stamped { epoch, stamps, .. } = stored;
         let Some(known) = &mut self.known else {
-            return Currency::Invalidated;
+            return Currency::Gone;
         };
         if epoch.log != known.head.log || epoch == Epoch::UNKNOWN {
-            return Currency::Invalidated;
+            return Currency::Gone;
         }
         // Nothing at all has been invalidated since.
         if epoch.position >= known.head.position {
             return Currency::Current;
         }
-        let is_over = stamps.iter().any(|stamp| {
-            let newest = known.newest(kv, stamp);
-            newest.is_none_or(|newest| newest > epoch.position)
-        });
-        if is_over {
-            Currency::Invalidated
-        } else {
-            Currency::Current
+        let mut strongest = Currency::Current;
+        for stamp in stamps.iter() {
+            let Some([hard, invalid, soft]) = known.newest(kv, stamp) else {
+                return Currency::Gone;
+            };
+            strongest = strongest.min(match epoch.position {
+                at if hard > at => Currency::Gone,
+                at if invalid > at => Currency::Invalidated,
+                at if soft > at => Currency::Softened,
+                _ => Currency::Current,
+            });
         }
+        strongest
     }
 
-    /// Invalidates what these cover. When this returns, every worker's next request knows.
+    /// Invalidates. When this returns, every worker's next request knows. Gives the invalidation's position.
     ///
     /// # Errors
     /// [`Unnoted`] when the host lets nothing be written at all.
@@ -154,23 +160,25 @@ impl EpochLog {
         kv: &dyn SharedKv,
         hint: &dyn ChangeHint,
         invalidation: &Invalidation,
-    ) -> Result<(), Unnoted> {
-        let Coverage::Stamps(stamps) = &invalidation.coverage;
-        let noted = self
-            .note(kv, stamps)
-            .or_else(|_| self.begin_anew(kv).map(|_| ()));
+    ) -> Result<Epoch, Unnoted> {
+        let noted = match &invalidation.coverage {
+            Coverage::Stamps(stamps) => self
+                .note(kv, stamps, invalidation.mode)
+                .or_else(|_| self.begin_anew(kv)),
+            Coverage::All | Coverage::Names(_) => self.begin_anew(kv),
+        };
         self.known = None;
         hint.advance();
         noted.map_err(|_| Unnoted)
     }
 
     /// A wipe in the middle loses the notes, and every entry with them: those of the next log were asked for after it.
-    fn note(&mut self, kv: &dyn SharedKv, stamps: &[Stamp]) -> Result<(), SetError> {
+    fn note(&mut self, kv: &dyn SharedKv, stamps: &[Stamp], mode: Mode) -> Result<Epoch, SetError> {
         let epoch = self.take_position(kv)?;
         for stamp in stamps {
-            note_one(kv, epoch, *stamp)?;
+            note_one(kv, epoch, *stamp, mode)?;
         }
-        Ok(())
+        Ok(epoch)
     }
 
     fn take_position(&mut self, kv: &dyn SharedKv) -> Result<Epoch, SetError> {
@@ -256,8 +264,8 @@ impl EpochLog {
 }
 
 impl Known {
-    /// The newest invalidation under a stamp; `None` where nobody can say.
-    fn newest(&mut self, kv: &dyn SharedKv, stamp: Stamp) -> Option<u64> {
+    /// The newest invalidations under a stamp; `None` where nobody can say.
+    fn newest(&mut self, kv: &dyn SharedKv, stamp: Stamp) -> Option<[u64; MODES]> {
         let (number, place) = place(self.head.log, stamp);
         if !self.pages.contains_key(&number) {
             let page = self.read_page(kv, number)?;
@@ -284,7 +292,12 @@ impl Known {
     }
 }
 
-fn note_one(kv: &dyn SharedKv, epoch: Epoch, stamp: Stamp) -> Result<(), SetError> {
+fn note_one(kv: &dyn SharedKv, epoch: Epoch, stamp: Stamp, mode: Mode) -> Result<(), SetError> {
+    let at = match mode {
+        Mode::Hard => 0,
+        Mode::Invalid => 1,
+        Mode::Soft => 2,
+    };
     let (number, place) = place(epoch.log, stamp);
     for _ in 0..TRIES {
         let name = Name::epoch_page(number);
@@ -294,9 +307,9 @@ fn note_one(kv: &dyn SharedKv, epoch: Epoch, stamp: Stamp) -> Result<(), SetErro
             Reading::Page(page) => page,
             Reading::None => Page::empty(),
             // What stood there is lost; it was no later than this.
-            Reading::Corrupt => Page(vec![epoch.position; PLACES]),
+            Reading::Corrupt => Page(vec![[epoch.position; MODES]; PLACES]),
         };
-        if let Some(newest) = page.0.get_mut(place) {
+        if let Some(newest) = page.0.get_mut(place).and_then(|modes| modes.get_mut(at)) {
             *newest = epoch.position.max(*newest);
         }
         let cas = cell.map_or(Cas::NEVER, |cell| cell.cas);
@@ -350,13 +363,13 @@ fn decode_head(value: &[u8]) -> Result<Epoch, Corrupt> {
 
 impl Page {
     fn empty() -> Self {
-        Self(vec![0; PLACES])
+        Self(vec![[0; MODES]; PLACES])
     }
 
     fn encode(&self, log: u64) -> Vec<u8> {
         let mut out = PAGE.to_vec();
         out.extend_from_slice(&log.to_le_bytes());
-        for position in &self.0 {
+        for position in self.0.as_flattened() {
             out.extend_from_slice(&position.to_le_bytes());
         }
         out
@@ -366,8 +379,8 @@ impl Page {
         let mut fields = Fields::of(value, PAGE)?;
         let log = fields.u64()?;
         let positions = (0..PLACES)
-            .map(|_| fields.u64())
-            .collect::<Result<_, _>>()?;
+            .map(|_| Ok([fields.u64()?, fields.u64()?, fields.u64()?]))
+            .collect::<Result<_, Corrupt>>()?;
         fields.end()?;
         Ok((log, Self(positions)))
     }
