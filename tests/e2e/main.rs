@@ -33,6 +33,7 @@ mod search;
 mod seed;
 mod stage;
 mod streaming;
+mod tags;
 mod targeted;
 mod validation;
 mod wipe;

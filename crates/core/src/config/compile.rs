@@ -12,10 +12,11 @@ use super::raw_rule::{
     RawCondition, RawIdentity, RawKey, RawMatch, RawQuery, RawRule, RawStoreIf, RawTtlMode,
 };
 use super::read::Given;
+use super::tagging;
 use super::{
     Action, CacheErrors, CachePolicy, Config, Heuristic, Identity, JsonCondition, KeySpec, Limits,
     NamePattern, NoVarySearch, QueryOrder, QuerySpec, RequestCacheControl, RequestContent, Rule,
-    RuleHash, SetCookie, Storage, StoreIf, Template, Ttl, Unmatched,
+    RuleHash, SetCookie, Storage, StoreIf, Tagging, Template, Ttl, Unmatched,
 };
 use crate::http::Method;
 use crate::time::Seconds;
@@ -49,6 +50,7 @@ fn limits(raw: RawLimits) -> Limits {
     Limits {
         max_object_bytes: raw.max_object_bytes.unwrap_or(1 << 20),
         capture_bytes: raw.capture_bytes.unwrap_or(64 << 20),
+        max_tags: raw.max_tags.unwrap_or(64),
         max_variants: raw.max_variants.unwrap_or(16),
         max_key_bytes: raw.max_key_bytes.unwrap_or(4096),
     }
@@ -147,6 +149,7 @@ impl Context<'_> {
             key,
             identity: None,
             store_if: StoreIf::default(),
+            tagging: Tagging::default(),
         }
     }
 
@@ -167,6 +170,7 @@ impl Context<'_> {
                     .identity
                     .and_then(|identity| self.identity(&raw.at, identity));
                 policy.store_if = self.store_if(&raw.at, raw.store_if);
+                policy.tagging = tagging::compile(&raw.tags, &policy, &path, self.problems);
                 policy.hash = fingerprint(&policy, pattern.as_deref());
                 Action::Cache(Box::new(policy))
             }
@@ -266,17 +270,8 @@ impl Context<'_> {
                 return None;
             }
         };
-        for name in template.names() {
-            let known = match path {
-                Given::Absent => false,
-                Given::Refused => true, // nobody can know
-                Given::Value(path) => path.has_group(name),
-            };
-            if !known {
-                let problem =
-                    format!("has `{{{name}}}`, but `match.path` has no group of that name");
-                self.problems.add(at.clone(), problem);
-            }
+        for problem in missing_groups(template.names(), path) {
+            self.problems.add(at.clone(), problem);
         }
         Some(template)
     }
@@ -315,6 +310,17 @@ impl Context<'_> {
             equals: raw.equals.value()?,
         })
     }
+}
+
+/// What is wrong with texts that name groups which the path does not have.
+pub(super) fn missing_groups(names: &[String], path: &Given<PathPattern>) -> Vec<String> {
+    let is_missing = |name: &&String| match path {
+        Given::Absent => true,
+        Given::Refused => false, // nobody can know
+        Given::Value(path) => !path.has_group(name),
+    };
+    let problem = |name| format!("has `{{{name}}}`, but `match.path` has no group of that name");
+    names.iter().filter(is_missing).map(problem).collect()
 }
 
 fn query(raw: RawQuery) -> QuerySpec {

@@ -11,8 +11,8 @@ use md5::{Digest, Md5};
 
 use super::{
     CacheErrors, CachePolicy, Heuristic, Identity, IdentitySource, NamePattern, NoVarySearch,
-    PrivateResponses, QueryOrder, RequestContent, RuleHash, SetCookie, StoreIf, TemplatePart,
-    Trust, Ttl,
+    PrivateResponses, QueryOrder, RequestContent, RuleHash, SetCookie, StoreIf, TagPart, Tagging,
+    TemplatePart, Trust, Ttl,
 };
 
 /// The digest of a policy whose rule has `path` as its pattern.
@@ -24,6 +24,7 @@ pub(super) fn fingerprint(policy: &CachePolicy, path: Option<&str>) -> RuleHash 
         digest.add_identity(identity);
     }
     digest.add_conditions(&policy.store_if);
+    digest.add_tags(&policy.tagging, path);
     let [a, b, c, d, e, f, g, h, ..]: [u8; 16] = digest.0.finalize().into();
     RuleHash(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }
@@ -140,6 +141,26 @@ impl Fingerprint {
             self.add("equals", &json.equals.to_string());
         }
     }
+
+    fn add_tags(&mut self, tagging: &Tagging, path: Option<&str>) {
+        if !tagging.groups.is_empty() {
+            self.add("tags of path", path.unwrap_or_default());
+        }
+        for template in &tagging.templates {
+            self.add("tag", "");
+            for part in template.parts() {
+                match part {
+                    TagPart::Capture(index) => {
+                        let name = tagging.groups.get(*index);
+                        self.add("tag capture", name.map_or("", String::as_str));
+                    }
+                    TagPart::Header(name) => self.add("tag header", name),
+                    TagPart::Identity => self.add("tag identity", ""),
+                    TagPart::Literal(text) => self.add("tag literal", text),
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -204,6 +225,14 @@ mod tests {
             r#""match": {}, "store_if": {"response_header": {"a": "b"}}"#,
             r#""match": {}, "store_if": {"json": {"pointer": "", "equals": null}}"#,
             r#""match": {}, "store_if": {"json": {"pointer": "", "equals": "null"}}"#,
+            r#""match": {}, "tags": ["a"]"#,
+            r#""match": {}, "tags": ["a", "b"]"#,
+            r#""match": {}, "tags": ["ab"]"#,
+            r#""match": {"path": "/(?P<a>.*)"}, "tags": ["{a}"]"#,
+            r#""match": {"path": "/x/(?P<a>.*)"}, "tags": ["{a}"]"#,
+            r#""match": {}, "key": {"headers": ["a"]}, "tags": ["{header.a}"]"#,
+            r#""match": {}, "identity": {"header": "a"}, "tags": ["{header.a}"]"#,
+            r#""match": {}, "identity": {"header": "a"}, "tags": ["{identity}"]"#,
         ];
         let hashes: HashSet<_> = settings.iter().map(|settings| hash(settings)).collect();
         assert_eq!(hashes.len(), settings.len());
@@ -220,6 +249,7 @@ mod tests {
             r#""match": {}, "ttl_seconds": 1, "no_vary_search": false"#,
             r#""match": {}, "ttl_seconds": 1, "compression": {"enabled": false, "min_saving": 0.5}"#,
             r#""match": {}, "ttl_seconds": 1, "key": {"body": false}, "hold_headers": false"#,
+            r#""match": {}, "ttl_seconds": 1, "tags": []"#,
         ] {
             assert_eq!(hash(settings), plain, "{settings}");
         }

@@ -19,6 +19,7 @@ mod read;
 mod rule;
 mod runs;
 mod select;
+mod tagging;
 mod word;
 
 pub use compression::{Compression, Share};
@@ -31,6 +32,7 @@ pub use rule::{
     Rule, RuleHash, SetCookie, StoreIf, Trust, Ttl,
 };
 pub use select::{Captures, PolicyId, RuleIndex, Selected, Selection};
+pub use tagging::{TagPart, TagTemplate, Tagging};
 
 use problem::Problems;
 use read::Cursor;
@@ -107,7 +109,7 @@ pub enum Switch {
     On,
 }
 
-/// Which fields Larder adds to responses.
+/// Which fields Larder adds to responses, and which it leaves on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddedHeaders {
     /// `x-cache`, and `x-cache-age` on answers from the cache.
@@ -116,6 +118,8 @@ pub struct AddedHeaders {
     pub cache_status: Switch,
     /// `cache-control` on responses that have none and are cached by a rule's TTL.
     pub cache_control: Switch,
+    /// The origin's tag fields ([`crate::http::TAG_FIELDS`]), which otherwise end here.
+    pub expose_tags: Switch,
 }
 
 /// Bounds on what one request or response may take.
@@ -125,6 +129,8 @@ pub struct Limits {
     pub max_object_bytes: usize,
     /// The bytes kept for exchanges under way, per worker: bodies in capture, and heads of requests that missed.
     pub capture_bytes: usize,
+    /// The tags of one response.
+    pub max_tags: usize,
     /// The variants of one URL.
     pub max_variants: usize,
     /// The canonical bytes of one key.
@@ -218,6 +224,8 @@ mod tests {
         assert_eq!(profile.store_if.status, Some(vec![200]));
         let condition = profile.store_if.json.as_ref().unwrap();
         assert_eq!(condition.equals, serde_json::Value::Bool(true));
+        assert_eq!(profile.tagging.templates.len(), 4);
+        assert_eq!(profile.tagging.groups, ["user_id"]);
         assert_eq!(profile.key.content, RequestContent::Bypass);
         let search = policy(&config.rules[4]);
         assert_eq!(search.key.content, RequestContent::Key);

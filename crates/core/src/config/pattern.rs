@@ -56,56 +56,14 @@ pub enum TemplatePart {
 impl Template {
     /// Reads a template; the error is for people.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let mut template = Self {
-            parts: Vec::new(),
-            names: Vec::new(),
+        let mut names = Vec::new();
+        let part = |piece| match piece {
+            Piece::Literal(text) => Ok(TemplatePart::Literal(text)),
+            Piece::Name(name) => group(name, &mut names).map(TemplatePart::Capture),
         };
-        let mut literal = String::new();
-        let mut letters = text.chars();
-        while let Some(letter) = letters.next() {
-            let rest = letters.as_str();
-            match letter {
-                '{' | '}' if rest.starts_with(letter) => {
-                    letters.next();
-                    literal.push(letter);
-                }
-                '{' => {
-                    let (name, rest) = rest.split_once('}').ok_or("has a `{` without `}`")?;
-                    template.push_literal(&mut literal);
-                    template.push_capture(name)?;
-                    letters = rest.chars();
-                }
-                '}' => return Err("has a `}` without `{`; write `}}` for a brace".to_owned()),
-                _ => literal.push(letter),
-            }
-        }
-        template.push_literal(&mut literal);
-        Ok(template)
-    }
-
-    fn push_literal(&mut self, literal: &mut String) {
-        if !literal.is_empty() {
-            let literal = std::mem::take(literal);
-            self.parts.push(TemplatePart::Literal(literal));
-        }
-    }
-
-    fn push_capture(&mut self, name: &str) -> Result<(), String> {
-        let is_name = !name.is_empty()
-            && !name.starts_with(|first: char| first.is_ascii_digit())
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !is_name {
-            return Err(format!("has `{{{name}}}`, which is no name of a group"));
-        }
-        let known = self.names.iter().position(|other| other == name);
-        let index = known.unwrap_or(self.names.len());
-        if known.is_none() {
-            self.names.push(name.to_owned());
-        }
-        self.parts.push(TemplatePart::Capture(index));
-        Ok(())
+        let parts = pieces(text)?.into_iter().map(part);
+        let parts = parts.collect::<Result<_, _>>()?;
+        Ok(Self { parts, names })
     }
 
     /// The pieces in order.
@@ -117,6 +75,61 @@ impl Template {
     pub fn names(&self) -> &[String] {
         &self.names
     }
+}
+
+/// What stands in a text with names in braces.
+pub(super) enum Piece<'a> {
+    /// This.
+    Literal(String),
+    /// A name.
+    Name(&'a str),
+}
+
+/// The pieces of a text with `{name}` for values, in which `{{` and `}}` stand for braces; the error is for people.
+pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
+    let mut pieces = Vec::new();
+    let mut literal = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        let rest = letters.as_str();
+        match letter {
+            '{' | '}' if rest.starts_with(letter) => {
+                letters.next();
+                literal.push(letter);
+            }
+            '{' => {
+                let (name, rest) = rest.split_once('}').ok_or("has a `{` without `}`")?;
+                if !literal.is_empty() {
+                    pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+                }
+                pieces.push(Piece::Name(name));
+                letters = rest.chars();
+            }
+            '}' => return Err("has a `}` without `{`; write `}}` for a brace".to_owned()),
+            _ => literal.push(letter),
+        }
+    }
+    if !literal.is_empty() {
+        pieces.push(Piece::Literal(literal));
+    }
+    Ok(pieces)
+}
+
+/// The place of a group among `groups`, to which it is added; the error is for people.
+pub(super) fn group(name: &str, groups: &mut Vec<String>) -> Result<usize, String> {
+    let is_name = !name.is_empty()
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !is_name {
+        return Err(format!("has `{{{name}}}`, which is no name of a group"));
+    }
+    let known = groups.iter().position(|other| other == name);
+    if known.is_none() {
+        groups.push(name.to_owned());
+    }
+    Ok(known.unwrap_or(groups.len().saturating_sub(1)))
 }
 
 #[cfg(test)]

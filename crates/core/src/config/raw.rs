@@ -49,6 +49,7 @@ pub(super) struct RawDefaults {
 pub(super) struct RawLimits {
     pub(super) max_object_bytes: Given<usize>,
     pub(super) capture_bytes: Given<usize>,
+    pub(super) max_tags: Given<usize>,
     pub(super) max_variants: Given<usize>,
     pub(super) max_key_bytes: Given<usize>,
 }
@@ -129,28 +130,30 @@ pub(super) fn read_defaults(fields: &mut Fields<'_>) -> RawDefaults {
 }
 
 fn read_headers(fields: &mut Fields<'_>) -> AddedHeaders {
-    let all = AddedHeaders {
+    let default = AddedHeaders {
         x_cache: Switch::On,
         cache_status: Switch::On,
         cache_control: Switch::On,
+        expose_tags: Switch::Off,
     };
     fields
         .optional("headers", |cursor| {
             cursor.object(|fields| AddedHeaders {
-                x_cache: switch(fields, "x_cache"),
-                cache_status: switch(fields, "cache_status"),
-                cache_control: switch(fields, "cache_control"),
+                x_cache: switch(fields, "x_cache").unwrap_or(default.x_cache),
+                cache_status: switch(fields, "cache_status").unwrap_or(default.cache_status),
+                cache_control: switch(fields, "cache_control").unwrap_or(default.cache_control),
+                expose_tags: switch(fields, "expose_tags").unwrap_or(default.expose_tags),
             })
         })
-        .unwrap_or(all)
+        .unwrap_or(default)
 }
 
-fn switch(fields: &mut Fields<'_>, name: &'static str) -> Switch {
+fn switch(fields: &mut Fields<'_>, name: &'static str) -> Given<Switch> {
     let flag = fields.optional(name, Cursor::flag);
-    match flag.unwrap_or(true) {
+    flag.map(|flag| match flag {
         true => Switch::On,
         false => Switch::Off,
-    }
+    })
 }
 
 fn read_limits(fields: &mut Fields<'_>) -> RawLimits {
@@ -161,6 +164,7 @@ fn read_limits(fields: &mut Fields<'_>) -> RawLimits {
             }),
             capture_bytes: fields
                 .optional("capture_bytes", |cursor| size(cursor, 1, MAX_CAPTURE_BYTES)),
+            max_tags: fields.optional("max_tags", |cursor| size(cursor, 1, 256)),
             max_variants: fields.optional("max_variants", |cursor| size(cursor, 1, 256)),
             max_key_bytes: fields.optional("max_key_bytes", |cursor| size(cursor, 256, 65_536)),
         })

@@ -11,7 +11,7 @@ use crate::time::Seconds;
 const MAX_RULES: usize = 1024;
 const MAX_PATTERN_BYTES: usize = 1024;
 /// The fields that mean something only where responses are cached.
-const CACHING: [&str; 12] = [
+const CACHING: [&str; 13] = [
     "ttl_seconds",
     "ttl_mode",
     "key",
@@ -24,6 +24,7 @@ const CACHING: [&str; 12] = [
     "cache_errors",
     "no_vary_search",
     "compression",
+    "tags",
 ];
 
 pub(super) struct RawRule {
@@ -40,7 +41,15 @@ pub(super) struct RawRule {
     pub(super) hold_headers: Given<bool>,
     pub(super) identity: Option<RawIdentity>,
     pub(super) store_if: RawStoreIf,
+    pub(super) tags: Vec<RawText>,
     pub(super) settings: RawDefaults,
+}
+
+/// A text that is still to be read.
+pub(super) struct RawText {
+    /// Its path in the document.
+    pub(super) at: String,
+    pub(super) text: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -134,8 +143,19 @@ fn read_rule(fields: &mut Fields<'_>) -> RawRule {
         store_if: fields
             .optional("store_if", |cursor| cursor.object(read_store_if))
             .unwrap_or(RawStoreIf::default()),
+        tags: fields
+            .optional("tags", |cursor| names(cursor, 0, read_text))
+            .unwrap_or(Vec::new()),
         settings: read_defaults(fields),
     }
+}
+
+fn read_text(cursor: Cursor<'_>) -> Given<RawText> {
+    let at = cursor.path.clone();
+    cursor.text(1..=512).map(|text| RawText {
+        at,
+        text: text.to_owned(),
+    })
 }
 
 fn read_match(fields: &mut Fields<'_>) -> RawMatch {

@@ -54,6 +54,8 @@ pub struct CachePolicy {
     pub identity: Option<Identity>,
     /// Further conditions on a response.
     pub store_if: StoreIf,
+    /// The tags that are given to responses.
+    pub tagging: super::Tagging,
 }
 
 impl CachePolicy {

@@ -123,6 +123,18 @@ impl Config {
         rules.chain(unmatched)
     }
 
+    /// What groups of a rule's path, of these names, took of a target that the rule matches; nothing where there is no rule.
+    pub fn captures(&self, id: PolicyId, target: &Target, names: &[String]) -> Captures {
+        let path = match id {
+            PolicyId::Rule(index) => self.rule(index).and_then(|rule| rule.matcher.path.as_ref()),
+            PolicyId::Unmatched => None,
+        };
+        match path {
+            Some(path) if !names.is_empty() => Captures(path.captures(target.path(), names)),
+            Some(_) | None => Captures::none(),
+        }
+    }
+
     /// The policy with this id; `None` for an id of another configuration.
     pub fn policy(&self, id: PolicyId) -> Option<&CachePolicy> {
         match id {

@@ -1,7 +1,7 @@
 //! The bytes of an entry. All numbers little-endian.
 //!
 //! ```text
-//! 0  u8  version (3)
+//! 0  u8  version (4)
 //! 1  u8  kind: 1 response, 2 variants, 3 part of a response, 4 search
 //!
 //! response                                   variants
@@ -18,6 +18,7 @@
 //! 43 u32 stale if error, likewise
 //! 47 u64 log and u64 position of the epoch
 //! 63 u16 number of stamps, then each: u64
+//! .. u16 length, names of tags (see [`super::TagNames`])
 //! .. u32 length, header pairs in the host's form
 //! .. u8  coding: 1 as received 2 compressible 3 gzip, and then u32 length of what was compressed
 //! .. u32 length, body
@@ -45,7 +46,7 @@ use super::search::{SearchRecord, read_search};
 use super::variants::{Variants, read_variants};
 
 /// The version of all kinds.
-pub(super) const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 /// A response.
 pub(super) const RESPONSE: u8 = 1;
 /// The list of a URL's variants.
@@ -127,7 +128,8 @@ pub(super) mod tests {
     use crate::config::RuleHash;
     use crate::entry::{
         Coding, Epoch, FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Stamps,
-        Validation, VariantMark, encode_part, encode_response, encode_search, encode_variants,
+        TagNames, Validation, VariantMark, encode_part, encode_response, encode_search,
+        encode_variants,
     };
     use crate::http::ContentRange;
     use crate::time::{Seconds, Timestamp};
@@ -157,6 +159,7 @@ pub(super) mod tests {
             },
             status: 200,
             stamps: Stamps::from_bytes(b"stamp #1stamp #2"),
+            tags: TagNames::from_bytes(b"\x81a\x82b:c"),
             pairs: b"pairs",
             coding: Coding::AsReceived,
             body: b"body",
@@ -168,20 +171,20 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn golden_response_version_3() {
-        let golden = "0301c800022c010000020000000010a5d4e8000000\
+    fn golden_response_version_4() {
+        let golden = "0401c800022c010000020000000010a5d4e8000000\
                       00da3f10e9000000080706050403020103031e000000ffffffff\
                       1817161514131211050000000000000002007374616d702023317374616d70202332\
-                      0500000070616972730104000000626f6479b6051744b5268de9";
+                      0600816182623a630500000070616972730104000000626f6479c7c5dcc763ec7efc";
         assert_eq!(hex(&encode_response(&sample()).unwrap()), golden);
     }
 
     #[test]
-    fn golden_response_in_gzip_version_3() {
-        let golden = "0301c800022c010000020000000010a5d4e8000000\
+    fn golden_response_in_gzip_version_4() {
+        let golden = "0401c800022c010000020000000010a5d4e8000000\
                       00da3f10e9000000080706050403020103031e000000ffffffff\
                       1817161514131211050000000000000002007374616d702023317374616d70202332\
-                      050000007061697273030304000004000000626f6479fe22c89c19736942";
+                      0600816182623a63050000007061697273030304000004000000626f6479e0d36961ecf69794";
         let response = StoredResponse {
             coding: Coding::Gzip { length: 0x0403 },
             ..sample()
@@ -190,7 +193,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn golden_variants_version_3() {
+    fn golden_variants_version_4() {
         let variants = Variants::default()
             .with_fields(["accept"])
             .unwrap()
@@ -205,7 +208,7 @@ pub(super) mod tests {
             .unwrap();
         assert_eq!(
             hex(&encode_variants(&variants)),
-            "03020100060000006163636570740100070000000000000000ca9a3b00000000933f95b972f6c992"
+            "04020100060000006163636570740100070000000000000000ca9a3b0000000057f296984afd4827"
         );
         assert_eq!(
             Payload::decode(&encode_variants(&variants)),
@@ -214,11 +217,11 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn golden_part_version_3() {
-        let golden = "0303020000000a000000c800022c010000020000000010a5d4e8000000\
+    fn golden_part_version_4() {
+        let golden = "0403020000000a000000c800022c010000020000000010a5d4e8000000\
                       00da3f10e9000000080706050403020103031e000000ffffffff\
                       1817161514131211050000000000000002007374616d702023317374616d70202332\
-                      0500000070616972730104000000626f64790a6ccd9894bb8d5f";
+                      0600816182623a630500000070616972730104000000626f64791c71bea6410196c9";
         let part = StoredPart {
             range: ContentRange::new(2, 5, 10).unwrap(),
             response: sample(),

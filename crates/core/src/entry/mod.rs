@@ -14,6 +14,7 @@ mod reader;
 mod response;
 mod search;
 mod stamp;
+mod tags;
 mod variants;
 
 pub use codec::{DecodeError, Payload};
@@ -21,7 +22,8 @@ pub use coding::Coding;
 pub use meta::{FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation};
 pub use partial::{StoredPart, encode_part};
 pub use reader::Reader;
-pub use response::{StoredResponse, encode_response};
+pub use response::{MAX_STAMPS, StoredResponse, encode_response};
 pub use search::{SearchRecord, encode_search};
 pub use stamp::{Epoch, Stamp, StampList, Stamps};
+pub use tags::{TagList, TagNames, TagSources};
 pub use variants::{VariantMark, Variants, encode_variants};

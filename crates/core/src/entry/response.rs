@@ -4,7 +4,7 @@ use super::codec::{DecodeError, RESPONSE, VERSION, push_counted, sealed};
 use super::coding::{push_coding, read_coding};
 use super::{
     Coding, Epoch, FreshnessSource, Lifetime, Meta, Reader, StalePermission, Staleness, Stamps,
-    Validation,
+    TagNames, Validation,
 };
 use crate::config::RuleHash;
 use crate::time::{Seconds, Timestamp};
@@ -12,8 +12,8 @@ use crate::time::{Seconds, Timestamp};
 /// Longer than any [`Seconds`].
 const NOTHING_SAID: u32 = u32::MAX;
 
-/// More stamps than any response is stored with.
-const MAX_STAMPS: usize = 1024;
+/// The stamps that an entry can have.
+pub const MAX_STAMPS: usize = 1024;
 
 /// A stored response, over the bytes it was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct StoredResponse<'a> {
     pub status: u16,
     /// What an invalidation that concerns it would name; at most 1,024.
     pub stamps: Stamps<'a>,
+    /// The names of its tags, 64 KiB at most.
+    pub tags: TagNames<'a>,
     /// The fields, as a block of pairs (see [`crate::http::Headers`]).
     pub pairs: &'a [u8],
     /// In which form the body stands; only that of a 200 has another than it came in, and then it is shorter.
@@ -48,7 +50,8 @@ pub(super) fn size_of_response(response: &StoredResponse<'_>) -> usize {
         .len()
         .saturating_add(response.body.len())
         .saturating_add(response.stamps.as_bytes().len())
-        .saturating_add(86)
+        .saturating_add(response.tags.as_bytes().len())
+        .saturating_add(88)
 }
 
 /// Writes what [`read_response`] reads.
@@ -56,6 +59,7 @@ pub(super) fn push_response(out: &mut Vec<u8>, response: &StoredResponse<'_>) {
     out.extend_from_slice(&response.status.to_le_bytes());
     push_meta(out, &response.meta);
     push_stamps(out, response.stamps);
+    push_tags(out, response.tags);
     push_counted(out, response.pairs);
     push_coding(out, response.coding);
     push_counted(out, response.body);
@@ -90,6 +94,13 @@ pub(super) fn push_stamps(out: &mut Vec<u8>, stamps: Stamps<'_>) {
     out.extend_from_slice(stamps.as_bytes());
 }
 
+// Whoever names tags keeps far below the bound.
+fn push_tags(out: &mut Vec<u8>, tags: TagNames<'_>) {
+    let length = u16::try_from(tags.as_bytes().len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(tags.as_bytes());
+}
+
 fn push_staleness(out: &mut Vec<u8>, staleness: Staleness) {
     out.push(match staleness.permission {
         StalePermission::Forbidden => 1,
@@ -114,6 +125,7 @@ pub(super) fn read_response<'a>(
         status,
         meta: read_meta(reader)?,
         stamps: read_stamps(reader)?,
+        tags: read_tags(reader)?,
         pairs: reader.counted()?,
         coding: read_coding(reader)?,
         body: reader.counted()?,
@@ -173,6 +185,11 @@ pub(super) fn read_stamps<'a>(reader: &mut Reader<'a>) -> Result<Stamps<'a>, Dec
     }
     let bytes = reader.take(count.saturating_mul(size_of::<u64>()))?;
     Ok(Stamps::from_bytes(bytes))
+}
+
+fn read_tags<'a>(reader: &mut Reader<'a>) -> Result<TagNames<'a>, DecodeError> {
+    let length = usize::from(reader.u16()?);
+    Ok(TagNames::from_bytes(reader.take(length)?))
 }
 
 fn read_staleness(reader: &mut Reader<'_>) -> Result<Staleness, DecodeError> {

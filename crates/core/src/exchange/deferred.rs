@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use super::budget::{CaptureBudget, Hold};
 use crate::config::Share;
-use crate::entry::{Coding, Meta, Payload, StampList, StoredResponse, encode_response};
+use crate::entry::{Coding, Meta, Payload, StampList, StoredResponse, TagList, encode_response};
 use crate::key::Key;
 use crate::tier::{ByteGauge, Candidate, Found, Lookup, SharedKv, SharedTier, Stored};
 use crate::time::Timestamp;
@@ -79,6 +79,7 @@ struct Owned {
     expires: Timestamp,
     status: u16,
     stamps: StampList,
+    tags: TagList,
     pairs: Vec<u8>,
     body: Vec<u8>,
 }
@@ -242,6 +243,7 @@ impl Owned {
             expires: found.expires,
             status: stored.status,
             stamps: stored.stamps.iter().collect(),
+            tags: stored.tags.to_list()?,
             pairs: copied(stored.pairs)?,
             body: copied(stored.body)?,
         })
@@ -255,6 +257,7 @@ impl Shared<'_> {
             meta: response.meta,
             status: response.status,
             stamps: response.stamps.as_stamps(),
+            tags: response.tags.as_names(),
             pairs: &response.pairs,
             coding,
             body,

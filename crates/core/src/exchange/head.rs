@@ -60,7 +60,7 @@ impl Question {
         if let Some(age) = update.headers.first("age") {
             judged.headers.push("age", age);
         }
-        let draft = forwarding.draft_for(facts, around, &judged, now)?;
+        let draft = forwarding.draft_for(facts, around, (&judged, self.tags.as_names()), now)?;
         self.body.follow(draft.status, &draft.headers)?;
         let stored = draft.with_held(&self.body)?;
         Ok(stored.into_iter().map(Effect::Store).collect())

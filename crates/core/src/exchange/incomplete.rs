@@ -22,7 +22,7 @@ use super::serve::{self, Found, Warrant};
 use super::store::{Capturing, Draft};
 use super::{Candidate, State, Step, Surroundings, partial, union};
 use crate::config::CachePolicy;
-use crate::entry::{StoredPart, Validation};
+use crate::entry::{StoredPart, TagList, TagNames, Validation};
 use crate::http::{ContentRange, Headers, Method, ResponseHead, Span};
 use crate::policy::incomplete::{self, Completeness, Keeping, Part, Stored, Worth};
 use crate::policy::range::Validators;
@@ -37,6 +37,7 @@ pub(super) struct Waiting {
     pub(super) headers: Headers,
     pub(super) range: ContentRange,
     pub(super) body: Vec<u8>,
+    pub(super) tags: TagList,
     pub(super) worth: Worth,
     pub(super) hold: Hold,
 }
@@ -154,7 +155,9 @@ impl Waiting {
         budget: &Rc<CaptureBudget>,
     ) -> Result<Self, Reason> {
         let bytes = stored.response.body;
-        let hold = Hold::of(budget, bytes.len().saturating_add(headers.size()))?;
+        let tags = stored.response.tags;
+        let beside = headers.size().saturating_add(tags.as_bytes().len());
+        let hold = Hold::of(budget, bytes.len().saturating_add(beside))?;
         let mut body = Vec::new();
         body.try_reserve_exact(bytes.len())
             .map_err(|_| Reason::Busy)?;
@@ -163,6 +166,7 @@ impl Waiting {
             headers,
             range: stored.range,
             body,
+            tags: tags.to_list().ok_or(Reason::Busy)?,
             worth,
             hold,
         })
@@ -229,7 +233,7 @@ fn alone(
     part: &Part,
     now: Timestamp,
 ) -> Result<(Draft, Growth), Reason> {
-    let draft = forwarding.draft(around, &part.head, now)?;
+    let draft = forwarding.draft(around, (&part.head, TagNames::default()), now)?;
     Ok((draft, Growth::Alone(part.range)))
 }
 
@@ -245,6 +249,7 @@ fn beside(
         headers,
         range: stored_range,
         body: stored,
+        tags,
         mut hold,
         ..
     } = waiting;
@@ -257,7 +262,7 @@ fn beside(
     if let Some(age) = part.head.headers.first("age") {
         head.headers.push("age", age);
     }
-    let draft = forwarding.draft(around, &head, now)?;
+    let draft = forwarding.draft(around, (&head, tags.as_names()), now)?;
     if !draft.place.is_among(&forwarding.known) {
         // It now varies on something else, so it is another place that is written; what waits stays where it is.
         return match part.metadata {

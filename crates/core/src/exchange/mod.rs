@@ -47,7 +47,7 @@ use std::rc::Rc;
 
 use crate::config::{Config, Switch};
 use crate::epoch::Epochs;
-use crate::http::Headers;
+use crate::http::{Headers, TAG_FIELDS};
 use crate::policy::Reason;
 use crate::report::{Annotation, Counter, Line};
 use crate::time::Timestamp;
@@ -304,6 +304,11 @@ fn annotate<'a>(around: &Surroundings, annotation: Annotation, sent: Option<&Hea
     let may_have_age = sent.is_none_or(|sent| sent.contains("x-cache-age"));
     if around.config.headers.x_cache == Switch::On && may_have_age {
         effects.push(Effect::RemoveHeader("x-cache-age"));
+    }
+    if around.config.headers.expose_tags == Switch::Off {
+        let may_have = |name: &&str| sent.is_none_or(|sent| sent.contains(name));
+        let gone = TAG_FIELDS.into_iter().filter(may_have);
+        effects.extend(gone.map(Effect::RemoveHeader));
     }
     Step::continue_with(effects)
 }

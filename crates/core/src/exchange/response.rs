@@ -11,14 +11,16 @@ use super::search::Trail;
 use super::store::{Capturing, Draft, Placement};
 use super::validate::{Confirmation, Maker, Question, maker};
 use super::{Effect, State, Step, Surroundings, annotate, serve};
-use crate::config::Limits;
-use crate::entry::{Lifetime, Meta, Validation, VariantMark, Variants};
-use crate::http::{Headers, ResponseHead, list};
+use crate::config::{CachePolicy, Limits, Switch};
+use crate::entry::{
+    Lifetime, MAX_STAMPS, Meta, Stamp, TagList, TagNames, Validation, VariantMark, Variants,
+};
+use crate::http::{Headers, ResponseHead, Target, list, remove_tags};
 use crate::key::Key;
 use crate::policy::freshness::Times;
 use crate::policy::request::RequestFacts;
 use crate::policy::storable::{self, Storability};
-use crate::policy::{Reason, invalidation, range};
+use crate::policy::{Reason, invalidation, range, tags};
 use crate::report::{Annotation, Counter, Forward, Storing};
 use crate::time::{Seconds, Timestamp};
 
@@ -151,7 +153,7 @@ impl Forwarding {
             return incomplete::begin(self, around, basis, response, now);
         }
         drop(basis); // whatever is stored gives way, and its room is free
-        let draft = self.draft(around, response, now)?;
+        let draft = self.draft(around, (response, TagNames::default()), now)?;
         let promised = match body {
             // "A 204 response is terminated by the end of the header section; it cannot contain content or trailers." RFC 9110
             // section 15.3.5.
@@ -169,22 +171,22 @@ impl Forwarding {
         })
     }
 
-    /// What is stored of a response with this head.
+    /// What is stored of a response with this head, which had these tags `before` it was updated.
     pub(super) fn draft(
         &self,
         around: &Surroundings,
-        response: &ResponseHead,
+        response: (&ResponseHead, TagNames<'_>),
         now: Timestamp,
     ) -> Result<Draft, Reason> {
         self.draft_for(self.subject.facts, around, response, now)
     }
 
-    /// What is stored of a response with this head to a request like this.
+    /// The same, of a response to a request like this.
     pub(super) fn draft_for(
         &self,
         facts: RequestFacts,
         around: &Surroundings,
-        response: &ResponseHead,
+        (response, before): (&ResponseHead, TagNames<'_>),
         now: Timestamp,
     ) -> Result<Draft, Reason> {
         let config = &around.config;
@@ -194,7 +196,7 @@ impl Forwarding {
             request: started,
             response: now,
         };
-        let plan = match storable::judge(facts, response, policy, times, &config.limits) {
+        let mut plan = match storable::judge(facts, response, policy, times, &config.limits) {
             Storability::Store(plan) if serve::is_storable(&plan.headers) => plan,
             Storability::Store(_) => return Err(Reason::TooLarge),
             Storability::Skip(reason) => return Err(reason),
@@ -218,17 +220,51 @@ impl Forwarding {
         let mut stamps = invalidation::stamps_of_groups(&self.subject.head, &response.headers)?;
         let key = &destination.key;
         stamps.extend(invalidation::stamps_of_request(&self.subject.head, key));
+        let (tags, stamps_of_tags) = self.tags(around, policy, &response.headers, before)?;
+        stamps.extend(stamps_of_tags);
+        if stamps.len() > MAX_STAMPS {
+            return Err(Reason::TagLimit);
+        }
+        // Who may see them gets them from here, and else their names are enough.
+        if config.headers.expose_tags == Switch::Off {
+            remove_tags(&mut plan.headers);
+        }
         let times = (expires, now);
         let place = self.place(&config.limits, destination.key, &response.headers, times)?;
         Ok(Draft {
             meta,
             stamps: stamps.into_iter().collect(),
+            tags,
             status: response.status,
             headers: plan.headers,
             expires,
             place,
             notes: destination.notes,
         })
+    }
+
+    /// The tags of a response with these fields, and their stamps.
+    fn tags(
+        &self,
+        around: &Surroundings,
+        policy: &CachePolicy,
+        response: &Headers,
+        before: TagNames<'_>,
+    ) -> Result<(TagList, Vec<Stamp>), Reason> {
+        let Subject { head, key, .. } = &self.subject;
+        let names = &policy.tagging.groups;
+        // That of a target which has been read before.
+        let captures = match Target::parse(head.target()) {
+            Ok(target) => around.config.captures(self.subject.policy, &target, names),
+            Err(_) => return Err(Reason::Internal),
+        };
+        let asked = tags::Asked {
+            policy,
+            captures: &captures,
+            headers: head.headers(),
+            identity: key.identity(),
+        };
+        tags::of(asked, response, before, around.config.limits.max_tags)
     }
 
     /// Where the response goes: what varies has a place of its own.

@@ -10,7 +10,7 @@ use super::echo::{Given, Sent, Source};
 use super::{Effect, Reply, State, Step, Surroundings, Verdict, partial};
 use crate::config::{AddedHeaders, CachePolicy, Switch};
 use crate::entry::{FreshnessSource, Meta};
-use crate::http::{ContentRange, Headers, RequestHead, list};
+use crate::http::{ContentRange, Headers, RequestHead, list, remove_tags};
 use crate::policy::Reason;
 use crate::policy::range::{Coverage, RangeRequest, Validators};
 use crate::policy::validation::{self, Condition, Preconditions};
@@ -194,6 +194,10 @@ pub(super) fn answer_with<'a>(
         }
     };
     annotation.make_way(added, &mut content.headers);
+    // A response may have been stored by a configuration that exposes them, and a 304 may have brought some.
+    if added.expose_tags == Switch::Off {
+        remove_tags(&mut content.headers);
+    }
     let timed_from = content.headers.len();
     for (name, value) in timed_lines(age, annotation, added) {
         content.headers.push(name, value);

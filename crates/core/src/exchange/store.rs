@@ -14,8 +14,8 @@ use super::search::Note;
 use super::{Candidate, Effect, State, Step, Surroundings, not_stored};
 use crate::config::PolicyId;
 use crate::entry::{
-    Coding, Meta, StampList, StoredPart, StoredResponse, Variants, encode_part, encode_response,
-    encode_variants,
+    Coding, Meta, StampList, StoredPart, StoredResponse, TagList, Variants, encode_part,
+    encode_response, encode_variants,
 };
 use crate::http::{ContentRange, Headers};
 use crate::key::Key;
@@ -28,6 +28,7 @@ use crate::transform::is_suitable;
 pub(super) struct Draft {
     pub(super) meta: Meta,
     pub(super) stamps: StampList,
+    pub(super) tags: TagList,
     pub(super) status: u16,
     pub(super) headers: Headers,
     pub(super) expires: Timestamp,
@@ -60,7 +61,10 @@ impl Draft {
         };
         let notes = self.notes.iter().map(Note::size);
         notes.fold(
-            self.headers.size().saturating_add(keys),
+            self.headers
+                .size()
+                .saturating_add(keys)
+                .saturating_add(self.tags.size()),
             usize::saturating_add,
         )
     }
@@ -105,6 +109,7 @@ impl Draft {
             meta: self.meta,
             status: self.status,
             stamps: self.stamps.as_stamps(),
+            tags: self.tags.as_names(),
             pairs,
             coding,
             body,

@@ -16,7 +16,7 @@ use super::serve::{self, Answered, Found, Warrant};
 use super::store::Draft;
 use super::{Effect, Reply, State, Step, Surroundings, Verdict, echo};
 use crate::config::CachePolicy;
-use crate::entry::{Meta, StoredResponse};
+use crate::entry::{Meta, StoredResponse, TagList};
 use crate::http::{ContentRange, Headers, RequestHead, ResponseHead};
 use crate::key::Attributes;
 use crate::policy::Reason;
@@ -62,6 +62,7 @@ pub(super) struct Question {
     pub(super) status: u16,
     pub(super) headers: Headers,
     pub(super) body: Held,
+    pub(super) tags: TagList,
     meta: Meta,
     hold: Hold,
 }
@@ -77,15 +78,18 @@ impl Question {
         let cap = around.config.limits.max_object_bytes;
         let length = stored.coding.length(stored.body.len()).min(cap);
         let bytes = stored.body.len().max(length);
-        let hold = Hold::of(&around.budget, bytes.saturating_add(headers.size()));
+        let tags = stored.tags.as_bytes().len();
+        let beside = headers.size().saturating_add(tags);
+        let hold = Hold::of(&around.budget, bytes.saturating_add(beside));
         let mut hold = hold.map_err(|_| Unfit::NoMemory)?;
         let body = Held::of(&stored, asker, cap)?;
-        let held = hold.grow_to(body.size().saturating_add(headers.size()));
+        let held = hold.grow_to(body.size().saturating_add(beside));
         held.map_err(|_| Unfit::NoMemory)?;
         Ok(Self {
             status: stored.status,
             headers,
             body,
+            tags: stored.tags.to_list().ok_or(Unfit::NoMemory)?,
             meta: stored.meta,
             hold,
         })
@@ -98,6 +102,7 @@ impl Question {
             headers: self.headers,
             range: ContentRange::whole(body.len())?,
             body,
+            tags: self.tags,
             worth: Worth::Stale,
             hold: self.hold,
         })
@@ -151,7 +156,7 @@ impl Question {
             Maker::Upstream => {
                 head.headers =
                     freshening::freshen(head.headers, &update.headers, policy.set_cookie, now);
-                redraft(forwarding, around, &head, &update, now)
+                redraft(forwarding, around, (&head, &self.tags), &update, now)
             }
         };
         let stored = draft.and_then(|draft| {
@@ -190,7 +195,7 @@ impl Question {
 fn redraft(
     forwarding: &Forwarding,
     around: &Surroundings,
-    freshened: &ResponseHead,
+    (freshened, tags): (&ResponseHead, &TagList),
     update: &ResponseHead,
     now: Timestamp,
 ) -> (Seconds, Result<Draft, Reason>) {
@@ -207,7 +212,7 @@ fn redraft(
     // What the 304 adds is this client's, unless it says itself that others may have it.
     let policy = around.config.policy(subject.policy).ok_or(Reason::Internal);
     let shared = policy.and_then(|policy| storable::judge_sharing(subject.facts, update, policy));
-    let draft = shared.and_then(|()| forwarding.draft(around, &judged, now));
+    let draft = shared.and_then(|()| forwarding.draft(around, (&judged, tags.as_names()), now));
     (freshness::initial_age(&judged.headers, times), draft)
 }
 

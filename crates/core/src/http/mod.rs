@@ -15,6 +15,7 @@ mod range;
 mod reference;
 mod restriction;
 pub mod structured;
+mod tags;
 mod target;
 mod targeted;
 
@@ -31,4 +32,5 @@ pub use no_vary_search::{KeyOrder, UrlVariation};
 pub use range::{MAX_RANGES, RangeError, RangeSet, RangeSpec, Span};
 pub use reference::Uri;
 pub use restriction::Restriction;
+pub use tags::{TAG_FIELDS, remove_tags, tag_name, tags};
 pub use target::{MAX_TARGET_BYTES, Target, TargetError, normalize_percent};

@@ -84,6 +84,14 @@ impl Key {
         &self.canonical
     }
 
+    /// Whose entry it is, in bytes, where the rule has an identity and the request has one.
+    pub fn identity(&self) -> Option<&[u8]> {
+        let identity = canonical::fields(&self.canonical)
+            .find(|(tag, _)| *tag == canonical::Tag::Identity as u8)
+            .and_then(|(_, field)| field.get(5..))?;
+        canonical::elements(identity).nth(1) // behind its kind; of nobody there is no more
+    }
+
     /// Where to look.
     pub fn digest(&self) -> KeyDigest {
         *self

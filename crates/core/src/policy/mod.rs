@@ -4,7 +4,8 @@
 //! [`validation`] for what the client already has, then [`range`] for the parts it asks for, with [`partial`] for what
 //! goes with them), the origin's response before it is stored ([`storable`], with [`freshness`] for how long,
 //! [`staleness`] for what may come after it, [`fields`] for what of it, [`store_if`] for what the operator asks of it, and
-//! [`incomplete`] for what is only a part). What a write makes invalid is told by [`invalidation`].
+//! [`incomplete`] for what is only a part). What a write makes invalid is told by [`invalidation`],
+//! and what a response can be invalidated by, beside its URL, by [`tags`].
 
 pub mod fields;
 pub mod freshening;
@@ -24,6 +25,7 @@ mod sharing;
 pub mod staleness;
 pub mod storable;
 pub mod store_if;
+pub mod tags;
 pub mod validation;
 
 pub use reason::Reason;

@@ -106,7 +106,8 @@ reasons! {
     Status = "status",
     /// The rule's `store_if` does not hold.
     StoreIf = "store-if",
-    /// The response is in more cache groups, or in longer ones, than can be remembered: 64, of 256 bytes.
+    /// The response has more tags than `limits.max_tags`, or longer ones (256 bytes, 8 KiB together, 1,024 levels), or is in more
+    /// cache groups than 64, of 256 bytes.
     TagLimit = "tag-limit",
     /// The response is larger than `limits.max_object_bytes`.
     TooLarge = "too-large",

@@ -242,6 +242,7 @@ mod tests {
         let limits = Limits {
             max_object_bytes: 100,
             capture_bytes: 1000,
+            max_tags: 64,
             max_variants: 16,
             max_key_bytes: 4096,
         };

@@ -188,6 +188,7 @@ mod tests {
         x_cache: Switch::On,
         cache_status: Switch::On,
         cache_control: Switch::On,
+        expose_tags: Switch::Off,
     };
     const NEITHER: AddedHeaders = AddedHeaders {
         x_cache: Switch::Off,

@@ -149,6 +149,13 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
             "except=()\n",
             "key-order=?0",
         ],
+        "tags" => &[
+            "a, user:7 , ,b c",
+            "surrogate-key:a  user:7:profile\tb\nSurrogate-Key:c, d,",
+            "xkey:,a,b,\nedge-cache-tag:\"a,b\"",
+            "x-cache-tags:\u{e9}\u{0},%41",
+            ",",
+        ],
         "target" => &[
             "/a/b?c=d&e",
             "/%61%2f%7e",
@@ -263,6 +270,12 @@ fn entries() -> Vec<Vec<u8>> {
         (
             "/s?b=1&a=2",
             by_origin("max-age=10").with("no-vary-search", "params=(\"b\"), key-order"),
+        ),
+        (
+            "/t",
+            by_origin("max-age=10")
+                .with("xkey", "a user:7")
+                .with("cache-tag", "a, c"),
         ),
         (
             "/f",

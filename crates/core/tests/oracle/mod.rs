@@ -20,6 +20,7 @@ mod pairs;
 mod range;
 mod reference;
 mod structured;
+mod tags;
 mod target;
 mod variation;
 
@@ -27,7 +28,7 @@ mod variation;
 pub type Check = fn(&[u8]);
 
 /// Every reader, by the name of its corpus.
-pub const CHECKS: [(&str, Check); 18] = [
+pub const CHECKS: [(&str, Check); 19] = [
     ("accept", accept::check),
     ("authority", authority::check),
     ("content_range", content_range::check),
@@ -44,6 +45,7 @@ pub const CHECKS: [(&str, Check); 18] = [
     ("range", range::check),
     ("reference", reference::check),
     ("structured", structured::check),
+    ("tags", tags::check),
     ("target", target::check),
     ("variation", variation::check),
 ];

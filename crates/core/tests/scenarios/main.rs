@@ -24,6 +24,7 @@ mod replies;
 mod search;
 mod stage;
 mod stale;
+mod tags;
 mod together;
 mod totality;
 mod validation;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use larder_core::config::Config;
 use larder_core::entry::{Epoch, Payload, StoredResponse};
-use larder_core::epoch::{Currency, Epochs, Stamped};
+use larder_core::epoch::{Coverage, Currency, Epochs, Invalidation, Mode, Scope, Stamped};
 use larder_core::exchange::{
     Answer, Arrival, Arriving, CaptureBudget, Compressions, Effect, Event, Exchange, HeadSize,
     HotTier, Reply, ResponseBody, Step, Surpluses, Surroundings, Verdict,
@@ -349,6 +349,35 @@ impl Stage {
         let key = self.last_key.as_ref().unwrap();
         let removed = self.tier.remove(&*self.kv, &self.gauge, key, self.now);
         assert_eq!(removed, Removed::Emptied);
+    }
+
+    /// An invalidation from outside.
+    pub fn invalidate(&self, scopes: &[Scope<'_>], mode: Mode) {
+        let Log { kv, log, hint } = &*self.log;
+        let stamps = scopes.iter().map(|scope| scope.stamp()).collect();
+        let invalidation = Invalidation {
+            coverage: Coverage::Stamps(stamps),
+            mode,
+        };
+        let appended = log.borrow_mut().append(&**kv, &**hint, &invalidation);
+        appended.unwrap();
+    }
+
+    /// The tags of the response that was stored last, in order.
+    pub fn last_tags(&self) -> Vec<String> {
+        let payload = self
+            .stored
+            .iter()
+            .rev()
+            .find_map(|bytes| match Payload::decode(bytes) {
+                Ok(Payload::Response(response)) => Some(response.tags),
+                Ok(Payload::Partial(part)) => Some(part.response.tags),
+                _ => None,
+            });
+        let text = |name: &[u8]| String::from_utf8(name.to_vec()).unwrap();
+        let mut tags: Vec<_> = payload.unwrap().names().map(text).collect();
+        tags.sort();
+        tags
     }
 
     /// Somebody who knows the format writes these bytes over the response that was stored last.
