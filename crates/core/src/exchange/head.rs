@@ -70,7 +70,9 @@ impl Question {
     /// or never used without asking, need not be told.
     fn ended(forwarding: &Forwarding) -> Option<Effect> {
         match forwarding.forward {
-            Forward::Stale(Reason::Expired | Reason::Invalidated | Reason::NoCache) => None,
+            Forward::Stale(
+                Reason::Expired | Reason::Invalidated | Reason::NoCache | Reason::SoftPurged,
+            ) => None,
             Forward::Partial
             | Forward::Request
             | Forward::Stale(_)

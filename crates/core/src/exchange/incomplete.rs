@@ -23,6 +23,7 @@ use super::store::{Capturing, Draft};
 use super::{Candidate, State, Step, Surroundings, partial, union};
 use crate::config::CachePolicy;
 use crate::entry::{StoredPart, TagList, TagNames, Validation};
+use crate::epoch::Currency;
 use crate::http::{ContentRange, Headers, Method, ResponseHead, Span};
 use crate::policy::incomplete::{self, Completeness, Keeping, Part, Stored, Worth};
 use crate::policy::range::Validators;
@@ -96,12 +97,15 @@ impl Looking {
             Reuse::Stale { age, overdue, why } => (
                 age,
                 Warrant::Stale(overdue, why),
-                Forward::Stale(Reason::Expired),
+                Forward::Stale(match currency {
+                    Currency::Softened => Reason::SoftPurged,
+                    Currency::Current | Currency::Gone | Currency::Invalidated => Reason::Expired,
+                }),
                 Worth::Stale,
             ),
             Reuse::Unusable(reason) | Reuse::Validate(reason) => {
                 let forward = Forward::because(reason);
-                return if reason == Reason::Expired {
+                return if matches!(reason, Reason::Expired | Reason::SoftPurged) {
                     self.wait(around, forward, stored, headers, Worth::Stale)
                 } else if reason == Reason::RequestDirective {
                     self.wait(around, forward, stored, headers, Worth::Fresh)

@@ -186,15 +186,23 @@ fn judged(
         } => (false, max_age, max_stale, min_fresh),
     };
     let is_young = age <= number(max_age);
+    let is_softened = currency == Currency::Softened;
+    let since_request = between(meta.request_time.as_nanos(), now).max(0);
+    let left = match is_softened {
+        false => left,
+        true => left.min(0).min(-number(clamped(since_request))),
+    };
     let may_be_stale = meta.staleness.permission == StalePermission::Granted
         && max_stale.is_some_and(|most| -left <= number(most));
-    if currency == Currency::Invalidated {
+    if currency == Currency::Gone {
+        Reuse::Unusable(Reason::Invalidated)
+    } else if currency == Currency::Invalidated {
         refuse(Reason::Invalidated)
     } else if meta.rule != rule {
         refuse(Reason::OtherRule)
     } else if meta.validation == Validation::Always {
         refuse(Reason::NoCache)
-    } else if left > 0 && !confirmed && is_young && left >= number(min_fresh) {
+    } else if left > 0 && !is_softened && !confirmed && is_young && left >= number(min_fresh) {
         Reuse::Fresh {
             age: clamped(age),
             ttl_left: clamped(left),
@@ -208,7 +216,11 @@ fn judged(
             why: Reason::MaxStale,
         }
     } else {
-        refuse(Reason::Expired)
+        refuse(if is_softened {
+            Reason::SoftPurged
+        } else {
+            Reason::Expired
+        })
     }
 }
 
@@ -355,7 +367,9 @@ proptest! {
     fn what_is_reused_is_as_fresh_as_it_is_said_to_be(
         meta in meta(), demands in demands(), clock in proptest::collection::vec(clock(), 1..5),
         rule in prop_oneof![9 => Just(RuleHash(1)), 1 => Just(RuleHash(2))],
-        currency in prop_oneof![9 => Just(Currency::Current), 1 => Just(Currency::Invalidated)],
+        currency in prop_oneof![
+            7 => Just(Currency::Current), 1 => Just(Currency::Invalidated), 1 => Just(Currency::Gone), 3 => Just(Currency::Softened)
+        ],
     ) {
         for now in clock {
             let found = reuse::judge((&meta, currency), rule, demands, Timestamp::from_nanos(now));

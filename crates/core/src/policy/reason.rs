@@ -50,7 +50,7 @@ reasons! {
     Incomplete = "incomplete",
     /// Something in Larder failed; the request went on without it.
     Internal = "internal",
-    /// Something has been written to it, or to its cache group, since it was stored.
+    /// Something has been written to it, or to its cache group, since it was stored, or it has been purged.
     Invalidated = "invalidated",
     /// The key would be longer than `limits.max_key_bytes`, or holds bytes no key may hold.
     KeyInvalid = "key-invalid",
@@ -102,6 +102,8 @@ reasons! {
     SetCookie = "set-cookie",
     /// The set of slots could not be changed in the few tries a request may spend.
     SlotContention = "slot-contention",
+    /// It has been purged softly since it was stored: it is stale, whatever its time.
+    SoftPurged = "soft-purged",
     /// The status is not one that is stored under this rule.
     Status = "status",
     /// The rule's `store_if` does not hold.

@@ -4,6 +4,9 @@
 //! Vary). Left are the age, what the client demands, and whether the rule under which it was stored still stands: an
 //! operator who changes a rule expects the next answer to follow it.
 //!
+//! A hard purge comes before all of that: what it met is not asked about either. A soft one has made its entries stale, no
+//! more.
+//!
 //! What is stale is used where the client takes it so and the origin has not forbidden it. What cannot be used goes to the
 //! origin: with the question whether it is still good, where the origin gave a validator to ask with, else as if there were
 //! nothing.
@@ -48,7 +51,15 @@ pub fn judge(
     demands: Demands,
     now: Timestamp,
 ) -> Reuse {
-    let reuse = is_current(currency).and_then(|()| usable(meta, rule, demands, now));
+    let reuse = match currency {
+        Currency::Gone => return Reuse::Unusable(Reason::Invalidated),
+        // "Here, "invalidate" means that the cache will either remove all stored responses whose target URI matches the
+        // given URI or mark them as "invalid" and in need of a mandatory validation before they can be sent in response to a
+        // subsequent request." RFC 9111 section 4.4.
+        Currency::Invalidated => Err(Reason::Invalidated),
+        Currency::Softened => usable(meta, rule, demands, (now, Freshness::Ended)),
+        Currency::Current => usable(meta, rule, demands, (now, Freshness::Own)),
+    };
     match (reuse, meta.validation) {
         (Ok(reuse), _) => reuse,
         (Err(reason), Validation::Never) => Reuse::Unusable(reason),
@@ -56,18 +67,45 @@ pub fn judge(
     }
 }
 
-/// "Here, "invalidate" means that the cache will either remove all stored responses whose target URI matches the given URI
-/// or mark them as "invalid" and in need of a mandatory validation before they can be sent in response to a subsequent
-/// request." RFC 9111 section 4.4.
-fn is_current(currency: Currency) -> Result<(), Reason> {
-    match currency {
-        Currency::Current => Ok(()),
-        Currency::Gone | Currency::Invalidated | Currency::Softened => Err(Reason::Invalidated),
+/// Until when a response is fresh.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Freshness {
+    /// A soft purge has ended it.
+    Ended,
+    /// As long as it was stored for.
+    Own,
+}
+
+impl Freshness {
+    /// By how much a response has outlived it; `None` while it lasts.
+    ///
+    /// Invalidations are counted, not timed, so of a purge is only known that it came after the response's request. A client
+    /// that takes what has been stale for so long gets nothing that may have been so for longer.
+    fn overdue(self, meta: &Meta, age: Seconds, now: Timestamp) -> Option<Seconds> {
+        let own = age.saturating_sub(meta.lifetime.seconds);
+        match self {
+            Self::Ended => Some(own.max(now.since(meta.request_time))),
+            // "response_is_fresh = (freshness_lifetime > current_age)" RFC 9111 section 4.2.
+            Self::Own => (meta.lifetime.seconds <= age).then_some(own),
+        }
+    }
+
+    /// Why what has outlived it is not used.
+    fn reason(self) -> Reason {
+        match self {
+            Self::Ended => Reason::SoftPurged,
+            Self::Own => Reason::Expired,
+        }
     }
 }
 
 /// How it answers the request as it is, or what stands against that.
-fn usable(meta: &Meta, rule: RuleHash, demands: Demands, now: Timestamp) -> Result<Reuse, Reason> {
+fn usable(
+    meta: &Meta,
+    rule: RuleHash,
+    demands: Demands,
+    (now, freshness): (Timestamp, Freshness),
+) -> Result<Reuse, Reason> {
     if meta.rule != rule {
         return Err(Reason::OtherRule);
     }
@@ -77,15 +115,13 @@ fn usable(meta: &Meta, rule: RuleHash, demands: Demands, now: Timestamp) -> Resu
         return Err(Reason::NoCache);
     }
     let age = current_age(meta, now);
-    let ttl_left = meta.lifetime.seconds.saturating_sub(age);
-    // "response_is_fresh = (freshness_lifetime > current_age)" RFC 9111 section 4.2.
-    if ttl_left == Seconds::ZERO {
-        let overdue = age.saturating_sub(meta.lifetime.seconds);
+    if let Some(overdue) = freshness.overdue(meta, age, now) {
         let why = leave(meta.staleness.permission, demands, age, overdue);
         return why
             .map(|why| Reuse::Stale { age, overdue, why })
-            .ok_or(Reason::Expired);
+            .ok_or(freshness.reason());
     }
+    let ttl_left = meta.lifetime.seconds.saturating_sub(age);
     let is_enough = match demands {
         Demands::Confirmed => false,
         Demands::Nothing => true,
@@ -230,8 +266,10 @@ mod tests {
             let now = Timestamp::from_secs(now);
             let found = judge((&meta, Currency::Current), RuleHash(1), demands, now);
             assert_eq!(found, expected, "{name}");
-            let gone = judge((&meta, Currency::Invalidated), RuleHash(1), demands, now);
-            assert_eq!(gone, Reuse::Validate(Reason::Invalidated), "{name}");
+            let over = judge((&meta, Currency::Invalidated), RuleHash(1), demands, now);
+            assert_eq!(over, Reuse::Validate(Reason::Invalidated), "{name}");
+            let gone = judge((&meta, Currency::Gone), RuleHash(1), demands, now);
+            assert_eq!(gone, Reuse::Unusable(Reason::Invalidated), "{name}");
             let other = judge((&meta, Currency::Current), RuleHash(2), demands, now);
             assert_eq!(other, Reuse::Validate(Reason::OtherRule), "{name}");
             let always = Meta {
@@ -240,6 +278,49 @@ mod tests {
             };
             let always = judge((&always, Currency::Current), RuleHash(1), demands, now);
             assert_eq!(always, Reuse::Validate(Reason::NoCache), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_soft_purge_makes_stale_and_no_more() {
+        use StalePermission::{Forbidden, Granted};
+        let up_to = |most| Demands::Within {
+            max_age: Seconds::MAX,
+            max_stale: Some(Seconds::clamped(most)),
+            min_fresh: Seconds::ZERO,
+        };
+        let stale = |age, overdue| Reuse::Stale {
+            age: Seconds::clamped(age),
+            overdue: Seconds::clamped(overdue),
+            why: Reason::MaxStale,
+        };
+        let asked = Reuse::Validate(Reason::SoftPurged);
+        // The sample was asked for at 999, and arrived at 1000, ten seconds old; it would be fresh until 1060.
+        #[rustfmt::skip]
+        let rows = [
+            ("nobody takes it stale", Granted, Demands::Nothing, 1004, asked),
+            ("to be confirmed", Granted, Demands::Confirmed, 1004, asked),
+            ("stale since its request at the longest", Granted, up_to(5), 1004, stale(14, 5)),
+            ("perhaps for longer than that", Granted, up_to(4), 1004, asked),
+            ("the origin forbids it", Forbidden, up_to(5), 1004, asked),
+            ("when it would be stale anyway", Granted, up_to(99), 1065, stale(75, 66)),
+        ];
+        for (name, permission, demands, now, expected) in rows {
+            let mut meta = sample::meta();
+            meta.staleness.permission = permission;
+            meta.validation = Validation::WhenStale;
+            let now = Timestamp::from_secs(now);
+            let found = judge((&meta, Currency::Softened), RuleHash(1), demands, now);
+            assert_eq!(found, expected, "{name}");
+            let other = judge((&meta, Currency::Softened), RuleHash(2), demands, now);
+            assert_eq!(other, Reuse::Validate(Reason::OtherRule), "{name}");
+            meta.validation = Validation::Never;
+            let found = judge((&meta, Currency::Softened), RuleHash(1), demands, now);
+            let unasked = match expected {
+                Reuse::Validate(reason) => Reuse::Unusable(reason),
+                Reuse::Fresh { .. } | Reuse::Stale { .. } | Reuse::Unusable(_) => expected,
+            };
+            assert_eq!(found, unasked, "{name}");
         }
     }
 

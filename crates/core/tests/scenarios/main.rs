@@ -19,6 +19,7 @@ mod head;
 mod hot;
 mod invalidation;
 mod partial;
+mod purge;
 mod ranges;
 mod replies;
 mod search;
