@@ -50,6 +50,8 @@ pub(crate) enum MetricKind {
     Counter = 0,
     /// Go either way.
     Gauge = 1,
+    /// Take in one value after the other.
+    Histogram = 2,
 }
 
 /// A statistic of the process, by the number this VM knows it under.
@@ -324,7 +326,7 @@ pub(crate) fn increment_metric(id: MetricId, by: i64) -> Result<(), HostError> {
     check(unsafe { proxy_increment_metric(id.0, by) })
 }
 
-/// Sets a gauge.
+/// Sets a gauge, or gives a histogram one more value.
 pub(crate) fn record_metric(id: MetricId, value: u64) -> Result<(), HostError> {
     // SAFETY: no pointers.
     check(unsafe { proxy_record_metric(id.0, value) })

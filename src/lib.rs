@@ -11,6 +11,7 @@
 mod contexts;
 mod exports;
 mod host;
+mod ledger;
 mod metrics;
 mod root;
 mod shared_data;

@@ -3,15 +3,22 @@
 //! Statistics are process-wide atomics: adding to one takes no lock and no allocation. A statistic that could not be
 //! defined is not counted; one that others read is found out not to move, and then nobody relies on it.
 
-use larder_core::report::Counter;
+use std::cell::RefCell;
+use std::fmt;
+
+use larder_core::exchange::Histogram;
+use larder_core::report::{Counter, Family, Gauge};
 use larder_core::tier::{ByteGauge, ChangeHint};
 
 use crate::host::{self, MetricId, MetricKind};
 
 /// The statistics of this VM.
-#[derive(Debug)]
 pub(crate) struct Metrics {
-    counters: Vec<Option<MetricId>>,
+    counters: Vec<(Counter, MetricId)>,
+    /// Those of rules, of whatever configuration.
+    named: RefCell<Vec<(String, MetricId)>>,
+    fetch_times: Option<MetricId>,
+    hit_times: Option<MetricId>,
     bytes: Option<MetricId>,
     changes: Option<MetricId>,
     entries: Option<MetricId>,
@@ -21,21 +28,34 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Defines every statistic; once per VM, because each definition takes a new number in the host.
     pub(crate) fn define() -> Self {
-        let counter =
-            |counter: Counter| host::define_metric(MetricKind::Counter, &counter.name()).ok();
+        let counter = |counter: Counter| {
+            let id = host::define_metric(MetricKind::Counter, &counter.name());
+            Some((counter, id.ok()?))
+        };
+        let histogram =
+            |family: Family| host::define_metric(MetricKind::Histogram, family.name()).ok();
         // Shared data is by vm_id and statistics are the process's: caches that share nothing must not count together.
         let vm = vm_label();
-        let gauge = |name| host::define_metric(MetricKind::Gauge, &format!("{name}{vm}")).ok();
+        let gauge = |family: Family| {
+            let name = match vm.as_str() {
+                "" => family.with(&[]),
+                vm => family.with(&[vm]),
+            };
+            host::define_metric(MetricKind::Gauge, &name).ok()
+        };
         Self {
-            counters: Counter::all().map(counter).collect(),
-            bytes: gauge("larder_bytes").filter(|id| {
+            counters: Counter::all().into_iter().filter_map(counter).collect(),
+            named: RefCell::default(),
+            fetch_times: histogram(Family::FetchTimes),
+            hit_times: histogram(Family::HitTimes),
+            bytes: gauge(Family::Bytes).filter(|id| {
                 let moves = moves(*id);
                 let _ = host::increment_metric(*id, -1); // the byte that was no entry's
                 moves
             }),
-            changes: gauge("larder_changes").filter(|id| moves(*id)),
-            entries: gauge("larder_entries"),
-            hot_bytes: gauge("larder_hot_bytes"),
+            changes: gauge(Family::Changes).filter(|id| moves(*id)),
+            entries: gauge(Family::Entries),
+            hot_bytes: gauge(Family::HotBytes),
         }
     }
 
@@ -45,11 +65,65 @@ impl Metrics {
     }
 
     /// Adds so many.
-    pub(crate) fn add(&self, counter: Counter, by: i64) {
-        if let Some(Some(id)) = self.counters.get(counter.index())
-            && by > 0
-        {
-            let _ = host::increment_metric(*id, by);
+    pub(crate) fn add(&self, counter: Counter, by: u64) {
+        if let Some(id) = self.id(counter) {
+            Self::grow(id, by);
+        }
+    }
+
+    fn id(&self, counter: Counter) -> Option<MetricId> {
+        let mut known = self.counters.iter();
+        known
+            .find(|(known, _)| *known == counter)
+            .map(|(_, id)| *id)
+    }
+
+    /// Adds so many to a counter.
+    pub(crate) fn grow(id: MetricId, by: u64) {
+        if by > 0 {
+            let _ = host::increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// The counter of this name, defined where it is not.
+    pub(crate) fn counter(&self, name: String) -> Option<MetricId> {
+        let mut named = self.named.try_borrow_mut().ok()?;
+        if let Some((_, id)) = named.iter().find(|(known, _)| *known == name) {
+            return Some(*id);
+        }
+        let id = host::define_metric(MetricKind::Counter, &name).ok()?;
+        named.push((name, id));
+        Some(id)
+    }
+
+    /// What a counter has come to, over all workers.
+    pub(crate) fn value(&self, counter: Counter) -> u64 {
+        self.id(counter).map_or(0, Self::value_of)
+    }
+
+    /// What a statistic has come to, over all workers.
+    pub(crate) fn value_of(id: MetricId) -> u64 {
+        host::metric(id).unwrap_or_default()
+    }
+
+    /// What a gauge stands at.
+    pub(crate) fn gauge(&self, gauge: Gauge) -> u64 {
+        let id = match gauge {
+            Gauge::Bytes => self.bytes,
+            Gauge::Entries => self.entries,
+            Gauge::HotBytes => self.hot_bytes,
+        };
+        id.map_or(0, Self::value_of)
+    }
+
+    /// Something took so many microseconds.
+    pub(crate) fn measure(&self, histogram: Histogram, micros: u64) {
+        let id = match histogram {
+            Histogram::Fetch => self.fetch_times,
+            Histogram::Hit => self.hit_times,
+        };
+        if let Some(id) = id {
+            let _ = host::record_metric(id, micros);
         }
     }
 
@@ -69,6 +143,12 @@ impl Metrics {
         {
             let _ = host::increment_metric(id, moved);
         }
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Metrics")
     }
 }
 
@@ -98,6 +178,13 @@ impl ChangeHint for Metrics {
     }
 }
 
+/// Adds one where there may be no worker.
+pub(crate) fn count_alone(counter: Counter) {
+    if let Ok(id) = host::define_metric(MetricKind::Counter, &counter.name()) {
+        Metrics::grow(id, 1);
+    }
+}
+
 /// Whether a gauge keeps what is added to it. One that the operator's `stats_matcher` excludes can be defined and added to
 /// like any other, and is always zero (Envoy, `source/common/stats/null_gauge.h`).
 fn moves(gauge: MetricId) -> bool {
@@ -107,7 +194,7 @@ fn moves(gauge: MetricId) -> bool {
     added.is_ok() && before.is_ok() && before != host::metric(gauge)
 }
 
-/// `.vm_id.<id>`, or nothing for the empty id; bytes that would not do in a name are written in hexadecimal digits.
+/// The VM's id; bytes that would not do in a name are written in hexadecimal digits.
 fn vm_label() -> String {
     let id = host::property(&["plugin_vm_id"])
         .ok()
@@ -120,9 +207,5 @@ fn vm_label() -> String {
             other => label.push_str(&format!("_{other:02x}")),
         }
     }
-    if label.is_empty() {
-        label
-    } else {
-        format!(".vm_id.{label}")
-    }
+    label
 }

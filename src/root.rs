@@ -8,9 +8,12 @@ use std::rc::Rc;
 
 use larder_core::config::Config;
 use larder_core::exchange::{Exchange, Surroundings};
+use larder_core::report::{Counter, Reload};
 
 use crate::contexts::Configured;
 use crate::host::{self, LogLevel};
+use crate::ledger::Ledger;
+use crate::metrics;
 use crate::stream::Stream;
 use crate::worker::{Pace, Worker};
 
@@ -20,12 +23,15 @@ pub(crate) struct Root {
     plugin: Option<Plugin>,
     /// At which pace it is ticking.
     pace: Pace,
+    /// What became of its configuration, until that is counted.
+    reload: Option<Reload>,
 }
 
 /// A configuration in force.
 struct Plugin {
     surroundings: Rc<Surroundings>,
     worker: Rc<Worker>,
+    ledger: Rc<Ledger>,
 }
 
 impl Root {
@@ -41,6 +47,7 @@ impl Root {
         match Config::parse(&json) {
             Ok(config) => self.take(config),
             Err(problems) => {
+                metrics::count_alone(Counter::Reloaded(Reload::Refused));
                 for problem in &problems {
                     host::log(
                         LogLevel::Error,
@@ -54,10 +61,16 @@ impl Root {
 
     fn take(&mut self, config: Config) -> Configured {
         let worker = Worker::of_this_vm(&config);
+        let config = Rc::new(config);
+        let surroundings = worker.surroundings(Rc::clone(&config));
+        let ledger = worker.ledger(&config, &surroundings);
+        self.show();
         self.plugin = Some(Plugin {
-            surroundings: worker.surroundings(config),
+            surroundings,
             worker,
+            ledger,
         });
+        self.reload = Some(Reload::Accepted);
         self.pace = Pace::Rest;
         match host::set_tick_period(self.pace.milliseconds()) {
             Ok(()) => Configured::Yes,
@@ -70,14 +83,25 @@ impl Root {
         let Some(plugin) = &self.plugin else {
             return;
         };
+        plugin.ledger.show();
+        if let Some(result) = self.reload.take() {
+            plugin.worker.count(Counter::Reloaded(result)); // not by the VM that only tries the configuration
+        }
         let pace = plugin.worker.tick();
         if pace != self.pace && host::set_tick_period(pace.milliseconds()).is_ok() {
             self.pace = pace;
         }
     }
 
+    fn show(&self) {
+        if let Some(plugin) = &self.plugin {
+            plugin.ledger.show();
+        }
+    }
+
     /// The configuration is over. Its timer is the host's, and would go on.
     pub(crate) fn end(self) {
+        self.show();
         let _ = host::set_tick_period(0);
     }
 
@@ -85,6 +109,7 @@ impl Root {
     pub(crate) fn stream(&self, id: u32) -> Option<Stream> {
         let plugin = self.plugin.as_ref()?;
         let exchange = Exchange::new(Rc::clone(&plugin.surroundings));
-        Some(Stream::new(id, exchange, Rc::clone(&plugin.worker)))
+        let (worker, ledger) = (Rc::clone(&plugin.worker), Rc::clone(&plugin.ledger));
+        Some(Stream::new(id, exchange, worker, ledger))
     }
 }

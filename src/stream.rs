@@ -3,15 +3,16 @@
 use std::rc::Rc;
 
 use crate::host::{self, HeaderMap, HostError};
+use crate::ledger::Ledger;
 use crate::worker::{Seat, Worker};
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, Effect, Event, Exchange, Field, Full, HeadSize, Presence,
+    Answer, Arrival, Arriving, Effect, Event, Exchange, Field, Full, HeadSize, Histogram, Presence,
     ResponseBody, Step, Unheld, Verdict,
 };
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::policy::request::RequestBody;
-use larder_core::report::Counter;
+use larder_core::report::{Counter, Sampling};
 use larder_core::tier::{AbsentReason, Lookup};
 use larder_core::time::Timestamp;
 
@@ -20,6 +21,7 @@ pub(crate) struct Stream {
     id: u32,
     exchange: Exchange,
     worker: Rc<Worker>,
+    ledger: Rc<Ledger>,
     /// When the request came.
     began: Timestamp,
     /// While the request's head is held and nothing has come of its body.
@@ -54,11 +56,12 @@ impl Attributes for HostAttributes {
 
 impl Stream {
     /// An exchange that has not begun, on the stream that the host knows by this number.
-    pub(crate) fn new(id: u32, exchange: Exchange, worker: Rc<Worker>) -> Self {
+    pub(crate) fn new(id: u32, exchange: Exchange, worker: Rc<Worker>, ledger: Rc<Ledger>) -> Self {
         Self {
             id,
             exchange,
             worker,
+            ledger,
             began: Timestamp::from_nanos(0),
             seat: None,
         }
@@ -167,8 +170,20 @@ impl Stream {
         // No head is that small: where the host cannot say, it is read.
         let bytes = host::response_head_bytes().unwrap_or_default();
         let size = HeadSize { lines, bytes };
+        if self.ledger.tally().sample() == Sampling::Timed {
+            self.time_hit();
+        }
         let step = self.exchange.on(Event::Returned(size), self.began);
         self.obey(step, self.began)
+    }
+
+    fn time_hit(&self) {
+        if let Ok(now) = host::now() {
+            let nanos = now.as_nanos().saturating_sub(self.began.as_nanos());
+            let micros = nanos / 1000;
+            self.ledger.tally().time_hit(micros);
+            self.worker.measure(Histogram::Hit, micros);
+        }
     }
 
     fn inspect(&mut self, now: Timestamp) -> Result<Action, HostError> {
@@ -178,6 +193,7 @@ impl Stream {
     }
 
     fn body(&mut self, size: usize, part: Part) -> Result<Action, HostError> {
+        self.exchange.passed(size);
         let Some(wanted) = self.exchange.wanted_body() else {
             return Ok(Action::Continue);
         };
@@ -234,6 +250,7 @@ impl Stream {
                 Effect::Compress(wish) => self.worker.note(wish),
                 Effect::Count(counter) => self.worker.count(counter),
                 Effect::Invalidate(invalidation) => self.worker.invalidate(&invalidation),
+                Effect::Measure(histogram, micros) => self.worker.measure(histogram, micros),
                 Effect::RemoveHeader(name) => {
                     self.worker
                         .tolerate(host::remove_response_header(name.as_bytes()));

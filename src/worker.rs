@@ -12,17 +12,18 @@ use larder_core::config::Config;
 use larder_core::entry::Epoch;
 use larder_core::epoch::{Currency, Epochs, Invalidation, Stamped};
 use larder_core::exchange::{
-    Candidate, CaptureBudget, Compress, Compressions, Full, HotTier, Presence, Surpluses,
-    Surroundings, WaitingRoom,
+    Candidate, CaptureBudget, Compress, Compressions, Full, Histogram, HotTier, Presence,
+    Surpluses, Surroundings, WaitingRoom,
 };
 use larder_core::key::Key;
-use larder_core::report::Counter;
+use larder_core::report::{Counter, EvictionCause};
 use larder_core::tier::{
     self, AbsentReason, EpochLog, Geometry, GeometryNotice, Lookup, SharedTier, Stored,
 };
 use larder_core::time::Timestamp;
 
 use crate::host::{self, HostError, LogLevel};
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::shared_data::SharedData;
 
@@ -91,7 +92,7 @@ pub(crate) struct Worker {
     hot: Rc<HotTier>,
     /// The bytes of the hot tier that the process's gauge knows of.
     hot_bytes: Cell<usize>,
-    metrics: Metrics,
+    metrics: Rc<Metrics>,
     waiting: RefCell<WaitingRoom>,
     /// Whether the log already says that held requests got no body.
     told_of_waiting: Cell<bool>,
@@ -134,7 +135,7 @@ impl Worker {
             surpluses: Surpluses::new(),
             hot: HotTier::new(config.storage.hot_bytes, random()),
             hot_bytes: Cell::new(0),
-            metrics: Metrics::define(),
+            metrics: Rc::new(Metrics::define()),
             waiting: RefCell::default(),
             told_of_waiting: Cell::new(false),
             told: Cell::new(false),
@@ -142,14 +143,19 @@ impl Worker {
     }
 
     /// What the exchanges of this worker share under a configuration.
-    pub(crate) fn surroundings(self: &Rc<Self>, config: Config) -> Rc<Surroundings> {
+    pub(crate) fn surroundings(self: &Rc<Self>, config: Rc<Config>) -> Rc<Surroundings> {
         Surroundings::new(
-            Rc::new(config),
+            config,
             Rc::clone(&self.budget),
             Rc::clone(self) as Rc<dyn Epochs>,
             Rc::clone(&self.surpluses),
             Rc::clone(&self.hot),
         )
+    }
+
+    /// The numbers of that configuration.
+    pub(crate) fn ledger(&self, config: &Config, around: &Surroundings) -> Rc<Ledger> {
+        Ledger::open(Rc::clone(&self.metrics), config, Rc::clone(around.tally()))
     }
 
     /// The VM ends, and its memory with it.
@@ -190,12 +196,12 @@ impl Worker {
         };
         // Whatever becomes of it: what stood there may be gone.
         self.hot.note_store(&candidate.key);
-        match tier.store(&SharedData, &self.metrics, entry, now) {
+        match tier.store(&SharedData, &*self.metrics, entry, now) {
             Stored::Published => self.count(Counter::Stored),
             Stored::Skipped(why) => self.count(Counter::NotStored(why.reason())),
         }
-        self.metrics
-            .add(Counter::Evicted, tier.take_evictions().into());
+        let evicted = Counter::Evicted(EvictionCause::Room);
+        self.metrics.add(evicted, tier.take_evictions().into());
     }
 
     /// Notes what should be compressed when there is time.
@@ -208,7 +214,7 @@ impl Worker {
     /// Makes entries invalid, for all workers.
     pub(crate) fn invalidate(&self, invalidation: &Invalidation) {
         let noted = self.epochs.try_borrow_mut().is_ok_and(|mut epochs| {
-            let appended = epochs.append(&SharedData, &self.metrics, invalidation);
+            let appended = epochs.append(&SharedData, &*self.metrics, invalidation);
             appended.is_ok()
         });
         if !noted {
@@ -266,13 +272,15 @@ impl Worker {
         if !is_due(&self.compressed, COMPRESSION_NANOS, now) {
             return Pace::Work;
         }
-        let done = compressions.step(&mut tier, &SharedData, &self.metrics, now);
-        let saved = i64::try_from(done.saved_bytes).unwrap_or(i64::MAX);
+        let done = compressions.step(&mut tier, &SharedData, &*self.metrics, now);
         for key in &done.stored {
             self.hot.note_store(key);
             self.count(Counter::Compressed);
         }
-        self.metrics.add(Counter::CompressionSaved, saved);
+        self.metrics
+            .add(Counter::CompressionInput, done.input_bytes);
+        self.metrics
+            .add(Counter::CompressionSaved, done.saved_bytes);
         self.metrics
             .add(Counter::CompressionWasted, done.wasted.into());
         match compressions.is_idle() {
@@ -281,11 +289,8 @@ impl Worker {
         }
     }
 
-    /// The numbers of the hot tier, which are not shown at each hit.
+    /// What the hot tier takes, which is not shown at each hit.
     fn show_hot(&self) {
-        for (counter, by) in self.hot.take_tally().counts() {
-            self.metrics.add(counter, by.into());
-        }
         let bytes = self.hot.bytes();
         self.metrics
             .move_hot_bytes(self.hot_bytes.replace(bytes), bytes);
@@ -315,10 +320,14 @@ impl Worker {
         let Ok(mut tier) = self.tier.try_borrow_mut() else {
             return;
         };
-        let report = tier.tick(&SharedData, &self.metrics, now);
+        let report = tier.tick(&SharedData, &*self.metrics, now);
         if let Some(totals) = report.swept {
             self.metrics.show_entries(totals.entries);
         }
+        self.metrics.add(
+            Counter::Evicted(EvictionCause::Expired),
+            report.freed_entries,
+        );
         if report.trouble.is_some() {
             self.count(Counter::TickFailed);
         }
@@ -348,6 +357,11 @@ impl Worker {
         self.metrics.count(counter);
     }
 
+    /// Something took so many microseconds.
+    pub(crate) fn measure(&self, histogram: Histogram, micros: u64) {
+        self.metrics.measure(histogram, micros);
+    }
+
     /// A host call that may fail without harm to the request.
     pub(crate) fn tolerate(&self, outcome: Result<(), HostError>) {
         if outcome.is_err() {
@@ -359,7 +373,7 @@ impl Worker {
 impl Epochs for Worker {
     fn now(&self) -> Epoch {
         match self.epochs.try_borrow_mut() {
-            Ok(mut epochs) => epochs.now(&SharedData, &self.metrics),
+            Ok(mut epochs) => epochs.now(&SharedData, &*self.metrics),
             Err(_) => Epoch::UNKNOWN,
         }
     }

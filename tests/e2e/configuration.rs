@@ -59,6 +59,8 @@ async fn a_bad_update_is_refused_and_the_old_configuration_goes_on() {
         envoy.update(&[larder(BAD)]).await.unwrap(),
         Update::Rejected
     );
+    let refused = "wasmcustom.larder_config_reloads_total.result.refused";
+    assert_eq!(envoy.stat(refused).await.unwrap(), 1);
     assert_eq!(
         x_cache(&client::get(envoy.address(MAIN), "/doc").await.unwrap()),
         "HIT"

@@ -12,7 +12,7 @@ use larder_harness::origin::{Received, Reply};
 use larder_harness::wait::{PATIENCE, eventually};
 
 use crate::chaos::Dice;
-use crate::stage::{MAIN, Stage, x_cache};
+use crate::stage::{EVICTED, MAIN, Stage, x_cache};
 
 const WORKERS: usize = 8;
 
@@ -159,7 +159,7 @@ async fn nothing_is_torn_and_the_bytes_add_up_in_few_sets() {
     let refused = stage
         .counter("larder_not_stored_total.reason.not-admitted")
         .await;
-    assert!(stage.counter("larder_evictions_total").await + refused > 100);
+    assert!(stage.counter(EVICTED).await + refused > 100);
     let there = stored(&mut clients[3], 120).await;
     let held: u64 = there.iter().map(|answer| size(answer) + beside).sum();
     eventually("the bytes are those of the entries", PATIENCE, async || {
@@ -184,7 +184,7 @@ async fn nothing_is_lost_that_eight_workers_store_at_once() {
     for client in &mut clients[..2] {
         assert_eq!(stored(client, 200).await.len(), 200);
     }
-    assert_eq!(stage.counter("larder_evictions_total").await, 0);
+    assert_eq!(stage.counter(EVICTED).await, 0);
     for name in NEVER {
         assert_eq!(stage.counter(name).await, 0, "{name}");
     }

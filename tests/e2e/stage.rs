@@ -7,9 +7,13 @@ use larder_harness::client::{self, Answer, Request};
 use larder_harness::envoy::{Cluster, Envoy, Listener, Wasm};
 use larder_harness::origin::Origin;
 use larder_harness::tools;
+use larder_harness::wait::{PATIENCE, eventually};
 
 /// The name of the listener with Larder.
 pub const MAIN: &str = "main";
+
+/// Entries that went for others.
+pub const EVICTED: &str = "larder_evictions_total.cause.room";
 
 /// Caches everything for a minute: for plays that are about something else.
 pub const CACHE_ALL: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]}"#;
@@ -86,6 +90,25 @@ impl Stage {
             .stat(&format!("wasmcustom.{name}"))
             .await
             .unwrap()
+    }
+
+    /// All of Larder's counters of this family whose labels have this part, together.
+    pub async fn sum(&self, family: &str, part: &str) -> u64 {
+        let family = format!("wasmcustom.{family}");
+        let stats = self.envoy.stats().await.unwrap();
+        let ours = stats
+            .iter()
+            .filter(|(name, _)| name.starts_with(&family) && name.contains(part));
+        ours.map(|(_, count)| count).sum()
+    }
+
+    /// So many requests came to this, under whatever rule; workers say so when they tick.
+    pub async fn assert_outcome(&self, outcome: &str, count: u64) {
+        let part = format!(".outcome.{outcome}");
+        eventually(&format!("{count} {outcome}"), PATIENCE, async || {
+            self.sum("larder_requests_total", &part).await == count
+        })
+        .await;
     }
 
     /// The worker survived: no VM was started anew, and it answers.

@@ -87,7 +87,7 @@ impl Scope<'_> {
 }
 
 /// How much an invalidation takes away, the most first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
     /// What it covers is gone: nothing of it is used again, not even as a question to the origin.
     Hard,
@@ -96,6 +96,20 @@ pub enum Mode {
     Invalid,
     /// What it covers is stale from now on, and may be used where a stale response may.
     Soft,
+}
+
+impl Mode {
+    /// All of them, the one that takes away most first.
+    pub const ALL: &'static [Self] = &[Self::Hard, Self::Invalid, Self::Soft];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Invalid => "invalid",
+            Self::Soft => "soft",
+        }
+    }
 }
 
 /// What an invalidation covers.

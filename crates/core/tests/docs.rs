@@ -7,7 +7,7 @@
 )]
 
 use larder_core::policy::Reason;
-use larder_core::report::Counter;
+use larder_core::report::Family;
 
 #[test]
 fn the_manual_lists_every_reason_with_its_description() {
@@ -29,18 +29,41 @@ fn the_manual_lists_every_reason_with_its_description() {
     );
 }
 
+fn read(name: &str) -> String {
+    std::fs::read_to_string(format!("{}/../../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
 #[test]
-fn the_manual_names_every_counter() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
-    let manual = std::fs::read_to_string(path).unwrap();
-    for name in Counter::all().map(Counter::name) {
-        let family = name
-            .split_once(".reason.")
-            .map_or(name.as_str(), |(family, _)| family);
-        let (stem, last) = family.rsplit_once('.').unwrap_or((family, family));
-        let is_named = manual.contains(family)
-            || (manual.contains(stem) && manual.contains(&format!("`.{last}`")));
-        assert!(is_named, "{name} is not in docs/operations.md");
+fn the_manual_lists_every_statistic() {
+    let manual = read("docs/operations.md");
+    let head = "| name | labels | what |\n|---|---|---|\n";
+    let (_, behind) = manual.split_once(head).unwrap_or(("", ""));
+    let (table, _) = behind.split_once("\n\n").unwrap_or((behind, ""));
+    let row = |family: &Family| {
+        let labels: Vec<String> = family
+            .labels()
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        let (name, description) = (family.name(), family.description());
+        format!("| `{name}` | {} | {description} |", labels.join(", "))
+    };
+    let expected: Vec<String> = Family::ALL.iter().map(row).collect();
+    let expected = expected.join("\n");
+    assert!(
+        table == expected,
+        "the table in docs/operations.md should be:\n{head}{expected}"
+    );
+}
+
+#[test]
+fn every_label_is_made_one_again_in_the_sample() {
+    let sample = read("envoy/envoy.yaml");
+    for label in Family::ALL.iter().flat_map(|family| family.labels()) {
+        let tag = format!(
+            "- tag_name: {label}\n    regex: '^wasmcustom\\.larder_.*?(\\.{label}\\.([\\w-]+))'\n"
+        );
+        assert!(sample.contains(&tag), "envoy/envoy.yaml lacks:\n{tag}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What `envoy/envoy.yaml` lets through, as HTTP asks for it: needs Envoy (`make tools`) and the module (`make wasm`).
+//! What `envoy/envoy.yaml` lets through, as HTTP asks for it, and what it shows Prometheus: needs Envoy (`make tools`) and the module (`make wasm`).
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
@@ -7,13 +7,21 @@ use std::net::SocketAddr;
 use larder_harness::client::{Client, Protocol, Request, raw};
 use larder_harness::envoy::Envoy;
 use larder_harness::origin::{Origin, RawOrigin, Reply, Step};
-use larder_harness::wait::PATIENCE;
+use larder_harness::wait::{PATIENCE, eventually};
 use larder_harness::{template, tools};
+
+/// One of the files.
+fn read(name: &str) -> String {
+    fs::read_to_string(tools::checkout().join("envoy").join(name)).unwrap()
+}
 
 /// The sample as it is, in front of this origin.
 async fn sample(origin: SocketAddr) -> (Envoy, SocketAddr) {
-    let directory = tools::checkout().join("envoy");
-    let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap();
+    sample_with(&read("larder.json"), origin).await
+}
+
+/// The sample with other rules.
+async fn sample_with(configuration: &str, origin: SocketAddr) -> (Envoy, SocketAddr) {
     let values = [
         ("LARDER_ADMIN_PORT", "0".to_owned()),
         ("LARDER_ADDRESS", "127.0.0.1".to_owned()),
@@ -22,7 +30,7 @@ async fn sample(origin: SocketAddr) -> (Envoy, SocketAddr) {
             "LARDER_WASM",
             tools::module().unwrap().display().to_string(),
         ),
-        ("LARDER_CONFIG", read("larder.json")),
+        ("LARDER_CONFIG", configuration.to_owned()),
         ("ORIGIN_ADDRESS", origin.ip().to_string()),
         ("ORIGIN_PORT", origin.port().to_string()),
     ];
@@ -82,4 +90,132 @@ async fn methods_of_every_kind_reach_the_origin() {
             );
         }
     }
+}
+
+/// Names and values.
+type Labels<'a> = &'a [(&'a str, &'a str)];
+
+/// What Prometheus is shown under a name with these labels, whatever their order.
+fn shown(scraped: &str, name: &str, labels: Labels<'_>) -> Option<u64> {
+    let is_it = |line: &&str| {
+        let rest = line.strip_prefix(name).unwrap_or_default();
+        let given = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+        let (given, _) = given.unwrap_or_default();
+        let wanted = labels
+            .iter()
+            .map(|(label, value)| format!("{label}=\"{value}\""));
+        let given: Vec<&str> = given.split(',').filter(|label| !label.is_empty()).collect();
+        rest.starts_with(['{', ' '])
+            && given.len() == labels.len()
+            && wanted.into_iter().all(|label| given.contains(&&*label))
+    };
+    let line = scraped.lines().find(is_it)?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn prometheus_is_shown_larders_numbers_with_labels() {
+    const RULES: &str = r#"{"rules":[
+        {"name":"user-profile_2","match":{"path":"/user/.*"},"ttl_seconds":60},
+        {"name":"never","match":{"path":"/never"},"cache":false},
+        {"name":"unused","match":{"path":"/unused"},"ttl_seconds":60}]}"#;
+    let origin = Origin::start().await.unwrap();
+    origin.on("/user/*", Reply::ok("0123456789"));
+    let set_cookie = Reply::ok("cookie").header("set-cookie", "a=b");
+    origin.on("/user/cookie", set_cookie);
+    origin.on("/plain", Reply::ok("nobody says how long"));
+    origin.on("/never", Reply::ok("never"));
+    let (envoy, address) = sample_with(RULES, origin.address()).await;
+    let mut client = Client::connect(address, Protocol::Http1).await.unwrap();
+    for (method, path, times) in [
+        ("GET", "/user/1", 20),
+        ("GET", "/user/cookie", 2),
+        ("GET", "/plain", 3),
+        ("GET", "/never", 1),
+        ("PUT", "/user/1", 1),
+    ] {
+        for _ in 0..times {
+            let answer = client.send(Request::new(method, path)).await.unwrap();
+            assert_eq!(answer.status, 200);
+        }
+    }
+    let scrape = async || {
+        let answer = envoy.ask("GET", "/stats/prometheus").await.unwrap();
+        answer.text()
+    };
+    let hits = [("rule", "user-profile_2"), ("outcome", "hit")];
+    eventually("the worker has ticked", PATIENCE, async || {
+        shown(&scrape().await, "larder_requests_total", &hits) == Some(19)
+    })
+    .await;
+    let scraped = scrape().await;
+    let invalidated = [("kind", "write"), ("mode", "invalid"), ("source", "write")];
+    let expected: [(&str, Labels<'_>, u64); 14] = [
+        (
+            "requests_total",
+            &[("rule", "user-profile_2"), ("outcome", "miss")],
+            3,
+        ),
+        (
+            "requests_total",
+            &[("rule", "never"), ("outcome", "bypass")],
+            1,
+        ),
+        (
+            "requests_total",
+            &[("rule", "unmatched"), ("outcome", "miss")],
+            3,
+        ),
+        (
+            "requests_total",
+            &[("rule", "unmatched"), ("outcome", "bypass")],
+            1,
+        ),
+        (
+            "requests_total",
+            &[("rule", "unused"), ("outcome", "hit")],
+            0,
+        ),
+        ("not_stored_total", &[("reason", "set-cookie")], 2),
+        ("not_stored_total", &[("reason", "no-freshness")], 3),
+        ("bypassed_total", &[("reason", "rule-bypass")], 1),
+        ("invalidations_total", &invalidated, 1),
+        (
+            "invalidations_total",
+            &[("kind", "tag"), ("mode", "hard"), ("source", "api")],
+            0,
+        ),
+        (
+            "origin_fetches_total",
+            &[("class", "fg"), ("result", "ok")],
+            6,
+        ),
+        ("stored_total", &[], 1),
+        ("config_reloads_total", &[("result", "accepted")], 2),
+        ("timed_hits_total", &[], 2),
+    ];
+    for (name, labels, value) in expected {
+        let found = shown(&scraped, &format!("larder_{name}"), labels);
+        let lines = scraped.lines().filter(|line| line.starts_with("larder_"));
+        assert_eq!(
+            found,
+            Some(value),
+            "{name} {labels:?}: {:#?}",
+            lines.collect::<Vec<_>>()
+        );
+    }
+    let served = |source| shown(&scraped, "larder_bytes_served_total", &[("source", source)]);
+    let [hot, shared] = ["hot", "shared"].map(|source| served(source).unwrap());
+    assert_eq!(hot + shared, 190);
+    assert_eq!(served("origin"), Some(10 + 10 + 12 + 60 + 5));
+    assert!(shown(&scraped, "larder_bytes", &[("vm_id", "larder")]).is_some());
+    let fetched = ("larder_fetch_microseconds_count", 6);
+    let hit = ("larder_hit_microseconds_count", 2);
+    eventually("Envoy has merged its histograms", PATIENCE, async || {
+        let scraped = scrape().await;
+        [fetched, hit]
+            .iter()
+            .all(|(name, count)| shown(&scraped, name, &[]) == Some(*count))
+    })
+    .await;
 }

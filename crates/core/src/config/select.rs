@@ -18,7 +18,7 @@ pub enum Selection<'a> {
     /// Read in another way, the path is that of a rule which forbids caching or keeps users apart.
     Ambiguous,
     /// This rule says `cache: false`.
-    Bypass(&'a Rule),
+    Bypass(RuleIndex),
     /// It is cached.
     Cache(Selected<'a>),
     /// No rule matches, and such requests are left alone.
@@ -49,6 +49,16 @@ pub enum PolicyId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RuleIndex(usize);
 
+impl PolicyId {
+    /// Its place in [`Config::labels`].
+    pub const fn place(self) -> usize {
+        match self {
+            Self::Rule(RuleIndex(index)) => index.saturating_add(1),
+            Self::Unmatched => 0,
+        }
+    }
+}
+
 /// What the named groups of a rule's path took of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captures(Vec<Option<String>>);
@@ -71,7 +81,7 @@ impl Config {
         let found = self.first(head, target.path());
         let selected = match (found, &self.unmatched) {
             (Some((index, rule)), _) => match &rule.action {
-                Action::Bypass => return Selection::Bypass(rule),
+                Action::Bypass => return Selection::Bypass(index),
                 Action::Cache(policy) => Selected {
                     id: PolicyId::Rule(index),
                     policy,
@@ -149,6 +159,15 @@ impl Config {
         }
     }
 
+    /// By what name each rule is counted; where no rule matches, `unmatched`.
+    pub fn labels(&self) -> impl Iterator<Item = (PolicyId, &str)> {
+        let rules = self.rules.iter().enumerate();
+        let rules = rules.map(|(index, rule)| (PolicyId::Rule(RuleIndex(index)), &*rule.name));
+        [(PolicyId::Unmatched, "unmatched")]
+            .into_iter()
+            .chain(rules)
+    }
+
     /// The rule at this place; `None` for a place in another configuration.
     pub fn rule(&self, index: RuleIndex) -> Option<&Rule> {
         self.rules.get(index.0)
@@ -199,7 +218,7 @@ mod tests {
     fn chosen(config: &Config, head: &RequestHead, path: &str) -> String {
         match config.select(head, &Target::parse(path.as_bytes()).unwrap()) {
             Selection::Ambiguous => "ambiguous".to_owned(),
-            Selection::Bypass(rule) => format!("bypass {}", rule.name),
+            Selection::Bypass(index) => format!("bypass {}", config.rule(index).unwrap().name),
             Selection::Unmatched => "left alone".to_owned(),
             Selection::Cache(selected) => match selected.id {
                 PolicyId::Rule(index) => format!("cache {}", config.rule(index).unwrap().name),

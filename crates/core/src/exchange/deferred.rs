@@ -56,7 +56,9 @@ pub struct Compressions {
 pub struct Compressed {
     /// The keys of responses that now stand in gzip.
     pub stored: Vec<Rc<Key>>,
-    /// The bytes of their bodies that this saves.
+    /// The bytes of their bodies before.
+    pub input_bytes: u64,
+    /// The bytes of them that this saves.
     pub saved_bytes: u64,
     /// Responses that stay as they came, since it would not save enough.
     pub wasted: u32,
@@ -213,6 +215,8 @@ impl Compressions {
                 let coding = Coding::Gzip { length };
                 if shared.store(&job.key, &response, coding, &member) {
                     result.stored.push(job.key);
+                    let input = u64::try_from(length).unwrap_or(u64::MAX);
+                    result.input_bytes = result.input_bytes.saturating_add(input);
                     let saved = length.saturating_sub(member.len());
                     let saved = u64::try_from(saved).unwrap_or(u64::MAX);
                     result.saved_bytes = result.saved_bytes.saturating_add(saved);

@@ -310,6 +310,7 @@ mod tests {
                 other @ (Effect::AddHeader(..)
                 | Effect::Compress(_)
                 | Effect::Count(_)
+                | Effect::Measure(..)
                 | Effect::Invalidate(_)
                 | Effect::RemoveRequestHeader(_)
                 | Effect::SetRequestHeader(..)

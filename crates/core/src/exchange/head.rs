@@ -9,7 +9,7 @@ use super::{Effect, State, Step, Surroundings, annotate};
 use crate::epoch::{Coverage, Invalidation, Mode, Scope};
 use crate::http::ResponseHead;
 use crate::policy::{Reason, freshening, storable};
-use crate::report::{Annotation, Counter, Forward, Storing};
+use crate::report::{Annotation, Forward, Outcome, Storing};
 use crate::time::Timestamp;
 
 impl Question {
@@ -31,7 +31,9 @@ impl Question {
             Ok(stored) => {
                 let annotation = Annotation::Miss(forwarding.forward, Storing::Captured);
                 let mut step = annotate(around, annotation, Some(&update.headers));
-                step.effects.push(Effect::Count(Counter::Missed));
+                around
+                    .tally
+                    .request(forwarding.subject.policy, Outcome::Miss);
                 step.effects.extend(stored);
                 (State::done(), step)
             }

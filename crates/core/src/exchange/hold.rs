@@ -39,6 +39,7 @@ pub(super) fn begin<'a>(
 ) -> (State, Step<'a>) {
     let policy = around.config.policy(looking.subject.policy);
     let content = policy.map_or(RequestContent::Bypass, |policy| policy.key.content);
+    let rule = looking.subject.policy;
     let by_content = match (content, body, looking.subject.head.method()) {
         (RequestContent::Bypass, _, _) => return looking.ask_tiers(around),
         (RequestContent::Key, RequestBody::Follows, _) => Holding::begin(around, looking),
@@ -59,16 +60,8 @@ pub(super) fn begin<'a>(
     };
     match by_content {
         Ok(holding) => (State::Holding(Box::new(holding)), Step::hold()),
-        Err(reason) => bypass(reason),
+        Err(reason) => bypass(around, rule, reason),
     }
-}
-
-/// The request goes on although its body is not here.
-pub(super) fn let_go<'a>(why: Unheld) -> (State, Step<'a>) {
-    bypass(match why {
-        Unheld::Full => Reason::Busy,
-        Unheld::Overdue => Reason::NoBody,
-    })
 }
 
 /// Looks the request up by its content.
@@ -80,7 +73,7 @@ fn asked_by<'a>(around: &Surroundings, mut looking: Looking, content: &[u8]) -> 
             looking.rename(key);
             looking.ask_tiers(around)
         }
-        Err(_) => bypass(Reason::KeyInvalid),
+        Err(_) => bypass(around, subject.policy, Reason::KeyInvalid),
     }
 }
 
@@ -111,6 +104,15 @@ impl Holding {
         self.announced
     }
 
+    /// The request goes on although its body is not here.
+    pub(super) fn let_go<'a>(&self, around: &Surroundings, why: Unheld) -> (State, Step<'a>) {
+        let reason = match why {
+            Unheld::Full => Reason::Busy,
+            Unheld::Overdue => Reason::NoBody,
+        };
+        bypass(around, self.looking.subject.policy, reason)
+    }
+
     /// It is here. Only now can the request be sent to the origin, so this is when it is made, as far as ages go.
     pub(super) fn complete<'a>(
         self,
@@ -124,7 +126,7 @@ impl Holding {
             ..
         } = self;
         if content.len() != announced {
-            return bypass(Reason::RequestBody);
+            return bypass(around, looking.subject.policy, Reason::RequestBody);
         }
         looking.subject.started = now;
         looking.subject.epoch = around.epochs.now();

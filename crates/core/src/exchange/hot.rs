@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::entry::Meta;
 use crate::http::Headers;
 use crate::key::Key;
-use crate::report::Counter;
 use crate::tier::{Door, Kept, Knock, NameHash, Shelf, TellingFields};
 
 /// Counts of stores, by key; keys that share one make each other's answers ask the tiers again.
@@ -25,27 +24,6 @@ const PLAIN: u32 = u32::MAX;
 pub struct HotTier {
     pub(super) state: RefCell<HotState>,
     scopes: Cell<u32>,
-    tally: Cell<Tally>,
-}
-
-/// What the hot tier has answered. Counting each answer in the host would cost as much as finding it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Answers.
-    pub hits: u32,
-    /// Of them those that were 304.
-    pub not_modified: u32,
-}
-
-impl Tally {
-    /// By how much each counter grows.
-    pub fn counts(self) -> [(Counter, u32); 3] {
-        [
-            (Counter::Hit, self.hits),
-            (Counter::HotHit, self.hits),
-            (Counter::NotModified, self.not_modified),
-        ]
-    }
 }
 
 #[derive(Debug)]
@@ -105,7 +83,6 @@ impl HotTier {
                 standing: Standing::Unknown,
             }),
             scopes: Cell::new(0),
-            tally: Cell::default(),
         })
     }
 
@@ -156,20 +133,6 @@ impl HotTier {
         self.state
             .try_borrow()
             .map_or(0, |state| state.shelf.bytes())
-    }
-
-    /// What was answered since this was last asked; none of it is counted otherwise.
-    pub fn take_tally(&self) -> Tally {
-        self.tally.take()
-    }
-
-    pub(super) fn note(&self, status: u16) {
-        let mut tally = self.tally.get();
-        tally.hits = tally.hits.saturating_add(1);
-        if status == 304 {
-            tally.not_modified = tally.not_modified.saturating_add(1);
-        }
-        self.tally.set(tally);
     }
 
     /// A part for this configuration, whose answers no other gives.

@@ -125,7 +125,7 @@ impl Looking {
             age,
             warrant,
         };
-        let answered = serve::answer_with(found, head, around.config.headers, |found| {
+        let answered = serve::answer_with(found, &self.subject, around, |found| {
             partial::content(found, stored.range, &spans, metadata)
         });
         answered.reply(self.source(&response.meta))

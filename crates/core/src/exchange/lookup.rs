@@ -24,7 +24,7 @@ use crate::key::Key;
 use crate::policy::Reason;
 use crate::policy::request::{Lookup, OnMiss};
 use crate::policy::reuse::{self, Reuse};
-use crate::report::{Annotation, Counter, Forward, Storing};
+use crate::report::{Annotation, Counter, Forward, Outcome, Storing};
 use crate::time::Timestamp;
 
 /// The tiers have been asked.
@@ -273,7 +273,7 @@ impl Looking {
                 age,
                 warrant,
             };
-            let mut answered = serve::answer(found, head, around.config.headers);
+            let mut answered = serve::answer(found, &self.subject, around);
             answered.effects.extend(self.effect_of(form.work, around));
             Ok(answered)
         };
@@ -392,6 +392,7 @@ impl Looking {
 
     pub(super) fn forward<'a>(self, around: &Surroundings, forward: Forward) -> (State, Step<'a>) {
         if self.lookup.on_miss == OnMiss::GatewayTimeout {
+            around.tally.request(self.subject.policy, Outcome::Miss);
             return serve::unanswered(around.config.headers).reply(Source::Nothing);
         }
         let known = Known {
@@ -402,6 +403,7 @@ impl Looking {
             },
         };
         let mut effects = Vec::new();
+        let rule = self.subject.policy;
         let state = match Hold::of(&around.budget, self.subject.size()) {
             Ok(hold) => State::Forwarding(Box::new(Forwarding {
                 subject: self.subject,
@@ -412,7 +414,7 @@ impl Looking {
                 _hold: hold,
             })),
             Err(reason) => {
-                effects.push(Effect::Count(Counter::Missed));
+                around.tally.request(rule, Outcome::Miss);
                 effects.push(Effect::Count(Counter::NotStored(reason)));
                 let annotation = Annotation::Miss(forward, Storing::Skipped(reason));
                 State::Passing(Passage::Annotated(annotation))

@@ -19,17 +19,17 @@ use std::rc::Rc;
 use super::echo::{Given, Sent, Source};
 use super::hot::{Held, HotState, Standing};
 use super::lookup::Looking;
-use super::serve::{Answered, timed_lines};
+use super::serve::{self, Answered, timed_lines};
 use super::step::Body;
 use super::{Reply, State, Step, Surroundings, Verdict};
-use crate::config::{AddedHeaders, KeySource};
+use crate::config::{AddedHeaders, KeySource, PolicyId};
 use crate::entry::{Epoch, Meta, StampList, StoredResponse};
 use crate::epoch::{Currency, Stamped, Whereabouts};
 use crate::http::{Headers, Method};
 use crate::key::Key;
 use crate::policy::request::{Demands, RequestBody};
 use crate::policy::reuse::{self, Reuse};
-use crate::report::Annotation;
+use crate::report::{Annotation, Outcome, ServedFrom, Tally};
 use crate::tier::{Kept, Knock};
 use crate::time::{Seconds, Timestamp};
 
@@ -58,6 +58,10 @@ pub(super) struct Memo {
     details: &'static str,
     given: Given,
     body: Rc<Vec<u8>>,
+    /// How many bytes of it the client gets.
+    sent_bytes: usize,
+    /// By which rule it is counted.
+    rule: PolicyId,
     timed: Timed,
 }
 
@@ -117,7 +121,7 @@ pub(super) fn recall<'a>(
     };
     match memo.renew(around, stores, now) {
         Some(()) => {
-            around.hot.note(memo.given.status);
+            memo.count(&around.tally);
             Some(memo.give())
         }
         None => {
@@ -232,9 +236,21 @@ impl Memo {
             added,
             details: content.details,
             given,
+            sent_bytes: serve::sent_bytes(&looking.subject.head, &body),
             body: Rc::new(body),
+            rule: looking.subject.policy,
             timed,
         })
+    }
+
+    /// It is given again.
+    fn count(&self, tally: &Tally) {
+        tally.request(self.rule, Outcome::Hit);
+        tally.hot_hit();
+        tally.serve(ServedFrom::Hot, self.sent_bytes);
+        if self.given.status == 304 {
+            tally.not_modified();
+        }
     }
 
     fn bytes(&self) -> usize {

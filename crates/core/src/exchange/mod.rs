@@ -49,15 +49,15 @@ use crate::config::{Config, Switch};
 use crate::epoch::Epochs;
 use crate::http::{Headers, TAG_FIELDS};
 use crate::policy::Reason;
-use crate::report::{Annotation, Counter, Line};
+use crate::report::{Annotation, Counter, Line, ServedFrom, Tally};
 use crate::time::Timestamp;
 
 pub use budget::CaptureBudget;
 pub use deferred::{Compress, Compressed, Compressions};
 pub use echo::HeadSize;
 pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld};
-pub use hot::{HotTier, Tally};
-pub use step::{Body, Candidate, Effect, Field, Reply, Step, Verdict};
+pub use hot::HotTier;
+pub use step::{Body, Candidate, Effect, Field, Histogram, Reply, Step, Verdict};
 pub use surplus::Surpluses;
 pub use waiting::{Full, Presence, WaitingRoom};
 
@@ -74,6 +74,14 @@ use write::Writing;
 pub struct Exchange {
     surroundings: Rc<Surroundings>,
     state: State,
+    answerer: Answerer,
+}
+
+/// Whose body the client gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answerer {
+    Origin,
+    Ourselves,
 }
 
 /// What every exchange of a worker under one configuration shares.
@@ -85,6 +93,7 @@ pub struct Surroundings {
     surpluses: Rc<Surpluses>,
     hot: Rc<HotTier>,
     scope: Scope,
+    tally: Rc<Tally>,
 }
 
 impl Surroundings {
@@ -98,12 +107,18 @@ impl Surroundings {
     ) -> Rc<Self> {
         Rc::new(Self {
             scope: hot.scope(&config),
+            tally: Tally::new(&config),
             config,
             budget,
             epochs,
             surpluses,
             hot,
         })
+    }
+
+    /// What has been counted under this configuration.
+    pub fn tally(&self) -> &Rc<Tally> {
+        &self.tally
     }
 }
 
@@ -150,6 +165,15 @@ impl Exchange {
         Self {
             surroundings,
             state: State::Idle,
+            answerer: Answerer::Origin,
+        }
+    }
+
+    /// So many bytes of a body go by to the client. Those of our own reply are counted when it is given.
+    pub fn passed(&self, bytes: usize) {
+        match self.answerer {
+            Answerer::Origin => self.surroundings.tally.serve(ServedFrom::Origin, bytes),
+            Answerer::Ourselves => {}
         }
     }
 
@@ -162,7 +186,7 @@ impl Exchange {
             (State::Holding(holding), Event::RequestBody(content)) => {
                 holding.complete(around, content, now)
             }
-            (State::Holding(_), Event::Unheld(why)) => hold::let_go(why),
+            (State::Holding(holding), Event::Unheld(why)) => holding.let_go(around, why),
             (State::Looking(looking), Event::Answer(answer)) => {
                 looking.answered(around, answer, now)
             }
@@ -186,6 +210,9 @@ impl Exchange {
             (state, event) => (surprised(state, &event), Step::pass()),
         };
         self.state = next;
+        if let Verdict::Reply(_) = step.verdict {
+            self.answerer = Answerer::Ourselves;
+        }
         step
     }
 

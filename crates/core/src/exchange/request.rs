@@ -59,12 +59,13 @@ pub(super) fn begin<'a>(
         return answered;
     }
     let Ok(head) = RequestHead::parse(headers) else {
-        return refused(around, Refusal::Bypass(Reason::KeyInvalid), None);
+        let refusal = Refusal::Bypass(Reason::KeyInvalid);
+        return refused(around, PolicyId::Unmatched, refusal, None);
     };
     let write = Write::of(&head, &around.config);
     match prepare(around, head, body, attributes, now) {
         Ok(looking) => hold::begin(around, looking, body),
-        Err(refusal) => refused(around, refusal, write),
+        Err((rule, refusal)) => refused(around, rule, refusal, write),
     }
 }
 
@@ -74,17 +75,25 @@ fn prepare(
     body: RequestBody,
     attributes: &dyn Attributes,
     now: Timestamp,
-) -> Result<Looking, Refusal> {
-    let target = Target::parse(head.target()).map_err(|error| Refusal::Bypass(ambiguity(error)))?;
+) -> Result<Looking, (PolicyId, Refusal)> {
+    let unmatched = |refusal| (PolicyId::Unmatched, refusal);
+    let target = Target::parse(head.target());
+    let target = target.map_err(|error| unmatched(Refusal::Bypass(ambiguity(error))))?;
     let selected = match around.config.select(&head, &target) {
         Selection::Cache(selected) => selected,
-        Selection::Ambiguous => return Err(Refusal::Bypass(Reason::AmbiguousPath)),
-        Selection::Bypass(_) => return Err(Refusal::Bypass(Reason::RuleBypass)),
-        Selection::Unmatched => return Err(Refusal::NoRule),
+        Selection::Ambiguous => return Err(unmatched(Refusal::Bypass(Reason::AmbiguousPath))),
+        Selection::Bypass(index) => {
+            let rule = PolicyId::Rule(index);
+            return Err((rule, Refusal::Bypass(Reason::RuleBypass)));
+        }
+        Selection::Unmatched => return Err(unmatched(Refusal::NoRule)),
     };
-    let refusal = match selected.policy.is_question(head.method()) {
-        true => Refusal::Question,
-        false => Refusal::Bypass,
+    let refusal = |reason| {
+        let refusal = match selected.policy.is_question(head.method()) {
+            true => Refusal::Question(reason),
+            false => Refusal::Bypass(reason),
+        };
+        (selected.id, refusal)
     };
     let parts = KeyParts {
         head: &head,

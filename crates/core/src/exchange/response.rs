@@ -10,7 +10,7 @@ use super::request::Subject;
 use super::search::Trail;
 use super::store::{Capturing, Draft, Placement};
 use super::validate::{Confirmation, Maker, Question, maker};
-use super::{Effect, State, Step, Surroundings, annotate, serve};
+use super::{Effect, Histogram, State, Step, Surroundings, annotate, serve};
 use crate::config::{CachePolicy, Limits, Switch};
 use crate::entry::{
     Lifetime, MAX_STAMPS, Meta, Stamp, TagList, TagNames, Validation, VariantMark, Variants,
@@ -21,7 +21,7 @@ use crate::policy::freshness::Times;
 use crate::policy::request::RequestFacts;
 use crate::policy::storable::{self, Storability};
 use crate::policy::{Reason, invalidation, range, tags};
-use crate::report::{Annotation, Counter, Forward, Storing};
+use crate::report::{Annotation, Counter, FetchClass, FetchResult, Forward, Outcome, Storing};
 use crate::time::{Seconds, Timestamp};
 
 /// The request is on its way to the origin.
@@ -63,21 +63,54 @@ pub(super) enum Basis {
 impl Forwarding {
     /// Takes in the response's head.
     pub(super) fn responded<'a>(
-        mut self: Box<Self>,
+        self: Box<Self>,
         around: &Surroundings,
         arriving: Arriving<'_>,
         now: Timestamp,
     ) -> (State, Step<'a>) {
-        let Ok(response) = ResponseHead::parse(arriving.headers) else {
-            return self.skipped(around, &Headers::new(), Reason::Status);
-        };
+        let nanos = now
+            .as_nanos()
+            .saturating_sub(self.subject.started.as_nanos());
+        let micros = nanos / 1000;
+        let (result, (state, mut step)) = self.take_in(around, arriving, now);
+        around.tally.fetch(FetchClass::Foreground, result, micros);
+        let measure = Effect::Measure(Histogram::Fetch, micros);
+        step.effects.push(measure);
+        (state, step)
+    }
+
+    fn take_in<'a>(
+        self: Box<Self>,
+        around: &Surroundings,
+        arriving: Arriving<'_>,
+        now: Timestamp,
+    ) -> (FetchResult, (State, Step<'a>)) {
         let maker = maker(arriving.attributes);
+        match ResponseHead::parse(arriving.headers) {
+            Ok(response) => {
+                let result = result(response.status, &self.basis, maker);
+                let next = self.judge(around, (response, arriving.body, maker), now);
+                (result, next)
+            }
+            Err(_) => {
+                let next = self.skipped(around, &Headers::new(), Reason::Status);
+                (FetchResult::Error, next)
+            }
+        }
+    }
+
+    fn judge<'a>(
+        mut self: Box<Self>,
+        around: &Surroundings,
+        (response, body, maker): (ResponseHead, ResponseBody, Maker),
+        now: Timestamp,
+    ) -> (State, Step<'a>) {
         let basis = std::mem::replace(&mut self.basis, Basis::Nothing);
         let basis = match (basis, response.status, maker) {
             (Basis::Asked(question), 304, _) => {
                 let update = Confirmation {
                     head: response,
-                    body: arriving.body,
+                    body,
                     maker,
                 };
                 return question.confirmed(&self, around, update, now);
@@ -90,9 +123,9 @@ impl Forwarding {
             }
             (basis, _, Maker::Upstream) => basis,
         };
-        match self.begin(around, basis, &response, arriving.body, now) {
+        match self.begin(around, basis, &response, body, now) {
             Err(reason) => self.skipped(around, &response.headers, reason),
-            Ok(capturing) => self.captured(around, &response.headers, capturing, arriving.body),
+            Ok(capturing) => self.captured(around, &response.headers, capturing, body),
         }
     }
 
@@ -105,9 +138,8 @@ impl Forwarding {
     ) -> (State, Step<'a>) {
         let annotation = Annotation::Miss(self.forward, Storing::Skipped(reason));
         let mut step = annotate(around, annotation, Some(sent));
-        let not_stored = Effect::Count(Counter::NotStored(reason));
-        step.effects
-            .extend([Effect::Count(Counter::Missed), not_stored]);
+        around.tally.request(self.subject.policy, Outcome::Miss);
+        step.effects.push(Effect::Count(Counter::NotStored(reason)));
         (State::done(), step)
     }
 
@@ -121,7 +153,7 @@ impl Forwarding {
     ) -> (State, Step<'a>) {
         let annotation = Annotation::Miss(self.forward, Storing::Captured);
         let mut step = annotate(around, annotation, Some(sent));
-        step.effects.push(Effect::Count(Counter::Missed));
+        around.tally.request(self.subject.policy, Outcome::Miss);
         // The head leaves before `store_if` can judge the body; nothing is promised that may not be kept.
         let policy = around.config.policy(self.subject.policy);
         let promise = policy
@@ -304,6 +336,16 @@ impl Forwarding {
             variants,
             key: Rc::new(key),
         })
+    }
+}
+
+/// What a response is, as an answer of the origin's.
+fn result(status: u16, basis: &Basis, maker: Maker) -> FetchResult {
+    match (maker, basis, status) {
+        (Maker::Proxy | Maker::Unknown, _, _) => FetchResult::Local,
+        (Maker::Upstream, Basis::Asked(_), 304) => FetchResult::Confirmed,
+        (Maker::Upstream, _, 500..) => FetchResult::Error,
+        (Maker::Upstream, _, _) => FetchResult::Ok,
     }
 }
 

@@ -7,14 +7,15 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::echo::{Given, Sent, Source};
+use super::request::Subject;
 use super::{Effect, Reply, State, Step, Surroundings, Verdict, partial};
 use crate::config::{AddedHeaders, CachePolicy, Switch};
 use crate::entry::{FreshnessSource, Meta};
-use crate::http::{ContentRange, Headers, RequestHead, list, remove_tags};
+use crate::http::{ContentRange, Headers, Method, RequestHead, list, remove_tags};
 use crate::policy::Reason;
 use crate::policy::range::{Coverage, RangeRequest, Validators};
 use crate::policy::validation::{self, Condition, Preconditions};
-use crate::report::{Annotation, Counter, Forward, Line, Storing};
+use crate::report::{Annotation, Forward, Line, Outcome, ServedFrom, Storing};
 use crate::time::Seconds;
 
 /// The host drops all fields of a reply that has more than 1,024 of them, or more than 1 MiB, without a word
@@ -138,33 +139,34 @@ pub(super) fn timed_lines(
     age.into_iter().chain(lines)
 }
 
-/// Answers `request` with the stored response: all of it, the parts it asks for, or 304 where the client has it already.
+/// Answers the request with the stored response: all of it, the parts it asks for, or 304 where the client has it already.
 pub(super) fn answer<'a>(
     found: Found<'a>,
-    request: &RequestHead,
-    added: AddedHeaders,
+    subject: &Subject,
+    around: &Surroundings,
 ) -> Answered<'a> {
-    answer_with(found, request, added, |found| selected(found, request))
+    let request = &subject.head;
+    answer_with(found, subject, around, |found| selected(found, request))
 }
 
-/// Answers `request` with what `select` takes of the stored response, or 304 where the client has it already.
+/// Answers the request with what `select` takes of the stored response, or 304 where the client has it already.
 pub(super) fn answer_with<'a>(
     found: Found<'a>,
-    request: &RequestHead,
-    added: AddedHeaders,
+    subject: &Subject,
+    around: &Surroundings,
     select: impl FnOnce(Found<'a>) -> Content<'a>,
 ) -> Answered<'a> {
     let (annotation, outcome) = match found.warrant {
         Warrant::Confirmed(forward, storing) => (
             Annotation::Revalidated(forward, storing),
-            Counter::Revalidated,
+            Outcome::Revalidated,
         ),
         Warrant::Fresh(ttl) => (
             Annotation::Hit {
                 age: found.age,
                 ttl,
             },
-            Counter::Hit,
+            Outcome::Hit,
         ),
         Warrant::Stale(overdue, why) => (
             Annotation::Stale {
@@ -172,7 +174,7 @@ pub(super) fn answer_with<'a>(
                 overdue,
                 why,
             },
-            Counter::Stale,
+            Outcome::Stale,
         ),
     };
     // "The presence of an Age header field implies that the response was not generated or validated by the origin server
@@ -182,17 +184,20 @@ pub(super) fn answer_with<'a>(
         Warrant::Fresh(_) | Warrant::Stale(..) => true,
     };
     let age = has_age.then_some(found.age);
-    let mut effects = vec![Effect::Count(outcome)];
-    let condition = Preconditions::of(request).map_or(Condition::Full, |asked| {
+    let condition = Preconditions::of(&subject.head).map_or(Condition::Full, |asked| {
         asked.evaluate(found.status, &found.headers)
     });
     let mut content = match condition {
         Condition::Full => select(found),
         Condition::NotModified => {
-            effects.push(Effect::Count(Counter::NotModified));
+            around.tally.not_modified();
             Content::not_modified(&found)
         }
     };
+    around.tally.request(subject.policy, outcome);
+    let bytes = sent_bytes(&subject.head, &content.body);
+    around.tally.serve(ServedFrom::Shared, bytes);
+    let added = around.config.headers;
     annotation.make_way(added, &mut content.headers);
     // A response may have been stored by a configuration that exposes them, and a 304 may have brought some.
     if added.expose_tags == Switch::Off {
@@ -205,7 +210,22 @@ pub(super) fn answer_with<'a>(
     Answered {
         content,
         timed_from,
-        effects,
+        effects: Vec::new(),
+    }
+}
+
+/// How many bytes of a reply's body the client gets.
+pub(super) fn sent_bytes(request: &RequestHead, body: &[u8]) -> usize {
+    match request.method() {
+        Method::Head => 0,
+        Method::Delete
+        | Method::Get
+        | Method::Options
+        | Method::Other
+        | Method::Patch
+        | Method::Post
+        | Method::Put
+        | Method::Query => body.len(),
     }
 }
 
@@ -284,7 +304,7 @@ pub(super) fn unanswered<'a>(added: AddedHeaders) -> Answered<'a> {
             details: "larder_only_if_cached",
         },
         timed_from: 0,
-        effects: vec![Effect::Count(Counter::Missed)],
+        effects: Vec::new(),
     }
 }
 

@@ -99,6 +99,8 @@ pub enum Effect {
     Count(Counter),
     /// Entries are over, for every worker, before the message goes on.
     Invalidate(Invalidation),
+    /// Something took so many microseconds.
+    Measure(Histogram, u64),
     /// All lines of that name go from the response's head.
     RemoveHeader(&'static str),
     /// All lines of that name go from the request's head.
@@ -111,6 +113,15 @@ pub enum Effect {
     SetRequestHeader(&'static str, Vec<u8>),
     /// An entry is stored.
     Store(Candidate),
+}
+
+/// What is measured one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Histogram {
+    /// See [`crate::report::Family::FetchTimes`].
+    Fetch,
+    /// See [`crate::report::Family::HitTimes`].
+    Hit,
 }
 
 /// What stands under a name in a head.

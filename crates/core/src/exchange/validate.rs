@@ -185,7 +185,7 @@ impl Question {
             age,
             warrant: Warrant::Confirmed(forwarding.forward, storing),
         };
-        let mut answered = serve::answer(found, &forwarding.subject.head, around.config.headers);
+        let mut answered = serve::answer(found, &forwarding.subject, around);
         answered.effects.extend::<Vec<_>>(effects);
         (State::done(), replace(&update.headers, body, answered))
     }

@@ -11,7 +11,7 @@ use super::{Effect, Passage, State, Step, Surroundings, annotate};
 use crate::epoch::{Coverage, Invalidation, Mode};
 use crate::http::{Headers, ResponseHead};
 use crate::policy::invalidation::Write;
-use crate::report::Counter;
+use crate::report::{Counter, InvalidationKind, InvalidationSource};
 
 /// A request that may change something is on its way.
 #[derive(Debug)]
@@ -70,6 +70,10 @@ fn invalidate(around: &Surroundings, write: Write, status: u16, headers: &Header
             coverage: Coverage::Stamps(stamps),
             mode: Mode::Invalid,
         }),
-        Effect::Count(Counter::Invalidated),
+        Effect::Count(Counter::Invalidated(
+            InvalidationKind::Write,
+            Mode::Invalid,
+            InvalidationSource::Write,
+        )),
     ]
 }

@@ -1,136 +1,231 @@
-//! Every number Larder counts, with the name the proxy's statistics show.
-//!
-//! The host knows no labels, so a label and its value are the last two parts of the name; a `stats_tags` pattern
-//! lifts them out. No URL, key or tag is ever part of a name: what a client chooses must not make statistics.
+//! Every number Larder counts.
 
+use super::family::Family;
+use super::label::{
+    CallOutcome, EvictionCause, FetchClass, FetchResult, InvalidationKind, InvalidationSource,
+    Outcome, Reload, ServedFrom,
+};
+use crate::epoch::Mode;
 use crate::policy::Reason;
 
 /// One number that only grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counter {
-    /// Answers from the cache whose head was read again, because the proxy had altered it.
-    Inspected,
-    /// Requests not looked up, by reason.
+    /// See [`Family::AuthFailures`].
+    AuthFailed,
+    /// See [`Family::Bypassed`].
     Bypassed(Reason),
-    /// Stored responses that were compressed.
+    /// See [`Family::Calls`].
+    Called(CallOutcome),
+    /// See [`Family::Compressed`].
     Compressed,
-    /// Bytes that compression has saved of bodies.
+    /// See [`Family::CompressionInput`].
+    CompressionInput,
+    /// See [`Family::CompressionSaved`].
     CompressionSaved,
-    /// Stored responses that were not, since it would not save enough.
+    /// See [`Family::CompressionWasted`].
     CompressionWasted,
-    /// Lookups that found bytes which are no entry.
+    /// See [`Family::Corrupt`].
     Corrupt,
-    /// Entries removed to make room.
-    Evicted,
-    /// Requests answered from the cache with what was fresh.
-    Hit,
-    /// Requests answered from a worker's own memory, which are among the hits.
-    HotHit,
-    /// Requests looked up and not answered from the cache.
-    Missed,
-    /// Answers from the cache that were 304.
-    NotModified,
-    /// Answers from the cache that were unzipped for a client that does not take gzip.
-    Unzipped,
-    /// Looked-up requests whose response was not stored, by reason.
-    NotStored(Reason),
-    /// Calls to the host that failed; the request went on without the cache.
+    /// See [`Family::Evictions`].
+    Evicted(EvictionCause),
+    /// See [`Family::Fetches`].
+    Fetched(FetchClass, FetchResult),
+    /// See [`Family::FetchTime`].
+    FetchTime,
+    /// See [`Family::HitTime`].
+    HitTime,
+    /// See [`Family::HostFailures`].
     HostFailed,
-    /// Writes that made stored responses invalid.
-    Invalidated,
-    /// Invalidations that the host did not let be noted.
+    /// See [`Family::HotHits`].
+    HotHit,
+    /// See [`Family::Inspected`].
+    Inspected,
+    /// See [`Family::Invalidations`].
+    Invalidated(InvalidationKind, Mode, InvalidationSource),
+    /// See [`Family::InvalidationsFailed`].
     InvalidationFailed,
-    /// Requests answered from the cache after the origin said that the stored response is still good.
-    Revalidated,
-    /// Requests answered from the cache with what was stale.
-    Stale,
-    /// Responses stored.
+    /// See [`Family::NotModified`].
+    NotModified,
+    /// See [`Family::NotStored`].
+    NotStored(Reason),
+    /// See [`Family::Reloads`].
+    Reloaded(Reload),
+    /// See [`Family::Served`].
+    Served(ServedFrom),
+    /// See [`Family::Stored`].
     Stored,
-    /// Ticks that could not do their work.
+    /// See [`Family::TickFailures`].
     TickFailed,
+    /// See [`Family::TimedHits`].
+    TimedHits,
+    /// See [`Family::Unzipped`].
+    Unzipped,
 }
 
+/// One number that only grows, and that each rule has of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RuleCounter {
+    /// See [`Family::Requests`].
+    Requests(Outcome),
+    /// See [`Family::ShadowMatches`].
+    ShadowMatch,
+    /// See [`Family::ShadowMismatches`].
+    ShadowMismatch,
+}
+
+/// Those without labels.
+const PLAIN: [Counter; 17] = [
+    Counter::Stored,
+    Counter::HotHit,
+    Counter::NotModified,
+    Counter::FetchTime,
+    Counter::TimedHits,
+    Counter::HitTime,
+    Counter::Inspected,
+    Counter::Unzipped,
+    Counter::Compressed,
+    Counter::CompressionInput,
+    Counter::CompressionSaved,
+    Counter::CompressionWasted,
+    Counter::Corrupt,
+    Counter::HostFailed,
+    Counter::InvalidationFailed,
+    Counter::TickFailed,
+    Counter::AuthFailed,
+];
+
 impl Counter {
-    /// Every counter, in the order of [`Counter::index`].
-    pub fn all() -> impl Iterator<Item = Counter> {
-        let plain = [
-            Self::Corrupt,
-            Self::Evicted,
-            Self::Hit,
-            Self::HostFailed,
-            Self::Invalidated,
-            Self::InvalidationFailed,
-            Self::Missed,
-            Self::NotModified,
-            Self::Revalidated,
-            Self::Stale,
-            Self::Stored,
-            Self::TickFailed,
-            Self::Inspected,
-            Self::HotHit,
-            Self::Compressed,
-            Self::CompressionSaved,
-            Self::CompressionWasted,
-            Self::Unzipped,
-        ];
-        let bypassed = Reason::ALL.iter().map(|reason| Self::Bypassed(*reason));
-        let not_stored = Reason::ALL.iter().map(|reason| Self::NotStored(*reason));
-        plain.into_iter().chain(bypassed).chain(not_stored)
+    /// Every counter, those that grow most often first.
+    pub fn all() -> Vec<Self> {
+        let mut all = PLAIN.to_vec();
+        for reason in Reason::ALL {
+            all.extend([Self::NotStored(*reason), Self::Bypassed(*reason)]);
+        }
+        for class in FetchClass::ALL {
+            all.extend(
+                FetchResult::ALL
+                    .iter()
+                    .map(|result| Self::Fetched(*class, *result)),
+            );
+        }
+        all.extend(ServedFrom::ALL.iter().map(|source| Self::Served(*source)));
+        all.extend(EvictionCause::ALL.iter().map(|cause| Self::Evicted(*cause)));
+        all.extend(
+            CallOutcome::ALL
+                .iter()
+                .map(|outcome| Self::Called(*outcome)),
+        );
+        all.extend(Reload::ALL.iter().map(|result| Self::Reloaded(*result)));
+        for kind in InvalidationKind::ALL {
+            for mode in Mode::ALL {
+                let sources = InvalidationSource::ALL.iter();
+                all.extend(sources.map(|source| Self::Invalidated(*kind, *mode, *source)));
+            }
+        }
+        all
     }
 
-    /// Its place in [`Counter::all`].
-    pub fn index(self) -> usize {
-        const PLAIN: usize = 18;
-        let reasons = Reason::ALL.len();
+    /// Its family.
+    pub const fn family(self) -> Family {
         match self {
-            Self::Corrupt => 0,
-            Self::Evicted => 1,
-            Self::Hit => 2,
-            Self::HostFailed => 3,
-            Self::Invalidated => 4,
-            Self::InvalidationFailed => 5,
-            Self::Missed => 6,
-            Self::NotModified => 7,
-            Self::Revalidated => 8,
-            Self::Stale => 9,
-            Self::Stored => 10,
-            Self::TickFailed => 11,
-            Self::Inspected => 12,
-            Self::HotHit => 13,
-            Self::Compressed => 14,
-            Self::CompressionSaved => 15,
-            Self::CompressionWasted => 16,
-            Self::Unzipped => 17,
-            Self::Bypassed(reason) => PLAIN.saturating_add(reason as usize),
-            Self::NotStored(reason) => PLAIN
-                .saturating_add(reasons)
-                .saturating_add(reason as usize),
+            Self::AuthFailed => Family::AuthFailures,
+            Self::Bypassed(_) => Family::Bypassed,
+            Self::Called(_) => Family::Calls,
+            Self::Compressed => Family::Compressed,
+            Self::CompressionInput => Family::CompressionInput,
+            Self::CompressionSaved => Family::CompressionSaved,
+            Self::CompressionWasted => Family::CompressionWasted,
+            Self::Corrupt => Family::Corrupt,
+            Self::Evicted(_) => Family::Evictions,
+            Self::Fetched(..) => Family::Fetches,
+            Self::FetchTime => Family::FetchTime,
+            Self::HitTime => Family::HitTime,
+            Self::HostFailed => Family::HostFailures,
+            Self::HotHit => Family::HotHits,
+            Self::Inspected => Family::Inspected,
+            Self::Invalidated(..) => Family::Invalidations,
+            Self::InvalidationFailed => Family::InvalidationsFailed,
+            Self::NotModified => Family::NotModified,
+            Self::NotStored(_) => Family::NotStored,
+            Self::Reloaded(_) => Family::Reloads,
+            Self::Served(_) => Family::Served,
+            Self::Stored => Family::Stored,
+            Self::TickFailed => Family::TickFailures,
+            Self::TimedHits => Family::TimedHits,
+            Self::Unzipped => Family::Unzipped,
         }
     }
 
     /// Its name in the proxy's statistics, below `wasmcustom.`.
     pub fn name(self) -> String {
+        let family = self.family();
         match self {
-            Self::Inspected => "larder_inspected_replies_total".to_owned(),
-            Self::Bypassed(reason) => format!("larder_bypassed_total.reason.{}", reason.code()),
-            Self::Compressed => "larder_compressed_total".to_owned(),
-            Self::CompressionSaved => "larder_compression_saved_bytes_total".to_owned(),
-            Self::CompressionWasted => "larder_compression_wasted_total".to_owned(),
-            Self::Corrupt => "larder_corrupt_entries_total".to_owned(),
-            Self::Evicted => "larder_evictions_total".to_owned(),
-            Self::Hit => "larder_requests_total.outcome.hit".to_owned(),
-            Self::HotHit => "larder_hot_hits_total".to_owned(),
-            Self::HostFailed => "larder_host_failures_total".to_owned(),
-            Self::Invalidated => "larder_invalidations_total".to_owned(),
-            Self::InvalidationFailed => "larder_invalidations_failed_total".to_owned(),
-            Self::Missed => "larder_requests_total.outcome.miss".to_owned(),
-            Self::NotModified => "larder_not_modified_total".to_owned(),
-            Self::NotStored(reason) => format!("larder_not_stored_total.reason.{}", reason.code()),
-            Self::Revalidated => "larder_requests_total.outcome.revalidated".to_owned(),
-            Self::Stale => "larder_requests_total.outcome.stale".to_owned(),
-            Self::Stored => "larder_stored_total".to_owned(),
-            Self::Unzipped => "larder_unzipped_replies_total".to_owned(),
-            Self::TickFailed => "larder_tick_failures_total".to_owned(),
+            Self::Bypassed(reason) | Self::NotStored(reason) => family.with(&[reason.code()]),
+            Self::Called(outcome) => family.with(&[outcome.word()]),
+            Self::Evicted(cause) => family.with(&[cause.word()]),
+            Self::Fetched(class, result) => family.with(&[class.word(), result.word()]),
+            Self::Invalidated(kind, mode, source) => {
+                family.with(&[kind.word(), mode.word(), source.word()])
+            }
+            Self::Reloaded(result) => family.with(&[result.word()]),
+            Self::Served(source) => family.with(&[source.word()]),
+            Self::AuthFailed
+            | Self::Compressed
+            | Self::CompressionInput
+            | Self::CompressionSaved
+            | Self::CompressionWasted
+            | Self::Corrupt
+            | Self::FetchTime
+            | Self::HitTime
+            | Self::HostFailed
+            | Self::HotHit
+            | Self::Inspected
+            | Self::InvalidationFailed
+            | Self::NotModified
+            | Self::Stored
+            | Self::TickFailed
+            | Self::TimedHits
+            | Self::Unzipped => family.with(&[]),
+        }
+    }
+}
+
+impl RuleCounter {
+    /// Every one, in the order of [`RuleCounter::index`].
+    pub const ALL: [Self; 7] = [
+        Self::Requests(Outcome::Bypass),
+        Self::Requests(Outcome::Hit),
+        Self::Requests(Outcome::Miss),
+        Self::Requests(Outcome::Revalidated),
+        Self::Requests(Outcome::Stale),
+        Self::ShadowMatch,
+        Self::ShadowMismatch,
+    ];
+
+    /// Its place in [`RuleCounter::ALL`].
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Requests(outcome) => outcome as usize,
+            Self::ShadowMatch => 5,
+            Self::ShadowMismatch => 6,
+        }
+    }
+
+    /// Its family.
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Requests(_) => Family::Requests,
+            Self::ShadowMatch => Family::ShadowMatches,
+            Self::ShadowMismatch => Family::ShadowMismatches,
+        }
+    }
+
+    /// Its name, for the rule of this name, in the proxy's statistics, below `wasmcustom.`.
+    pub fn name(self, rule: &str) -> String {
+        match self {
+            Self::Requests(outcome) => self.family().with(&[rule, outcome.word()]),
+            Self::ShadowMatch | Self::ShadowMismatch => self.family().with(&[rule]),
         }
     }
 }
@@ -141,14 +236,27 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn each_counter_has_its_own_place_and_name() {
+    fn each_counter_has_its_own_name_with_all_labels() {
         let mut names = HashSet::new();
-        for (place, counter) in Counter::all().enumerate() {
-            assert_eq!(counter.index(), place, "{counter:?}");
+        let of_rules = RuleCounter::ALL.map(|counter| (counter.family(), counter.name("a-rule")));
+        for (family, name) in Counter::all()
+            .into_iter()
+            .map(|counter| (counter.family(), counter.name()))
+            .chain(of_rules)
+        {
+            let parts = 1 + 2 * family.labels().len();
+            assert_eq!(name.split('.').count(), parts, "{name}");
             assert!(
-                names.insert(counter.name()),
-                "{counter:?} is named like another"
+                names.insert(name.clone()),
+                "{name} is the name of another one"
             );
+        }
+    }
+
+    #[test]
+    fn counters_of_rules_have_their_places() {
+        for (place, counter) in RuleCounter::ALL.into_iter().enumerate() {
+            assert_eq!(counter.index(), place, "{counter:?}");
         }
     }
 }

@@ -2,6 +2,17 @@
 
 mod annotation;
 mod counter;
+mod family;
+mod label;
+mod numbers;
+mod tally;
 
 pub use annotation::{Annotation, Forward, Line, Storing};
-pub use counter::Counter;
+pub use counter::{Counter, RuleCounter};
+pub use family::Family;
+pub use label::{
+    CallOutcome, EvictionCause, FetchClass, FetchResult, InvalidationKind, InvalidationSource,
+    Outcome, Reload, ServedFrom,
+};
+pub use numbers::{Gauge, Numbers};
+pub use tally::{Sampling, Tally};

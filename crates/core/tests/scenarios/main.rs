@@ -13,6 +13,7 @@
 mod abort;
 mod compression;
 mod content;
+mod counting;
 mod fresh;
 mod growth;
 mod head;

@@ -1,6 +1,6 @@
 //! Parts that are stored: which, and what they answer.
 
-use larder_core::report::Counter;
+use larder_core::report::Outcome;
 
 use crate::stage::{CACHE_ALL, Request, Response, Stage, get, reply, request};
 
@@ -31,7 +31,7 @@ pub fn part(range: &str) -> Response {
 pub fn stocked(range: &str) -> Stage {
     let mut stage = Stage::new(CACHE_ALL);
     stage.exchange(ask(range), part(range));
-    assert_eq!(stage.count(Counter::Missed), 1);
+    assert_eq!(stage.outcomes(Outcome::Miss), 1);
     stage
 }
 
@@ -77,7 +77,10 @@ fn a_part_answers_what_lies_within_it() {
         assert_eq!(seen.cache(), ("HIT", "larder; hit; ttl=55"));
         assert_eq!((seen.field("age"), seen.field("x-cache-age")), ("5", "5"));
     }
-    assert_eq!((stage.origin_requests, stage.count(Counter::Hit)), (1, 5));
+    assert_eq!(
+        (stage.origin_requests, stage.outcomes(Outcome::Hit)),
+        (1, 5)
+    );
 }
 
 #[test]

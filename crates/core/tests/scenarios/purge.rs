@@ -1,7 +1,7 @@
 //! What a purge leaves of what is stored: nothing if it is hard, something stale if it is soft.
 
 use larder_core::epoch::{Mode, Scope};
-use larder_core::report::Counter;
+use larder_core::report::{Counter, Outcome};
 
 use crate::stage::{Request, Response, Seen, Stage, get, reply, request};
 
@@ -63,7 +63,7 @@ fn of_a_hard_purge_nothing_is_left_in_any_way_of_asking() {
                 ("new", false),
                 "{row} {late}"
             );
-            assert_eq!(stage.count(Counter::Missed), 2, "{row} {late}");
+            assert_eq!(stage.outcomes(Outcome::Miss), 2, "{row} {late}");
         }
     }
     let mut stage = purged(Mode::Hard);

@@ -1,7 +1,7 @@
 //! Parts of what is stored, and what becomes of a range that nothing stored can answer.
 
 use larder_core::policy::Reason;
-use larder_core::report::Counter;
+use larder_core::report::{Counter, Outcome};
 
 use crate::stage::{CACHE_ALL, Stage, get, reply, request};
 
@@ -30,7 +30,10 @@ fn a_part_is_cut_from_the_whole_and_says_that_it_is_from_the_cache() {
     );
     assert_eq!(part.cache(), ("HIT", "larder; hit; ttl=55"));
     assert_eq!((part.field("age"), part.field("x-cache-age")), ("5", "5"));
-    assert_eq!((stage.origin_requests, stage.count(Counter::Hit)), (1, 1));
+    assert_eq!(
+        (stage.origin_requests, stage.outcomes(Outcome::Hit)),
+        (1, 1)
+    );
 }
 
 #[test]

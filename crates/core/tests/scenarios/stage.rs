@@ -14,7 +14,7 @@ use larder_core::exchange::{
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::policy::request::RequestBody;
-use larder_core::report::Counter;
+use larder_core::report::{Counter, InvalidationKind, InvalidationSource, Outcome, RuleCounter};
 use larder_core::tier::{
     AbsentReason, Candidate, Cas, ChangeHint, EpochLog, Geometry, Lookup, MemoryGauge, MemoryKv,
     Removed, SharedKv, SharedTier, Stored,
@@ -29,6 +29,7 @@ const BEGIN: u64 = 1_000_000;
 
 /// A worker without a proxy.
 pub struct Stage {
+    config: Rc<Config>,
     surroundings: Rc<Surroundings>,
     pub budget: Rc<CaptureBudget>,
     surpluses: Rc<Surpluses>,
@@ -39,7 +40,9 @@ pub struct Stage {
     tier: SharedTier,
     compressions: Compressions,
     pub now: Timestamp,
-    counts: HashMap<Counter, u64>,
+    counts: RefCell<HashMap<Counter, u64>>,
+    /// By rule.
+    of_rules: RefCell<HashMap<(String, RuleCounter), u64>>,
     /// Every entry that wanted to be stored.
     pub stored: Vec<Vec<u8>>,
     /// Under which key the last one did.
@@ -269,6 +272,13 @@ impl Seen {
 }
 
 impl Stage {
+    /// A write that makes something invalid.
+    pub const WRITE: Counter = Counter::Invalidated(
+        InvalidationKind::Write,
+        Mode::Invalid,
+        InvalidationSource::Write,
+    );
+
     pub fn new(configuration: &str) -> Self {
         let kv = Rc::new(MemoryKv::new());
         Self::over(Log::new(kv), configuration, 0)
@@ -295,6 +305,7 @@ impl Stage {
             surpluses,
             hot,
             surroundings,
+            config: Rc::clone(&config),
             gauge: MemoryGauge::new(),
             tier: SharedTier::new(
                 Geometry::clamped(config.storage.slots),
@@ -302,7 +313,8 @@ impl Stage {
                 7 + worker,
             ),
             now: Timestamp::from_secs(BEGIN),
-            counts: HashMap::new(),
+            counts: RefCell::default(),
+            of_rules: RefCell::default(),
             stored: Vec::new(),
             last_key: None,
             origin_requests: 0,
@@ -314,9 +326,10 @@ impl Stage {
 
     /// A new configuration takes over; what is stored stays.
     pub fn reconfigure(&mut self, configuration: &str) {
-        let config = Config::parse(configuration.as_bytes()).unwrap();
+        self.take_tally();
+        self.config = Rc::new(Config::parse(configuration.as_bytes()).unwrap());
         self.surroundings = Surroundings::new(
-            Rc::new(config),
+            Rc::clone(&self.config),
             Rc::clone(&self.budget),
             Rc::clone(&self.log) as Rc<dyn Epochs>,
             Rc::clone(&self.surpluses),
@@ -429,10 +442,11 @@ impl Stage {
         }
         for (counter, number) in [
             (Counter::Compressed, done.stored.len() as u64),
+            (Counter::CompressionInput, done.input_bytes),
             (Counter::CompressionSaved, done.saved_bytes),
             (Counter::CompressionWasted, done.wasted.into()),
         ] {
-            *self.counts.entry(counter).or_default() += number;
+            *self.counts.get_mut().entry(counter).or_default() += number;
         }
         !self.compressions.is_idle()
     }
@@ -448,7 +462,42 @@ impl Stage {
     }
 
     pub fn count(&self, counter: Counter) -> u64 {
-        self.counts.get(&counter).copied().unwrap_or_default()
+        self.take_tally();
+        self.counts
+            .borrow()
+            .get(&counter)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// How many requests came to this, under whatever rule.
+    pub fn outcomes(&self, outcome: Outcome) -> u64 {
+        self.take_tally();
+        let of_rules = self.of_rules.borrow();
+        let is_it = |counter: &RuleCounter| *counter == RuleCounter::Requests(outcome);
+        let counts = of_rules.iter().filter(|((_, counter), _)| is_it(counter));
+        counts.map(|(_, count)| count).sum()
+    }
+
+    /// How many there were of a rule.
+    pub fn of_rule(&self, rule: &str, counter: RuleCounter) -> u64 {
+        self.take_tally();
+        let of_rules = self.of_rules.borrow();
+        of_rules
+            .get(&(rule.to_owned(), counter))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// What the next tick of a worker shows.
+    fn take_tally(&self) {
+        let tally = self.surroundings.tally();
+        tally.take(&mut |counter, by| *self.counts.borrow_mut().entry(counter).or_default() += by);
+        let names: Vec<&str> = self.config.labels().map(|(_, name)| name).collect();
+        tally.take_rules(&mut |place, counter, by| {
+            let rule = (names[place].to_owned(), counter);
+            *self.of_rules.borrow_mut().entry(rule).or_default() += by;
+        });
     }
 
     /// One whole exchange; the origin answers with `response` if it is asked.
@@ -528,6 +577,7 @@ impl Stage {
             }
         }
         for chunk in response.chunks.iter().filter(|chunk| !chunk.is_empty()) {
+            exchange.passed(chunk.len());
             let step = exchange.on(Event::Chunk(chunk), self.now);
             self.carry_out(step.effects, &mut sent);
         }
@@ -559,10 +609,6 @@ impl Stage {
             step = exchange.on(Event::ReturnedHead(head.clone()), self.now);
         }
         self.carry_out(step.effects, &mut head);
-        // In a worker the next tick does this.
-        for (counter, by) in self.hot.take_tally().counts() {
-            *self.counts.entry(counter).or_default() += u64::from(by);
-        }
         Seen::of(reply.status, head, reply.body.to_vec())
     }
 
@@ -625,7 +671,10 @@ impl Stage {
             match effect {
                 Effect::AddHeader(name, value) => sent.push(name, value),
                 Effect::Compress(wish) => self.compressions.note(wish),
-                Effect::Count(counter) => *self.counts.entry(counter).or_default() += 1,
+                Effect::Count(counter) => {
+                    *self.counts.get_mut().entry(counter).or_default() += 1;
+                }
+                Effect::Measure(..) => {}
                 Effect::Invalidate(invalidation) => {
                     let Log { kv, log, hint } = &*self.log;
                     log.borrow_mut()

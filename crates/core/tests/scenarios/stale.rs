@@ -1,6 +1,6 @@
 //! What is no longer fresh, and clients that take it so.
 
-use larder_core::report::Counter;
+use larder_core::report::Outcome;
 
 use crate::stage::{Request, Response, Seen, Stage, get, reply, request};
 
@@ -37,8 +37,11 @@ fn who_takes_it_stale_gets_it_and_is_told() {
         );
         assert_eq!((seen.status, seen.text()), (200, "old"));
         assert_eq!((seen.field("age"), seen.field("x-cache-age")), ("13", "13"));
-        assert_eq!((stage.origin_requests, stage.count(Counter::Stale)), (1, 1));
-        assert_eq!(stage.count(Counter::Hit), 0);
+        assert_eq!(
+            (stage.origin_requests, stage.outcomes(Outcome::Stale)),
+            (1, 1)
+        );
+        assert_eq!(stage.outcomes(Outcome::Hit), 0);
     }
 }
 
@@ -65,7 +68,7 @@ fn who_does_not_take_it_that_stale_gets_the_origins_word() {
             ("MISS", "new"),
             "{name}"
         );
-        assert_eq!(stage.count(Counter::Stale), 0, "{name}");
+        assert_eq!(stage.outcomes(Outcome::Stale), 0, "{name}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is no longer fresh, and the origin that is asked about it.
 
-use larder_core::report::Counter;
+use larder_core::report::Outcome;
 
 use crate::stage::{CACHE_ALL, Response, Stage, get, reply, request};
 
@@ -45,8 +45,8 @@ fn what_is_stale_is_asked_about_and_confirmed() {
     );
     assert_eq!(
         (
-            stage.count(Counter::Revalidated),
-            stage.count(Counter::Missed)
+            stage.outcomes(Outcome::Revalidated),
+            stage.outcomes(Outcome::Miss)
         ),
         (1, 1)
     );

@@ -121,7 +121,7 @@ async fn entries(stage: &Stage) -> Result<u64, Box<dyn Error>> {
         let name = format!("wasmcustom.{name}");
         stats.get(&name).copied().unwrap_or_default()
     };
-    Ok(count("larder_stored_total").saturating_sub(count("larder_evictions_total")))
+    Ok(count("larder_stored_total").saturating_sub(count("larder_evictions_total.cause.room")))
 }
 
 /// How many times the CPU time a hit takes when many entries are stored.

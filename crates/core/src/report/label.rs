@@ -1,0 +1,126 @@
+//! The words that labels of statistics have: each label's values are an enumeration, so there are never more than these.
+
+macro_rules! labels {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident { $($(#[doc = $value_doc:literal])+ $value:ident = $word:literal,)+ }
+    )+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[doc = $value_doc])+ $value,)+
+        }
+
+        impl $name {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$value,)+];
+
+            /// The word for it in a statistic's name.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$value => $word,)+
+                }
+            }
+        }
+    )+};
+}
+
+labels! {
+    /// What became of a request.
+    Outcome {
+        /// It was not looked up.
+        Bypass = "bypass",
+        /// It was answered from the cache with what was fresh.
+        Hit = "hit",
+        /// It was looked up and not answered from the cache.
+        Miss = "miss",
+        /// It was answered from the cache after the origin said that the stored response is still good.
+        Revalidated = "revalidated",
+        /// It was answered from the cache with what was stale.
+        Stale = "stale",
+    }
+
+    /// Where the bytes of a body came from.
+    ServedFrom {
+        /// A worker's own memory.
+        Hot = "hot",
+        /// The origin.
+        Origin = "origin",
+        /// The memory that all workers share.
+        Shared = "shared",
+    }
+
+    /// For whom the origin was asked.
+    FetchClass {
+        /// A client that waits.
+        Foreground = "fg",
+        /// Whoever asked that it be stored before clients come.
+        Warm = "warm",
+    }
+
+    /// What the origin had to say.
+    FetchResult {
+        /// That what is stored is still good.
+        Confirmed = "confirmed",
+        /// An error of its own: 5xx, or a head that cannot be read.
+        Error = "error",
+        /// Nothing: the proxy, or another filter, made the response.
+        Local = "local",
+        /// A response.
+        Ok = "ok",
+    }
+
+    /// Why an entry went.
+    EvictionCause {
+        /// It was of no use any more, and the sweep came by.
+        Expired = "expired",
+        /// Another needed its place.
+        Room = "room",
+    }
+
+    /// What an invalidation names.
+    InvalidationKind {
+        /// Everything.
+        All = "all",
+        /// A cache group (RFC 9875).
+        Group = "group",
+        /// One readable key.
+        Key = "key",
+        /// A pattern of keys.
+        Pattern = "pattern",
+        /// The beginning of keys.
+        Prefix = "prefix",
+        /// A tag.
+        Tag = "tag",
+        /// What a write was about (RFC 9111 section 4.4).
+        Write = "write",
+    }
+
+    /// Who wanted an invalidation.
+    InvalidationSource {
+        /// Somebody with the token.
+        Api = "api",
+        /// A rule's `invalidates`.
+        Rule = "rule",
+        /// A write that succeeded, or what its response says.
+        Write = "write",
+    }
+
+    /// What became of a configuration.
+    Reload {
+        /// It holds.
+        Accepted = "accepted",
+        /// The one before it holds on.
+        Refused = "refused",
+    }
+
+    /// How a call of the management API ended.
+    CallOutcome {
+        /// It could not be done.
+        Failed = "failed",
+        /// It was done.
+        Ok = "ok",
+        /// There was something wrong with it.
+        Refused = "refused",
+    }
+}
