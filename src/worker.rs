@@ -114,6 +114,9 @@ impl Worker {
             );
             worker.told.set(false);
         }
+        if let Ok(mut epochs) = worker.epochs.try_borrow_mut() {
+            epochs.configure(config.storage.log_records);
+        }
         worker.told_of_waiting.set(false);
         worker
     }
@@ -127,7 +130,7 @@ impl Worker {
         let budget = CaptureBudget::new(config.limits.capture_bytes);
         Self {
             tier: RefCell::new(tier),
-            epochs: RefCell::new(EpochLog::new(random())),
+            epochs: RefCell::new(EpochLog::new(random(), config.storage.log_records)),
             compressions: RefCell::new(Compressions::new(Rc::clone(&budget))),
             maintained: Cell::new(Timestamp::from_nanos(0)),
             compressed: Cell::new(Timestamp::from_nanos(0)),

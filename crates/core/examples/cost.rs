@@ -174,7 +174,7 @@ impl Worker {
         let kv = Rc::new(Cells::default());
         let log = Log {
             kv: Rc::clone(&kv),
-            log: RefCell::new(EpochLog::new(7)),
+            log: RefCell::new(EpochLog::new(7, 4096)),
         };
         let hot = HotTier::new(hot_bytes, 3);
         Self {

@@ -200,6 +200,17 @@ pub enum Currency {
     Current,
 }
 
+impl Currency {
+    /// What an invalidation of this mode makes of what it covers.
+    pub fn met_by(mode: Mode) -> Self {
+        match mode {
+            Mode::Hard => Self::Gone,
+            Mode::Invalid => Self::Invalidated,
+            Mode::Soft => Self::Softened,
+        }
+    }
+}
+
 /// The order of a process's invalidations, as one worker knows it.
 pub trait Epochs: fmt::Debug {
     /// The epoch of a request that is received now: every invalidation acknowledged by now is in it.

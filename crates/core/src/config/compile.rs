@@ -61,6 +61,7 @@ fn storage(raw: RawStorage) -> Storage {
         slots: raw.slots.unwrap_or(65_536),
         max_bytes: raw.max_bytes.unwrap_or(256 << 20),
         hot_bytes: raw.hot_bytes.unwrap_or(16 << 20),
+        log_records: raw.log_records.unwrap_or(4096),
     }
 }
 

@@ -146,6 +146,8 @@ pub struct Storage {
     pub max_bytes: u64,
     /// What each worker keeps in its own memory, in bytes; none turns it off.
     pub hot_bytes: usize,
+    /// The invalidated stamps that are remembered one by one ([`crate::tier::EpochLog`]).
+    pub log_records: u32,
 }
 
 #[cfg(test)]
@@ -181,7 +183,7 @@ mod tests {
                 "headers": {"x_cache": true, "cache_status": true, "cache_control": true},
                 "limits": {"max_object_bytes": 1048576, "capture_bytes": 67108864,
                            "max_variants": 16, "max_key_bytes": 4096},
-                "storage": {"slots": 65536, "max_bytes": 268435456, "hot_bytes": 16777216}}"#,
+                "storage": {"slots": 65536, "max_bytes": 268435456, "hot_bytes": 16777216, "log_records": 4096}}"#,
         );
         assert_eq!(format!("{config:?}"), format!("{:?}", explicit.unwrap()));
         let Unmatched::Rfc9111(policy) = config.unmatched else {

@@ -59,6 +59,7 @@ pub(super) struct RawStorage {
     pub(super) slots: Given<u32>,
     pub(super) max_bytes: Given<u64>,
     pub(super) hot_bytes: Given<usize>,
+    pub(super) log_records: Given<u32>,
 }
 
 /// Reads the whole document.
@@ -184,6 +185,10 @@ fn read_storage(fields: &mut Fields<'_>) -> RawStorage {
             slots: fields.optional("slots", read_slots),
             max_bytes: fields.optional("max_bytes", |cursor| cursor.number(4096..=1 << 40)),
             hot_bytes: fields.optional("hot_bytes", |cursor| size(cursor, 0, MAX_HOT_BYTES)),
+            log_records: fields.optional("log_records", |cursor| {
+                let number = cursor.number(256..=65_536);
+                number.map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+            }),
         })
     });
     storage.unwrap_or(RawStorage::default())

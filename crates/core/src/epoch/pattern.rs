@@ -112,6 +112,27 @@ impl NamePattern {
         };
         Ok(NameMatcher { from, test })
     }
+
+    /// A letter for its form, and its text, to write down.
+    pub(crate) fn to_parts(&self) -> (u8, &str) {
+        let form = match self.form {
+            Form::Glob => b'g',
+            Form::Prefix => b'p',
+            Form::Regex => b'r',
+        };
+        (form, &self.text)
+    }
+
+    /// From what was written down.
+    pub(crate) fn from_parts(form: u8, text: &str) -> Option<Self> {
+        let form = match form {
+            b'g' => Form::Glob,
+            b'p' => Form::Prefix,
+            b'r' => Form::Regex,
+            _ => return None,
+        };
+        Self::new(form, text).ok()
+    }
 }
 
 impl NameMatcher {
@@ -141,6 +162,7 @@ fn build(pattern: &str) -> Result<Regex, String> {
 mod tests {
     use super::*;
     use crate::key::Key;
+    use proptest::prelude::*;
 
     /// The key of a path or, without one, of a template that gives this.
     fn name(text: &str) -> KeyName {
@@ -229,5 +251,18 @@ mod tests {
         }
         assert!(NamePattern::parse(&"a".repeat(1024)).is_ok());
         assert_eq!(NamePattern::prefix("").unwrap_err(), "is empty");
+    }
+
+    proptest! {
+        #![proptest_config(crate::property::cases())]
+
+        #[test]
+        fn what_is_written_down_is_read_again(text in ".{0,30}", form in 0..256u16) {
+            for pattern in [NamePattern::parse(&text), NamePattern::prefix(&text)].into_iter().flatten() {
+                let (form, text) = pattern.to_parts();
+                prop_assert_eq!(NamePattern::from_parts(form, text), Some(pattern.clone()));
+            }
+            let _ = NamePattern::from_parts(form as u8, &text);
+        }
     }
 }

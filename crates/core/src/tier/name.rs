@@ -5,6 +5,7 @@
 //! larder1l            the leases of worker ids larder1s<set>.<way>  the bytes of an entry
 //! larder1w            the sweeper's place      larder1e             the log of invalidations
 //! larder1p            the head of that log     larder1e<page>       where they are noted
+//! larder1x            patterns of that log
 //! ```
 //!
 //! On Istio every module shares one namespace, hence the prefix; the digit is the version of all formats behind it.
@@ -47,6 +48,11 @@ impl Name {
     /// Where the head of the invalidations stands.
     pub(super) fn epoch_head() -> Self {
         Self::prefixed(b'p')
+    }
+
+    /// Where the patterns in force stand.
+    pub(super) fn patterns() -> Self {
+        Self::prefixed(b'x')
     }
 
     /// A page of the invalidations.

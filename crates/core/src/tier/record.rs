@@ -46,6 +46,12 @@ impl<'a> Fields<'a> {
         self.take().copied().map(u64::from_le_bytes)
     }
 
+    pub(super) fn slice(&mut self, len: usize) -> Result<&'a [u8], Corrupt> {
+        let (field, rest) = self.0.split_at_checked(len).ok_or(Corrupt)?;
+        self.0 = rest;
+        Ok(field)
+    }
+
     /// What has not been read yet.
     pub(super) fn rest(self) -> &'a [u8] {
         self.0

@@ -86,7 +86,7 @@ impl Log {
     fn of(kv: Rc<MemoryKv>, hint: Rc<Hint>, worker: u128) -> Rc<Self> {
         Rc::new(Self {
             kv,
-            log: RefCell::new(EpochLog::new(11 + worker)),
+            log: RefCell::new(EpochLog::new(11 + worker, 4096)),
             hint,
         })
     }

@@ -1,0 +1,118 @@
+//! Cells of the log that are lost, damaged or out of reach.
+
+use crate::entry::Epoch;
+use crate::epoch::{Currency, Mode};
+
+use super::super::{Cas, EpochLog, SharedKv};
+use super::invalidations::{Entry, Plain, Watched, of_all, of_names, of_stamps, two};
+
+#[test]
+fn cells_that_are_damaged_invalidate_too_much_and_never_too_little() {
+    let damages: [(&str, &[u8]); 5] = [
+        ("emptied", b""),
+        ("garbage", b"garbage"),
+        ("cut", b"LEP2\x01"),
+        ("another's", &[0xff; 5000]),
+        ("no head", b"LEX1"),
+    ];
+    for (name, bytes) in damages {
+        for cell in ["larder1e", "larder1p", "larder1x", "pages"] {
+            let (kv, hint, mut one, mut other) = two();
+            let epoch = one.now(&kv, &hint);
+            let invalidations = [
+                of_stamps(&[1], Mode::Invalid),
+                of_names("/a", Mode::Invalid),
+            ];
+            for invalidation in &invalidations {
+                one.append(&kv, &hint, invalidation).unwrap();
+            }
+            let later = one.now(&kv, &hint);
+            for known in kv.names() {
+                let is_page = known.starts_with("larder1e") && known != "larder1e";
+                if known == cell || (is_page && cell == "pages") {
+                    kv.set(&known, bytes, Cas::UNCONDITIONAL).unwrap();
+                }
+            }
+            for invalidation in &invalidations {
+                other.append(&kv, &hint, invalidation).unwrap();
+            }
+            one.now(&kv, &hint);
+            for entry in [
+                Entry::new(epoch, &[1], "/"),
+                Entry::new(later, &[1], "/"),
+                Entry::new(epoch, &[], "/a"),
+                Entry::new(later, &[], "/a"),
+            ] {
+                let judged = entry.judge(&mut one, &kv);
+                assert!(judged <= Currency::Invalidated, "{cell} {name}");
+            }
+            let entry = Entry::new(one.now(&kv, &hint), &[1], "/a");
+            assert_eq!(
+                entry.judge(&mut one, &kv),
+                Currency::Current,
+                "{cell} {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_damaged_head_is_mended_once() {
+    let (kv, hint, mut log, _) = two();
+    log.append(&kv, &hint, &of_stamps(&[1], Mode::Hard))
+        .unwrap();
+    kv.set("larder1p", b"garbage", Cas::UNCONDITIONAL).unwrap();
+    log.doubt();
+    let mended = log.now(&kv, &hint);
+    // Else every tick of every worker would end what is stored.
+    for seed in 2..5 {
+        assert_eq!(EpochLog::new(seed, 4096).now(&kv, &hint), mended);
+    }
+}
+
+#[test]
+fn patterns_that_are_lost_end_the_log_once() {
+    let (kv, hint, mut one, mut other) = two();
+    let entry = Entry::new(one.now(&kv, &hint), &[], "/b");
+    one.append(&kv, &hint, &of_names("/a", Mode::Hard)).unwrap();
+    kv.set("larder1x", b"garbage", Cas::UNCONDITIONAL).unwrap();
+    for log in [&mut one, &mut other] {
+        log.now(&kv, &hint);
+        assert_eq!(entry.judge(log, &kv), Currency::Gone);
+    }
+    let fetched = Entry::new(one.now(&kv, &hint), &[], "/a");
+    other.now(&kv, &hint);
+    assert_eq!(fetched.judge(&mut other, &kv), Currency::Current);
+}
+
+#[test]
+fn a_host_that_fails_makes_nothing_current() {
+    let (kv, hint) = (Watched::default(), Plain::default());
+    let mut log = EpochLog::new(1, 4096);
+    let epoch = log.now(&kv, &hint);
+    log.append(&kv, &hint, &of_stamps(&[1], Mode::Hard))
+        .unwrap();
+    log.now(&kv, &hint);
+    kv.failing.set(true);
+    let old = Entry::new(epoch, &[2], "/");
+    assert_eq!(
+        old.judge(&mut log, &kv),
+        Currency::Gone,
+        "its page cannot be read"
+    );
+    for invalidation in [
+        of_stamps(&[1], Mode::Soft),
+        of_names("/", Mode::Soft),
+        of_all(Mode::Soft),
+    ] {
+        assert!(log.append(&kv, &hint, &invalidation).is_err());
+    }
+    assert_eq!(log.now(&kv, &hint), Epoch::UNKNOWN);
+    let nobodys = Entry::new(Epoch::UNKNOWN, &[], "/");
+    for entry in [&Entry::new(epoch, &[], "/"), &nobodys] {
+        assert_eq!(entry.judge(&mut log, &kv), Currency::Gone);
+    }
+    kv.failing.set(false);
+    log.now(&kv, &hint);
+    assert_eq!(nobodys.judge(&mut log, &kv), Currency::Gone);
+}
