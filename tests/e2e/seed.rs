@@ -137,3 +137,44 @@ async fn a_write_passes_and_what_it_changed_is_asked_for_anew() {
         "larder; fwd=stale; stored; detail=invalidated",
     );
 }
+
+/// The seed's own example: `POST /data/update` clears the tag of what `GET /report` has stored.
+#[tokio::test]
+async fn an_update_clears_the_reports() {
+    const REPORTS: &str = r#"{"rules": [
+        {"name": "report", "match": {"path": "/report.*"}, "ttl_seconds": 1800, "tags": ["reports", "analytics"]},
+        {"name": "profile", "match": {"path": "/user/(?P<user_id>[^/]+)/profile"}, "ttl_seconds": 300,
+         "key": {"template": "user_profile:{user_id}"}},
+        {"name": "update", "match": {"methods": ["POST"], "path": "/data/update"}, "invalidates": {"tags": ["reports"]}},
+        {"name": "user", "match": {"path": "/users/(?P<user_id>[^/]+)"}, "invalidates": {"keys": ["user_profile:{user_id}"]}}]}"#;
+    let stage = Stage::with_workers(2, REPORTS).await;
+    let paths = [
+        "/report",
+        "/report/daily",
+        "/user/7/profile",
+        "/user/8/profile",
+    ];
+    for path in paths {
+        stage.origin.on(path, Reply::ok(path));
+        stage.get(path).await;
+    }
+    let words = async || {
+        let mut words = Vec::new();
+        for path in paths {
+            words.push(stage.get(path).await.header("x-cache").unwrap().to_owned());
+        }
+        words
+    };
+    let write = async |method, path, status| {
+        stage.origin.on(path, Reply::new(status, "{}"));
+        stage.send(Request::new(method, path).body("{}")).await
+    };
+    assert_eq!(words().await, ["HIT"; 4]);
+    write("POST", "/data/update", 500).await;
+    assert_eq!(words().await, ["HIT"; 4]);
+    let updated = write("POST", "/data/update", 200).await;
+    assert_seen(&updated, "BYPASS", "larder; fwd=method");
+    assert_eq!(words().await, ["MISS", "MISS", "HIT", "HIT"]);
+    write("PATCH", "/users/7", 204).await;
+    assert_eq!(words().await, ["HIT", "HIT", "MISS", "HIT"]);
+}

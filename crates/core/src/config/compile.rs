@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::content;
 use super::fingerprint::fingerprint;
 use super::matcher::{HostPattern, Matcher, MethodName};
+use super::orders::{self, RawOrders};
 use super::path::PathPattern;
 use super::problem::{Problems, field_path};
 use super::raw::{RawConfig, RawDefaults, RawLimits, RawStorage, RawUnmatched};
 use super::raw_rule::{
-    RawCondition, RawIdentity, RawKey, RawMatch, RawQuery, RawRule, RawStoreIf, RawTtlMode,
+    RawCondition, RawIdentity, RawKey, RawMatch, RawQuery, RawRule, RawStoreIf, RawText, RawTtlMode,
 };
 use super::read::Given;
 use super::tagging;
@@ -20,6 +21,11 @@ use super::{
 };
 use crate::http::Method;
 use crate::time::Seconds;
+
+/// The methods of a rule that names none.
+const READS: [Method; 2] = [Method::Get, Method::Head];
+/// The same where it says what a write makes invalid.
+const WRITES: [Method; 4] = [Method::Post, Method::Put, Method::Patch, Method::Delete];
 
 /// Compiles a document that could be read. Where something is wrong, `problems` says so and the result is of no use.
 pub(super) fn compile(raw: RawConfig, problems: &Problems) -> Config {
@@ -154,42 +160,72 @@ impl Context<'_> {
         }
     }
 
-    fn rule(&self, raw: RawRule) -> Rule {
-        let pattern = raw.matching.path.clone().value();
+    fn rule(&self, mut raw: RawRule) -> Rule {
         let path = self.path(&raw);
-        let action = match raw.cache {
-            true => {
-                let content = content::content(&raw, self.problems);
-                content::check_methods(&raw, content, self.problems);
-                let ttl = self.ttl(&raw);
-                let key = KeySpec {
-                    content,
-                    ..self.key(&raw.at, raw.key, &raw.matching, &path)
-                };
-                let mut policy = self.policy(raw.settings, ttl, key);
-                policy.identity = raw
-                    .identity
-                    .and_then(|identity| self.identity(&raw.at, identity));
-                policy.store_if = self.store_if(&raw.at, raw.store_if);
-                policy.tagging = tagging::compile(&raw.tags, &policy, &path, self.problems);
-                policy.hash = fingerprint(&policy, pattern.as_deref());
-                Action::Cache(Box::new(policy))
+        let name = std::mem::take(&mut raw.name).unwrap_or(String::new());
+        let invalidates = std::mem::take(&mut raw.invalidates);
+        let matching = std::mem::take(&mut raw.matching);
+        let (action, unnamed) = match (invalidates, raw.cache) {
+            (Given::Value(orders), _) => {
+                orders::check_methods(&raw.at, &matching.methods, self.problems);
+                let action = self.orders(raw, orders, &path);
+                (action, &WRITES[..])
             }
-            false => {
-                for field in raw.caching_fields {
-                    self.problems.add(
-                        field_path(&raw.at, field),
-                        "has no meaning beside `cache: false`",
-                    );
-                }
-                Action::Bypass
+            // Of a document that is refused, so that nothing more is said about it.
+            (Given::Refused, _) => (Action::Bypass, &READS[..]),
+            (Given::Absent, Given::Absent | Given::Refused | Given::Value(true)) => {
+                (self.caching(raw, &matching, &path), &READS[..])
+            }
+            (Given::Absent, Given::Value(false)) => {
+                self.refuse(&raw, "cache: false", |_| true);
+                (Action::Bypass, &READS[..])
             }
         };
         Rule {
-            name: raw.name.unwrap_or(String::new()),
-            matcher: self.matcher(&raw.at, raw.matching, path.value()),
+            name,
+            matcher: self.matcher(matching, path.value(), unnamed),
             action,
         }
+    }
+
+    /// Reports those of the fields for caching that have no meaning beside another one.
+    fn refuse(&self, raw: &RawRule, beside: &str, is_refused: impl Fn(&str) -> bool) {
+        let fields = raw.caching_fields.iter();
+        for field in fields.filter(|field| is_refused(field)) {
+            let problem = format!("has no meaning beside `{beside}`");
+            self.problems.add(field_path(&raw.at, field), problem);
+        }
+    }
+
+    fn orders(&self, raw: RawRule, orders: RawOrders, path: &Given<PathPattern>) -> Action {
+        self.refuse(&raw, "invalidates", |field| field != "identity");
+        if raw.cache != Given::Absent {
+            let problem = "has no meaning beside `invalidates`: writes are never cached";
+            self.problems.add(field_path(&raw.at, "cache"), problem);
+        }
+        let identity = raw
+            .identity
+            .and_then(|identity| self.identity(&raw.at, identity));
+        Action::Invalidate(Box::new(orders.compile(path, identity, self.problems)))
+    }
+
+    fn caching(&self, raw: RawRule, matching: &RawMatch, path: &Given<PathPattern>) -> Action {
+        let content = content::content(&raw, self.problems);
+        content::check_methods(&raw.at, &matching.methods, content, self.problems);
+        let ttl = self.ttl(&raw);
+        let key = KeySpec {
+            content,
+            ..self.key(&raw.at, raw.key, matching, path)
+        };
+        let mut policy = self.policy(raw.settings, ttl, key);
+        policy.identity = raw
+            .identity
+            .and_then(|identity| self.identity(&raw.at, identity));
+        policy.store_if = self.store_if(&raw.at, raw.store_if);
+        policy.tagging = tagging::compile(&raw.tags, &policy, path, self.problems);
+        let pattern = matching.path.clone().value();
+        policy.hash = fingerprint(&policy, pattern.as_deref());
+        Action::Cache(Box::new(policy))
     }
 
     fn path(&self, raw: &RawRule) -> Given<PathPattern> {
@@ -207,18 +243,17 @@ impl Context<'_> {
         }
     }
 
-    fn matcher(&self, at: &str, raw: RawMatch, path: Option<PathPattern>) -> Matcher {
-        let host = raw.host.and_then(|host| {
-            let at = field_path(&field_path(at, "match"), "host");
+    /// `unnamed` are the methods it takes where the operator names none.
+    fn matcher(&self, raw: RawMatch, path: Option<PathPattern>, unnamed: &[Method]) -> Matcher {
+        let host = raw.host.and_then(|RawText { at, text: host }| {
             HostPattern::parse(&host)
                 .map_err(|problem| self.problems.add(at, problem))
                 .ok()
         });
         let methods = match raw.methods {
-            Given::Absent | Given::Refused => vec![
-                MethodName::Known(Method::Get),
-                MethodName::Known(Method::Head),
-            ],
+            Given::Absent | Given::Refused => {
+                unnamed.iter().copied().map(MethodName::Known).collect()
+            }
             Given::Value(names) => names.iter().map(|name| MethodName::parse(name)).collect(),
         };
         Matcher {

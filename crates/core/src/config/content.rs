@@ -28,9 +28,14 @@ pub(super) fn content(raw: &RawRule, problems: &Problems) -> RequestContent {
 }
 
 /// Reports the methods that a caching rule cannot take.
-pub(super) fn check_methods(raw: &RawRule, content: RequestContent, problems: &Problems) {
-    let at = field_path(&field_path(&raw.at, "match"), "methods");
-    let methods = match (&raw.matching.methods, content) {
+pub(super) fn check_methods(
+    at: &str,
+    methods: &Given<Vec<String>>,
+    content: RequestContent,
+    problems: &Problems,
+) {
+    let at = field_path(&field_path(at, "match"), "methods");
+    let methods = match (methods, content) {
         (Given::Value(methods), _) => methods,
         // That a POST is a question is for the operator to write, not for a default to say.
         (Given::Absent, RequestContent::Key) => {

@@ -10,6 +10,7 @@ mod content;
 mod document;
 mod fingerprint;
 mod matcher;
+mod orders;
 mod path;
 mod pattern;
 mod problem;
@@ -23,6 +24,7 @@ mod tagging;
 mod word;
 
 pub use compression::{Compression, Share};
+pub use orders::{Orders, Purging, REGEX};
 pub use pattern::{NamePattern, Template, TemplatePart};
 pub use problem::ConfigError;
 pub(crate) use rule::KeySource;
@@ -83,7 +85,7 @@ impl Config {
             Unmatched::Rfc9111(policy) => Some(&**policy),
         };
         let cached = self.rules.iter().filter_map(|rule| match &rule.action {
-            Action::Bypass => None,
+            Action::Bypass | Action::Invalidate(_) => None,
             Action::Cache(policy) => Some(&**policy),
         });
         let keyed = cached.chain(unmatched).flat_map(CachePolicy::key_fields);
@@ -167,7 +169,7 @@ mod tests {
 
     fn policy(rule: &Rule) -> &CachePolicy {
         match &rule.action {
-            Action::Bypass => panic!("{} is not cached", rule.name),
+            Action::Bypass | Action::Invalidate(_) => panic!("{} is not cached", rule.name),
             Action::Cache(policy) => policy,
         }
     }
@@ -204,7 +206,8 @@ mod tests {
                 "conversation",
                 "analytics",
                 "profile",
-                "search"
+                "search",
+                "update"
             ]
         );
         assert!(matches!(config.rules[0].action, Action::Bypass));
@@ -231,13 +234,21 @@ mod tests {
         assert_eq!(profile.key.content, RequestContent::Bypass);
         let search = policy(&config.rules[4]);
         assert_eq!(search.key.content, RequestContent::Key);
+        let Action::Invalidate(orders) = &config.rules[5].action else {
+            panic!("{:?}", config.rules[5]);
+        };
+        assert_eq!(orders.mode, Purging::Soft);
+        assert_eq!((orders.tags.len(), orders.keys.len()), (3, 2));
+        assert_eq!(orders.patterns.len(), 1);
+        assert_eq!(orders.expressions, [r"/api/\d{2}"]);
+        assert_eq!(orders.groups, ["part"]);
     }
 
     #[test]
     fn the_six_first_rules_are_understood() {
         let config = Config::parse(include_bytes!("../../tests/data/six_rules.json")).unwrap();
         let ttl = |rule: &Rule| match &rule.action {
-            Action::Bypass => None,
+            Action::Bypass | Action::Invalidate(_) => None,
             Action::Cache(policy) => Some(policy.ttl),
         };
         let ttls: Vec<_> = config.rules.iter().map(ttl).collect();

@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
+use super::orders::RawOrders;
 use super::raw::{RawDefaults, read_defaults, seconds};
 use super::read::{Cursor, Fields, Given};
+use super::tagging::read_text;
 use super::word::{cookie_name, field_name, field_values, names, rule_name, token};
 use super::{IdentitySource, PrivateResponses, QueryOrder, Trust};
 use crate::time::Seconds;
@@ -32,7 +34,8 @@ pub(super) struct RawRule {
     pub(super) at: String,
     pub(super) name: Given<String>,
     pub(super) matching: RawMatch,
-    pub(super) cache: bool,
+    pub(super) cache: Given<bool>,
+    pub(super) invalidates: Given<RawOrders>,
     /// The fields it has that mean something only where responses are cached.
     pub(super) caching_fields: Vec<&'static str>,
     pub(super) ttl: Given<Seconds>,
@@ -61,7 +64,7 @@ pub(super) enum RawTtlMode {
 #[derive(Default)]
 pub(super) struct RawMatch {
     pub(super) path: Given<String>,
-    pub(super) host: Option<String>,
+    pub(super) host: Option<RawText>,
     pub(super) methods: Given<Vec<String>>,
     pub(super) headers: Vec<(String, String)>,
 }
@@ -123,7 +126,8 @@ fn read_rule(fields: &mut Fields<'_>) -> RawRule {
                 path: Given::Refused, // so that a template is not blamed for groups that nobody can know
                 ..RawMatch::default()
             }),
-        cache: fields.optional("cache", Cursor::flag).unwrap_or(true),
+        cache: fields.optional("cache", Cursor::flag),
+        invalidates: fields.optional("invalidates", RawOrders::read),
         ttl: fields.optional("ttl_seconds", seconds),
         ttl_mode: fields
             .optional("ttl_mode", |cursor| {
@@ -144,18 +148,12 @@ fn read_rule(fields: &mut Fields<'_>) -> RawRule {
             .optional("store_if", |cursor| cursor.object(read_store_if))
             .unwrap_or(RawStoreIf::default()),
         tags: fields
-            .optional("tags", |cursor| names(cursor, 0, read_text))
+            .optional("tags", |cursor| {
+                names(cursor, 0, |cursor| read_text(cursor, 512))
+            })
             .unwrap_or(Vec::new()),
         settings: read_defaults(fields),
     }
-}
-
-fn read_text(cursor: Cursor<'_>) -> Given<RawText> {
-    let at = cursor.path.clone();
-    cursor.text(1..=512).map(|text| RawText {
-        at,
-        text: text.to_owned(),
-    })
 }
 
 fn read_match(fields: &mut Fields<'_>) -> RawMatch {
@@ -163,7 +161,9 @@ fn read_match(fields: &mut Fields<'_>) -> RawMatch {
         path: fields.optional("path", |cursor| {
             cursor.text(1..=MAX_PATTERN_BYTES).map(str::to_owned)
         }),
-        host: owned(fields.optional("host", |cursor| cursor.text(1..=255))),
+        host: fields
+            .optional("host", |cursor| read_text(cursor, 255))
+            .value(),
         methods: fields.optional("methods", |cursor| names(cursor, 1, token)),
         headers: fields
             .optional("headers", field_values)

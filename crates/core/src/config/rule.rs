@@ -23,6 +23,8 @@ pub enum Action {
     Bypass,
     /// They are cached like this.
     Cache(Box<CachePolicy>),
+    /// They write, and when they succeed this is invalid.
+    Invalidate(Box<super::Orders>),
 }
 
 /// A digest of everything in a rule that shapes what is stored; an entry made under another one is not reused.

@@ -23,6 +23,8 @@ pub enum Selection<'a> {
     Cache(Selected<'a>),
     /// No rule matches, and such requests are left alone.
     Unmatched,
+    /// This rule takes it for a write.
+    Writes(RuleIndex),
 }
 
 /// A policy that holds for a request.
@@ -82,6 +84,7 @@ impl Config {
         let selected = match (found, &self.unmatched) {
             (Some((index, rule)), _) => match &rule.action {
                 Action::Bypass => return Selection::Bypass(index),
+                Action::Invalidate(_) => return Selection::Writes(index),
                 Action::Cache(policy) => Selected {
                     id: PolicyId::Rule(index),
                     policy,
@@ -124,13 +127,36 @@ impl Config {
                 Action::Cache(policy) if rule.matcher.takes_resource(host, target.path()) => {
                     Some((&**policy, captures(rule, policy, target)))
                 }
-                Action::Bypass | Action::Cache(_) => None,
+                Action::Bypass | Action::Cache(_) | Action::Invalidate(_) => None,
             });
         let unmatched = match &self.unmatched {
             Unmatched::Bypass => None,
             Unmatched::Rfc9111(policy) => Some((&**policy, Captures::none())),
         };
         rules.chain(unmatched)
+    }
+
+    /// What every rule that takes such a write says about it, wherever it stands among the others.
+    pub fn orders(
+        &self,
+        head: &RequestHead,
+        target: &Target,
+    ) -> impl Iterator<Item = (&super::Orders, Captures)> {
+        let host = Authority::parse(head.authority()).map(|authority| authority.host());
+        self.rules
+            .iter()
+            .filter_map(move |rule| match &rule.action {
+                Action::Invalidate(orders) if rule.matcher.matches(head, &&host, target.path()) => {
+                    let captures = match &rule.matcher.path {
+                        Some(path) if !orders.groups.is_empty() => {
+                            Captures(path.captures(target.path(), &orders.groups))
+                        }
+                        Some(_) | None => Captures::none(),
+                    };
+                    Some((&**orders, captures))
+                }
+                Action::Bypass | Action::Cache(_) | Action::Invalidate(_) => None,
+            })
     }
 
     /// What groups of a rule's path, of these names, took of a target that the rule matches; nothing where there is no rule.
@@ -149,7 +175,7 @@ impl Config {
     pub fn policy(&self, id: PolicyId) -> Option<&CachePolicy> {
         match id {
             PolicyId::Rule(index) => match &self.rule(index)?.action {
-                Action::Bypass => None,
+                Action::Bypass | Action::Invalidate(_) => None,
                 Action::Cache(policy) => Some(policy),
             },
             PolicyId::Unmatched => match &self.unmatched {
@@ -180,6 +206,7 @@ impl Action {
         match self {
             Self::Bypass => true,
             Self::Cache(policy) => policy.identity.is_some(),
+            Self::Invalidate(_) => false,
         }
     }
 }
@@ -220,6 +247,7 @@ mod tests {
             Selection::Ambiguous => "ambiguous".to_owned(),
             Selection::Bypass(index) => format!("bypass {}", config.rule(index).unwrap().name),
             Selection::Unmatched => "left alone".to_owned(),
+            Selection::Writes(_) => "writes".to_owned(),
             Selection::Cache(selected) => match selected.id {
                 PolicyId::Rule(index) => format!("cache {}", config.rule(index).unwrap().name),
                 PolicyId::Unmatched => "cache unmatched".to_owned(),
@@ -332,6 +360,36 @@ mod tests {
         ] {
             let found = chosen(&config, &head("GET", "a", &[]), path);
             assert_eq!(found, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_write_has_its_first_rule_and_the_orders_of_all() {
+        let config = Config::parse(
+            br#"{"rules": [
+                {"name": "one", "match": {"path": "/a/(?P<id>.*)"}, "invalidates": {"tags": ["{id}", "x"]}},
+                {"name": "asked", "match": {"path": "/a/.*", "methods": ["POST"]}, "key": {"body": true}, "hold_headers": true},
+                {"name": "other", "match": {"path": "/.*", "methods": ["POST", "MOVE"]}, "invalidates": {"keys": ["/"]}}
+            ]}"#,
+        )
+        .unwrap();
+        for (method, path, expected, count) in [
+            ("POST", "/a/1", "writes", 2),
+            ("PUT", "/a/1", "writes", 1),
+            ("PATCH", "/a/1", "writes", 1),
+            ("DELETE", "/a/1", "writes", 1),
+            ("MOVE", "/a/1", "writes", 1),
+            ("GET", "/a/1", "cache unmatched", 0),
+            ("PUT", "/b", "cache unmatched", 0),
+        ] {
+            let head = head(method, "a", &[]);
+            assert_eq!(chosen(&config, &head, path), expected, "{method} {path}");
+            let target = Target::parse(path.as_bytes()).unwrap();
+            let orders: Vec<_> = config.orders(&head, &target).collect();
+            assert_eq!(orders.len(), count, "{method} {path}");
+            if expected == "writes" && method == "PUT" {
+                assert_eq!(orders[0].1.get(0), Some("1"));
+            }
         }
     }
 

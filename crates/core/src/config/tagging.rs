@@ -9,7 +9,7 @@ use super::path::PathPattern;
 use super::pattern::{Piece, group, pieces};
 use super::problem::Problems;
 use super::raw_rule::RawText;
-use super::read::Given;
+use super::read::{Cursor, Given};
 use super::{CachePolicy, IdentitySource};
 
 /// The tags that a rule gives to what is stored under it.
@@ -63,6 +63,15 @@ impl TagTemplate {
     pub fn parts(&self) -> &[TagPart] {
         &self.0
     }
+}
+
+/// A text of at most so many bytes.
+pub(super) fn read_text(cursor: Cursor<'_>, most: usize) -> Given<RawText> {
+    let at = cursor.path.clone();
+    cursor.text(1..=most).map(|text| RawText {
+        at,
+        text: text.to_owned(),
+    })
 }
 
 /// Compiles the tags of a rule with this path, whose key is known.

@@ -62,7 +62,7 @@ pub(super) fn begin<'a>(
         let refusal = Refusal::Bypass(Reason::KeyInvalid);
         return refused(around, PolicyId::Unmatched, refusal, None);
     };
-    let write = Write::of(&head, &around.config);
+    let write = Write::of(&head, attributes, &around.config);
     match prepare(around, head, body, attributes, now) {
         Ok(looking) => hold::begin(around, looking, body),
         Err((rule, refusal)) => refused(around, rule, refusal, write),
@@ -87,6 +87,10 @@ fn prepare(
             return Err((rule, Refusal::Bypass(Reason::RuleBypass)));
         }
         Selection::Unmatched => return Err(unmatched(Refusal::NoRule)),
+        Selection::Writes(index) => {
+            let rule = PolicyId::Rule(index);
+            return Err((rule, Refusal::Bypass(Reason::Method)));
+        }
     };
     let refusal = |reason| {
         let refusal = match selected.policy.is_question(head.method()) {

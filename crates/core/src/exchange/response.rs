@@ -290,13 +290,17 @@ impl Forwarding {
             Ok(target) => around.config.captures(self.subject.policy, &target, names),
             Err(_) => return Err(Reason::Internal),
         };
-        let asked = tags::Asked {
-            policy,
+        let values = tags::Values {
             captures: &captures,
             headers: head.headers(),
             identity: key.identity(),
         };
-        tags::of(asked, response, before, around.config.limits.max_tags)
+        tags::of(
+            (policy, values),
+            response,
+            before,
+            around.config.limits.max_tags,
+        )
     }
 
     /// Where the response goes: what varies has a place of its own.

@@ -8,9 +8,8 @@ use super::budget::Hold;
 use super::event::Arriving;
 use super::validate::{Maker, maker};
 use super::{Effect, Passage, State, Step, Surroundings, annotate};
-use crate::epoch::{Coverage, Invalidation, Mode};
 use crate::http::{Headers, ResponseHead};
-use crate::policy::invalidation::Write;
+use crate::policy::invalidation::{Cause, Caused, Write};
 use crate::report::{Counter, InvalidationKind, InvalidationSource};
 
 /// A request that may change something is on its way.
@@ -61,19 +60,19 @@ impl Writing {
 }
 
 fn invalidate(around: &Surroundings, write: Write, status: u16, headers: &Headers) -> Vec<Effect> {
-    let stamps = write.invalidates(status, headers, &around.config);
-    if stamps.is_empty() {
-        return Vec::new();
-    }
-    vec![
-        Effect::Invalidate(Invalidation {
-            coverage: Coverage::Stamps(stamps),
-            mode: Mode::Invalid,
-        }),
-        Effect::Count(Counter::Invalidated(
-            InvalidationKind::Write,
-            Mode::Invalid,
-            InvalidationSource::Write,
-        )),
-    ]
+    let invalidated = write.invalidates(status, headers, &around.config);
+    let effects = |caused: Caused| {
+        let (kind, source) = match caused.by {
+            Cause::Keys => (InvalidationKind::Key, InvalidationSource::Rule),
+            Cause::Patterns => (InvalidationKind::Pattern, InvalidationSource::Rule),
+            Cause::Tags => (InvalidationKind::Tag, InvalidationSource::Rule),
+            Cause::Write => (InvalidationKind::Write, InvalidationSource::Write),
+        };
+        let mode = caused.invalidation.mode;
+        [
+            Effect::Invalidate(caused.invalidation),
+            Effect::Count(Counter::Invalidated(kind, mode, source)),
+        ]
+    };
+    invalidated.into_iter().flat_map(effects).collect()
 }

@@ -46,6 +46,22 @@ pub(super) enum Found {
     Text(Vec<u8>),
 }
 
+/// Who sends a request, in bytes; `None` for nobody.
+///
+/// # Errors
+/// [`KeyError::IdentityInvalid`]
+pub fn identity_of(
+    identity: &Identity,
+    headers: &Headers,
+    attributes: &dyn Attributes,
+) -> Result<Option<Vec<u8>>, KeyError> {
+    Ok(match find(identity, headers, attributes)? {
+        Found::Anonymous => None,
+        Found::Integer(number) => Some(number.into_bytes()),
+        Found::Text(text) => Some(text),
+    })
+}
+
 /// Finds the identity of a request.
 pub(super) fn find(
     identity: &Identity,

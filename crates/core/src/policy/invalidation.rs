@@ -10,28 +10,58 @@
 
 use crate::config::Config;
 use crate::entry::Stamp;
-use crate::epoch::{Scope, stamps_of_name};
+use crate::epoch::{Coverage, Invalidation, MAX_PATTERN_BYTES, Mode, Scope, stamps_of_name};
 use crate::http::{Authority, Headers, Method, RequestHead, Target, Uri, groups};
-use crate::key::{Key, Resource};
-use crate::policy::Reason;
+use crate::key::{Attributes, Key, Resource};
+use crate::policy::{Reason, orders};
 
 /// What a request that may change something is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
     uri: Uri,
     stamps: Vec<Stamp>,
+    /// What the operator's rules say.
+    ordered: Vec<Caused>,
+}
+
+/// An invalidation, and what has brought it about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caused {
+    /// Who.
+    pub by: Cause,
+    /// It.
+    pub invalidation: Invalidation,
+}
+
+/// What has brought an invalidation about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The keys that a rule names.
+    Keys,
+    /// A pattern that a rule names.
+    Patterns,
+    /// The tags that a rule names.
+    Tags,
+    /// The write itself, and what the response to it says.
+    Write,
 }
 
 impl Write {
     /// What a request would invalidate if it succeeded; `None` where its method is safe, or its URI is one that nothing
     /// can be stored for.
-    pub fn of(head: &RequestHead, config: &Config) -> Option<Self> {
+    pub fn of(head: &RequestHead, attributes: &dyn Attributes, config: &Config) -> Option<Self> {
         if is_safe(head) {
             return None;
         }
         let uri = Uri::of_request(head.scheme(), head.authority(), head.target())?;
         let stamps = stamps(&uri, config);
-        (!stamps.is_empty()).then_some(Self { uri, stamps })
+        let ordered = orders::of(head, attributes, &uri, config);
+        let is_idle = stamps.is_empty() && ordered.is_empty();
+        (!is_idle).then_some(Self {
+            uri,
+            stamps,
+            ordered,
+        })
     }
 
     /// About how many bytes of memory it takes.
@@ -41,19 +71,33 @@ impl Write {
             authority,
             target,
         } = &self.uri;
+        let stamps = |coverage: &Coverage| match coverage {
+            Coverage::All => 0,
+            Coverage::Names(_) => MAX_PATTERN_BYTES,
+            Coverage::Stamps(stamps) => stamps.len().saturating_mul(8),
+        };
+        let ordered = self
+            .ordered
+            .iter()
+            .map(|ordered| stamps(&ordered.invalidation.coverage));
         [scheme, authority, target]
             .iter()
             .map(|text| text.len())
+            .chain(ordered)
             .fold(self.stamps.len().saturating_mul(8), usize::saturating_add)
     }
 
     /// What is invalid now that the origin has answered like this.
-    pub fn invalidates(self, status: u16, response: &Headers, config: &Config) -> Vec<Stamp> {
+    pub fn invalidates(self, status: u16, response: &Headers, config: &Config) -> Vec<Caused> {
         // "a "non-error response" is one with a 2xx (Successful) or 3xx (Redirection) status code." RFC 9111 section 4.4.
         if !(200..400).contains(&status) {
             return Vec::new();
         }
-        let Self { uri, mut stamps } = self;
+        let Self {
+            uri,
+            mut stamps,
+            ordered,
+        } = self;
         // "A cache MAY invalidate other URIs when it receives a non-error status code in response to an unsafe request
         // method (including methods whose safety is unknown). In particular, the URI(s) in the Location and
         // Content-Location response header fields (if present) are candidates for invalidation" (as before).
@@ -66,7 +110,16 @@ impl Write {
             }
         }
         add(&mut stamps, group_stamps(&uri, response));
-        stamps
+        let has_stamps = !stamps.is_empty();
+        let implied = Invalidation {
+            coverage: Coverage::Stamps(stamps),
+            mode: Mode::Invalid,
+        };
+        let implied = has_stamps.then_some(Caused {
+            by: Cause::Write,
+            invalidation: implied,
+        });
+        implied.into_iter().chain(ordered).collect()
     }
 }
 

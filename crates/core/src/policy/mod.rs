@@ -12,6 +12,7 @@ pub mod freshening;
 pub mod freshness;
 pub mod incomplete;
 pub mod invalidation;
+mod orders;
 pub mod partial;
 #[cfg(test)]
 mod properties;

@@ -23,25 +23,12 @@ const MAX_READ: usize = 1024;
 /// The parts between colons that have a stamp, the whole tag among them.
 const MAX_LEVELS: usize = 16;
 
-/// What of a request its tags are made of.
-#[derive(Clone, Copy)]
-pub struct Asked<'a> {
-    /// Its policy.
-    pub policy: &'a CachePolicy,
-    /// What the groups that its tags name took of the path.
-    pub captures: &'a Captures,
-    /// Its fields.
-    pub headers: &'a Headers,
-    /// Whose entry the answer will be.
-    pub identity: Option<&'a [u8]>,
-}
-
 /// The tags of a response with these fields, where a stored one that it updates had those of `before`, and their stamps.
 ///
 /// # Errors
 /// [`Reason::TagLimit`] where there are more than `max`, or longer ones.
 pub fn of(
-    asked: Asked<'_>,
+    (policy, values): (&CachePolicy, Values<'_>),
     response: &Headers,
     before: TagNames<'_>,
     max: usize,
@@ -60,12 +47,12 @@ pub fn of(
     for (sources, name) in before.iter() {
         found.add(sources.without(renewed), Cow::Borrowed(name))?;
     }
-    for template in &asked.policy.tagging.templates {
-        if let Some(name) = expand(template, asked)? {
+    for template in &policy.tagging.templates {
+        if let Some(name) = expand(template, values)? {
             found.add(TagSources::RULE, Cow::Owned(name))?;
         }
     }
-    if let Some(identity) = asked.identity {
+    if let Some(identity) = values.identity {
         found.add(TagSources::RULE, Cow::Owned(user(identity)))?;
     }
     let mut read = 0_usize;
@@ -139,38 +126,71 @@ impl<'a> Found<'a> {
 }
 
 /// The tag that a template makes; none where a value is missing.
-fn expand(template: &TagTemplate, asked: Asked<'_>) -> Result<Option<Vec<u8>>, Reason> {
+fn expand(template: &TagTemplate, values: Values<'_>) -> Result<Option<Vec<u8>>, Reason> {
+    let Some(pieces) = values.fill(template) else {
+        return Ok(None);
+    };
     let mut name = Vec::new();
-    for part in template.parts() {
-        let start = name.len();
-        match part {
-            TagPart::Capture(index) => {
-                name.extend_from_slice(asked.captures.get(*index).unwrap_or_default().as_bytes());
-            }
-            TagPart::Header(field) => push_lines(&mut name, asked.headers, field),
-            TagPart::Identity => name.extend_from_slice(asked.identity.unwrap_or_default()),
-            TagPart::Literal(text) => name.extend_from_slice(text.as_bytes()),
-        }
-        if name.len() == start {
-            return Ok(None);
-        }
+    for piece in pieces {
+        name.extend_from_slice(&tag_name(piece.bytes()));
         if name.len() > MAX_TAG_BYTES {
             return Err(Reason::TagLimit);
         }
     }
-    Ok(Some(tag_name(&name).into_owned()))
+    Ok(Some(name))
 }
 
-fn push_lines(name: &mut Vec<u8>, headers: &Headers, field: &str) {
-    for (at, line) in headers.all(field).enumerate() {
-        if at > 0 {
-            name.push(b',');
-        }
-        name.extend_from_slice(line);
-        if name.len() > MAX_TAG_BYTES {
-            return;
+/// What may stand in a template's text.
+#[derive(Clone, Copy)]
+pub struct Values<'a> {
+    /// What the groups that are named took of the path.
+    pub captures: &'a Captures,
+    /// The request's fields.
+    pub headers: &'a Headers,
+    /// Who asks.
+    pub identity: Option<&'a [u8]>,
+}
+
+/// A piece of a text that was a template.
+pub(super) enum Piece<'a> {
+    /// The operator's.
+    Text(&'a [u8]),
+    /// The client's.
+    Value(Cow<'a, [u8]>),
+}
+
+impl Piece<'_> {
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text,
+            Self::Value(value) => value,
         }
     }
+}
+
+impl<'a> Values<'a> {
+    /// The pieces that a template has with these; `None` where one is missing or empty.
+    pub(super) fn fill(self, template: &'a TagTemplate) -> Option<Vec<Piece<'a>>> {
+        let value = |value: Cow<'a, [u8]>| (!value.is_empty()).then_some(Piece::Value(value));
+        let piece = |part: &'a TagPart| match part {
+            TagPart::Capture(index) => value(self.captures.get(*index)?.as_bytes().into()),
+            TagPart::Header(field) => value(joined(self.headers, field)?),
+            TagPart::Identity => value(self.identity?.into()),
+            TagPart::Literal(text) => Some(Piece::Text(text.as_bytes())),
+        };
+        template.parts().iter().map(piece).collect()
+    }
+}
+
+fn joined<'a>(headers: &'a Headers, field: &str) -> Option<Cow<'a, [u8]>> {
+    let mut lines = headers.all(field);
+    let mut joined = Cow::Borrowed(lines.next()?);
+    for line in lines {
+        let joined = joined.to_mut();
+        joined.push(b',');
+        joined.extend_from_slice(line);
+    }
+    Some(joined)
 }
 
 #[cfg(test)]
@@ -199,14 +219,13 @@ mod tests {
             panic!("it is cached");
         };
         let captures = config.captures(selected.id, &target, &selected.policy.tagging.groups);
-        let asked = Asked {
-            policy: selected.policy,
+        let values = Values {
             captures: &captures,
             headers: head.headers(),
             identity: head.headers().first("x-user"),
         };
         let told = told.iter().copied().collect();
-        of(asked, &told, before.as_names(), 64).map(|(list, _)| list)
+        of((selected.policy, values), &told, before.as_names(), 64).map(|(list, _)| list)
     }
 
     fn names(list: &TagList) -> Vec<&str> {
