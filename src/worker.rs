@@ -196,6 +196,7 @@ impl Worker {
             started: candidate.started,
             expires: candidate.expires,
             payload: &candidate.payload,
+            currency: &|| candidate.judge(self),
         };
         // Whatever becomes of it: what stood there may be gone.
         self.hot.note_store(&candidate.key);
@@ -275,7 +276,7 @@ impl Worker {
         if !is_due(&self.compressed, COMPRESSION_NANOS, now) {
             return Pace::Work;
         }
-        let done = compressions.step(&mut tier, &SharedData, &*self.metrics, now);
+        let done = compressions.step((&mut tier, &SharedData), &*self.metrics, self, now);
         for key in &done.stored {
             self.hot.note_store(key);
             self.count(Counter::Compressed);

@@ -40,7 +40,7 @@ use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::policy::request::RequestBody;
 use larder_core::tier::{
     AbsentReason, Candidate, Cas, Cell, ChangeHint, EpochLog, Geometry, KvError, Lookup,
-    MemoryGauge, SetError, SharedKv, SharedTier,
+    MemoryGauge, SetError, SharedKv, SharedTier, UNCONCERNED,
 };
 use larder_core::time::Timestamp;
 
@@ -272,6 +272,7 @@ impl Worker {
                     started: candidate.started,
                     expires: candidate.expires,
                     payload: &candidate.payload,
+                    currency: UNCONCERNED,
                 };
                 self.tier
                     .borrow_mut()

@@ -4,8 +4,8 @@
 //! They are found by their hits, so what nobody asks for twice, or nobody wants in gzip, is never compressed. Nothing of a
 //! response is kept until its turn comes; then it is read from the tier anew, and stored there in place of itself, under the
 //! same times and with the same position among the invalidations. So a younger response is never replaced
-//! ([`SharedTier::store`]), an invalidation in between covers it like the one before, and what has left the tier meanwhile
-//! does not come back.
+//! ([`SharedTier::store`]), an invalidation in between covers it like the one before, also one that was carried out while it
+//! was out of the tier, and what has left the tier meanwhile does not come back.
 //!
 //! Several workers may do the same work at once. That costs only the work: whoever comes second finds it done, or stores the
 //! same again.
@@ -14,8 +14,10 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::budget::{CaptureBudget, Hold};
+use super::step::Provenance;
 use crate::config::Share;
-use crate::entry::{Coding, Meta, Payload, StampList, StoredResponse, TagList, encode_response};
+use crate::entry::{Coding, Meta, Payload, StoredResponse, TagList, encode_response};
+use crate::epoch::{Currency, Epochs};
 use crate::key::Key;
 use crate::tier::{ByteGauge, Candidate, Found, Lookup, SharedKv, SharedTier, Stored};
 use crate::time::Timestamp;
@@ -80,7 +82,7 @@ struct Owned {
     started: Timestamp,
     expires: Timestamp,
     status: u16,
-    stamps: StampList,
+    provenance: Provenance,
     tags: TagList,
     pairs: Vec<u8>,
     body: Vec<u8>,
@@ -91,6 +93,7 @@ struct Shared<'a> {
     tier: &'a mut SharedTier,
     kv: &'a dyn SharedKv,
     gauge: &'a dyn ByteGauge,
+    epochs: &'a dyn Epochs,
     now: Timestamp,
 }
 
@@ -125,15 +128,16 @@ impl Compressions {
     /// Takes a bounded step.
     pub fn step(
         &mut self,
-        tier: &mut SharedTier,
-        kv: &dyn SharedKv,
+        (tier, kv): (&mut SharedTier, &dyn SharedKv),
         gauge: &dyn ByteGauge,
+        epochs: &dyn Epochs,
         now: Timestamp,
     ) -> Compressed {
         let mut shared = Shared {
             tier,
             kv,
             gauge,
+            epochs,
             now,
         };
         let mut result = Compressed::default();
@@ -169,14 +173,18 @@ impl Compressions {
             return (None, 0);
         };
         let read = found.payload().len();
-        (self.begin(&wish, &found), read)
+        (self.begin(&wish, &found, shared.epochs), read)
     }
 
-    fn begin(&mut self, wish: &Compress, found: &Found) -> Option<Job> {
+    fn begin(&mut self, wish: &Compress, found: &Found, epochs: &dyn Epochs) -> Option<Job> {
         // All of it is copied, and the copy in gzip is less.
         let most = found.payload().len().saturating_mul(2);
         let hold = Hold::of(&self.budget, most).ok()?;
-        let response = Owned::of(found)?;
+        let response = Owned::of(found, epochs)?;
+        match response.provenance.judge(&wish.key, epochs) {
+            Currency::Current | Currency::Softened => {}
+            Currency::Gone | Currency::Invalidated => return None,
+        }
         let length = response.body.len();
         let room = length.saturating_sub(wish.min_saving.of(length).saturating_add(1));
         if self.compressor.is_none() {
@@ -234,7 +242,7 @@ impl Compressions {
 
 impl Owned {
     /// A copy of the response, if it still wants to be compressed.
-    fn of(found: &Found) -> Option<Self> {
+    fn of(found: &Found, epochs: &dyn Epochs) -> Option<Self> {
         let Ok(Payload::Response(stored)) = Payload::decode(found.payload()) else {
             return None;
         };
@@ -246,7 +254,11 @@ impl Owned {
             started: found.started,
             expires: found.expires,
             status: stored.status,
-            stamps: stored.stamps.iter().collect(),
+            provenance: Provenance {
+                epoch: stored.meta.epoch,
+                stamps: stored.stamps.iter().collect(),
+                judged: epochs.now(), // it is, next
+            },
             tags: stored.tags.to_list()?,
             pairs: copied(stored.pairs)?,
             body: copied(stored.body)?,
@@ -260,7 +272,7 @@ impl Shared<'_> {
         let stored = StoredResponse {
             meta: response.meta,
             status: response.status,
-            stamps: response.stamps.as_stamps(),
+            stamps: response.provenance.stamps.as_stamps(),
             tags: response.tags.as_names(),
             pairs: &response.pairs,
             coding,
@@ -269,12 +281,14 @@ impl Shared<'_> {
         let Some(payload) = encode_response(&stored) else {
             return false;
         };
+        let epochs = self.epochs;
         let is_there = self.tier.holds(self.kv, key, response.started, self.now);
         let candidate = Candidate {
             key,
             started: response.started,
             expires: response.expires,
             payload: &payload,
+            currency: &|| response.provenance.judge(key, epochs),
         };
         is_there && self.tier.store(self.kv, self.gauge, candidate, self.now) == Stored::Published
     }

@@ -57,7 +57,7 @@ pub use deferred::{Compress, Compressed, Compressions};
 pub use echo::HeadSize;
 pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld};
 pub use hot::HotTier;
-pub use step::{Body, Candidate, Effect, Field, Histogram, Reply, Step, Verdict};
+pub use step::{Body, Candidate, Effect, Field, Histogram, Provenance, Reply, Step, Verdict};
 pub use surplus::Surpluses;
 pub use waiting::{Full, Presence, WaitingRoom};
 

@@ -83,6 +83,7 @@ impl Note {
             started,
             expires: self.expires,
             payload: encode_search(&self.record),
+            provenance: None,
         }
     }
 }

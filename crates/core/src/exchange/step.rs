@@ -5,7 +5,8 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use super::deferred::Compress;
-use crate::epoch::Invalidation;
+use crate::entry::{Epoch, StampList};
+use crate::epoch::{Currency, Epochs, Invalidation, Stamped, Whereabouts};
 use crate::key::Key;
 use crate::report::Counter;
 use crate::time::Timestamp;
@@ -154,6 +155,42 @@ pub struct Candidate {
     pub expires: Timestamp,
     /// Its bytes, in the form of [`crate::entry`].
     pub payload: Vec<u8>,
+    /// What an invalidation that concerns it would name; `None` of what only says where responses stand.
+    pub provenance: Option<Provenance>,
+}
+
+/// What ties a response to invalidations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// That of the request that fetched it.
+    pub epoch: Epoch,
+    /// What it is stamped with.
+    pub stamps: StampList,
+    /// When it was last known to be current; the same, where it has just been fetched.
+    pub judged: Epoch,
+}
+
+impl Candidate {
+    /// Whether something has been invalidated by now that covers it.
+    pub fn judge(&self, epochs: &dyn Epochs) -> Currency {
+        match &self.provenance {
+            Some(provenance) => provenance.judge(&self.key, epochs),
+            None => Currency::Current,
+        }
+    }
+}
+
+impl Provenance {
+    /// The same, of what is to stand under this key.
+    pub(super) fn judge(&self, key: &Key, epochs: &dyn Epochs) -> Currency {
+        epochs.now();
+        epochs.judge(Stamped {
+            epoch: self.epoch,
+            stamps: self.stamps.as_stamps(),
+            key,
+            whereabouts: Whereabouts::Aside(self.judged),
+        })
+    }
 }
 
 impl<'a> Step<'a> {

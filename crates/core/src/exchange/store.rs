@@ -11,7 +11,7 @@ use super::form::Held;
 use super::incomplete::Extent;
 use super::response::Known;
 use super::search::Note;
-use super::{Candidate, Effect, State, Step, Surroundings, not_stored};
+use super::{Candidate, Effect, Provenance, State, Step, Surroundings, not_stored};
 use crate::config::PolicyId;
 use crate::entry::{
     Coding, Meta, StampList, StoredPart, StoredResponse, TagList, Variants, encode_part,
@@ -118,25 +118,32 @@ impl Draft {
 
     fn with_payload(self, payload: Vec<u8>) -> Vec<Candidate> {
         let (started, expires) = (self.meta.request_time, self.expires);
-        let candidate = |key, expires, payload| Candidate {
+        let response = |key| Candidate {
             key,
             started,
             expires,
             payload,
+            provenance: Some(Provenance {
+                epoch: self.meta.epoch,
+                stamps: self.stamps,
+                judged: self.meta.epoch,
+            }),
         };
         let mut candidates = match self.place {
-            Placement::Primary(key) => vec![candidate(key, expires, payload)],
+            Placement::Primary(key) => vec![response(key)],
             Placement::Variant {
                 primary,
                 variants,
                 key,
             } => {
-                let listed = variants.expires().unwrap_or(expires);
-                let list = encode_variants(&variants);
-                vec![
-                    candidate(key, expires, payload),
-                    candidate(primary, listed, list),
-                ]
+                let list = Candidate {
+                    key: primary,
+                    started,
+                    expires: variants.expires().unwrap_or(expires),
+                    payload: encode_variants(&variants),
+                    provenance: None,
+                };
+                vec![response(key), list]
             }
         };
         let notes = self.notes.into_iter();

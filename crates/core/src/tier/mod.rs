@@ -53,6 +53,6 @@ pub use hot::{Kept, NameHash, Shelf, TellingFields, Unlearned};
 pub use incarnation::Geometry;
 pub use kv::{ByteGauge, Cas, Cell, KvError, SetError, SharedKv};
 pub use memory::{MemoryGauge, MemoryKv};
-pub use outcome::{AbsentReason, Candidate, Found, Lookup, Removed, Stored, WhyNot};
+pub use outcome::{AbsentReason, Candidate, Found, Lookup, Removed, Stored, UNCONCERNED, WhyNot};
 pub use shared::SharedTier;
 pub use sweep::{GeometryNotice, TickReport, Totals};

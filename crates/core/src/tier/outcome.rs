@@ -1,7 +1,9 @@
 //! What is asked of the shared tier, and what comes of it; every refusal has its reason, for a counter.
 
+use std::fmt;
 use std::ops::Range;
 
+use crate::epoch::Currency;
 use crate::key::Key;
 use crate::policy::Reason;
 use crate::report::Counter;
@@ -69,8 +71,11 @@ impl AbsentReason {
     }
 }
 
+/// Of what no invalidation can concern ([`Candidate::currency`]).
+pub const UNCONCERNED: &dyn Fn() -> Currency = &|| Currency::Current;
+
 /// An entry to store.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Candidate<'a> {
     /// What it answers.
     pub key: &'a Key,
@@ -80,6 +85,27 @@ pub struct Candidate<'a> {
     pub expires: Timestamp,
     /// Its bytes.
     pub payload: &'a [u8],
+    /// Whether something has been invalidated by now that covers it. It is asked before anything is moved for it, and again
+    /// when its place is taken: a sweep that has passed there by then had begun with all that is known here.
+    pub currency: &'a dyn Fn() -> Currency,
+}
+
+impl Candidate<'_> {
+    /// What stands against it by now.
+    pub(super) fn still_stands(&self) -> Result<(), WhyNot> {
+        match (self.currency)() {
+            Currency::Current | Currency::Softened => Ok(()),
+            Currency::Gone | Currency::Invalidated => Err(WhyNot::Invalidated),
+        }
+    }
+}
+
+impl fmt::Debug for Candidate<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidate")
+            .field("key", self.key)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of an entry.
@@ -102,6 +128,8 @@ pub enum WhyNot {
     Expired,
     /// The host failed.
     Failed,
+    /// Something that covers it was invalidated after it was asked for.
+    Invalidated,
     /// There is an entry of this key whose request started later.
     Newer,
     /// There is no room, and it is not popular enough to take another's place.
@@ -126,6 +154,7 @@ impl WhyNot {
         match self {
             Self::Busy | Self::Contended | Self::Newer | Self::Overtaken => Reason::SlotContention,
             Self::Expired => Reason::Expired,
+            Self::Invalidated => Reason::Invalidated,
             Self::Failed | Self::NoLease | Self::Reset => Reason::Internal,
             Self::NoMemory | Self::NoRoom => Reason::NoRoom,
             Self::NotAdmitted => Reason::NotAdmitted,

@@ -203,6 +203,7 @@ impl SharedTier {
         if !is_current(candidate.started, candidate.expires, host.now) {
             return Err(WhyNot::Expired);
         }
+        candidate.still_stands()?;
         self.join(host)?;
         let life = self.life()?;
         let place = life.place(candidate.key.digest());
@@ -213,10 +214,16 @@ impl SharedTier {
             incarnation: life.id,
             generation: holding.generation,
         };
-        let Some(value) = slot::encode(stamp, candidate.key, candidate.payload) else {
-            let stolen = self.drain(host, holding)?;
-            self.retake(host, place.set, stolen)?;
-            return Err(WhyNot::NoMemory);
+        let value = candidate.still_stands().and_then(|()| {
+            slot::encode(stamp, candidate.key, candidate.payload).ok_or(WhyNot::NoMemory)
+        });
+        let value = match value {
+            Ok(value) => value,
+            Err(why) => {
+                let stolen = self.drain(host, holding)?;
+                self.retake(host, place.set, stolen)?;
+                return Err(why);
+            }
         };
         let name = Name::slot(place.set, way);
         if host

@@ -112,7 +112,7 @@ fn location_and_content_location_of_the_same_origin_are_invalidated_too() {
 }
 
 #[test]
-fn what_is_asked_for_while_the_write_is_on_its_way_is_stored_and_over() {
+fn what_is_asked_for_while_the_write_is_on_its_way_is_over() {
     let mut stage = Stage::new(BY_ORIGIN);
     let fetch = stage.begin(get("/a"));
     stage.exchange(request("POST", "/a"), done());

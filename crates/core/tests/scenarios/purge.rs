@@ -256,6 +256,9 @@ fn a_body_that_was_on_its_way_during_the_purge_is_not_served_after_it() {
         purge(&stage, mode);
         let asker = stage.finish(fetch, stored("old"));
         assert_eq!(asker.text(), "old");
+        // What is soft is stale at once, and may be asked about; of the others nothing is written down.
+        let found = stage.finds_last();
+        assert_eq!(found, mode == Mode::Soft, "{mode:?}");
         let next = stage.exchange(get("/a"), stored("new"));
         assert_eq!(next.text(), "new", "{mode:?}");
         let after = stage.exchange(get("/a"), reply("?"));

@@ -17,7 +17,7 @@ use larder_core::policy::request::RequestBody;
 use larder_core::report::{Counter, InvalidationKind, InvalidationSource, Outcome, RuleCounter};
 use larder_core::tier::{
     AbsentReason, Candidate, Cas, ChangeHint, EpochLog, Geometry, Lookup, MemoryGauge, MemoryKv,
-    Removed, SharedKv, SharedTier, Stored,
+    Removed, SharedKv, SharedTier, Stored, UNCONCERNED,
 };
 use larder_core::time::Timestamp;
 
@@ -393,6 +393,12 @@ impl Stage {
         tags
     }
 
+    /// Whether what was to be stored last stands in the tier.
+    pub fn finds_last(&mut self) -> bool {
+        let key = self.last_key.as_ref().unwrap();
+        matches!(self.tier.lookup(&*self.kv, key, self.now), Lookup::Found(_))
+    }
+
     /// Somebody who knows the format writes these bytes over the response that was stored last.
     pub fn forge_last(&mut self, forge: impl FnOnce(StoredResponse<'_>) -> Vec<u8>) {
         let key = Rc::clone(self.last_key.as_ref().unwrap());
@@ -407,6 +413,7 @@ impl Stage {
             started: found.started,
             expires: found.expires,
             payload: &forge(response),
+            currency: UNCONCERNED,
         };
         let stored = self.tier.store(&*self.kv, &self.gauge, entry, self.now);
         assert_eq!(stored, Stored::Published);
@@ -434,9 +441,12 @@ impl Stage {
 
     /// A tick of the worker, as far as compression goes; whether there is more to do.
     pub fn tick(&mut self) -> bool {
-        let done = self
-            .compressions
-            .step(&mut self.tier, &*self.kv, &self.gauge, self.now);
+        let done = self.compressions.step(
+            (&mut self.tier, &*self.kv),
+            &self.gauge,
+            &*self.log,
+            self.now,
+        );
         for key in &done.stored {
             self.hot.note_store(key);
         }
@@ -706,6 +716,7 @@ impl Stage {
                         started: candidate.started,
                         expires: candidate.expires,
                         payload: &candidate.payload,
+                        currency: &|| candidate.judge(&*self.log),
                     };
                     let _ = self.tier.store(&*self.kv, &self.gauge, entry, self.now);
                     self.hot.note_store(&candidate.key);

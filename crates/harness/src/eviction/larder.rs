@@ -2,7 +2,7 @@
 
 use larder_core::key::Key;
 use larder_core::tier::{
-    Candidate, Geometry, Lookup, MemoryGauge, MemoryKv, SharedTier, Stored, WhyNot,
+    Candidate, Geometry, Lookup, MemoryGauge, MemoryKv, SharedTier, Stored, UNCONCERNED, WhyNot,
 };
 use larder_core::time::Timestamp;
 
@@ -83,6 +83,7 @@ impl Cache for Larder {
             started: now,
             expires: Timestamp::from_nanos(u64::MAX / 2),
             payload: &PAYLOAD,
+            currency: UNCONCERNED,
         };
         let stored = worker.store(&self.kv, &self.gauge, candidate, now);
         assert!(

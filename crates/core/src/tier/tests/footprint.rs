@@ -3,7 +3,7 @@
 use super::super::incarnation::Incarnation;
 use super::super::name::Name;
 use super::super::slot::OVERHEAD;
-use super::super::{Candidate, MemoryGauge, MemoryKv, Stored};
+use super::super::{Candidate, MemoryGauge, MemoryKv, Stored, UNCONCERNED};
 use super::audit::value;
 use super::{at, key, tier};
 
@@ -41,6 +41,7 @@ fn beside(entries: usize) -> usize {
             started: at(1),
             expires: at(100),
             payload: &[7; LENGTH],
+            currency: UNCONCERNED,
         };
         let outcome = tier.store(&kv, &gauge, candidate, at(1));
         assert_eq!(outcome, Stored::Published);

@@ -18,6 +18,7 @@ mod faults;
 mod footprint;
 mod interleaving;
 mod invalidations;
+mod overtaken;
 mod plays;
 mod popular;
 mod scene;
@@ -26,7 +27,7 @@ mod stage;
 use crate::key::Key;
 use crate::time::Timestamp;
 
-use super::outcome::{AbsentReason, Candidate, Lookup, Stored};
+use super::outcome::{AbsentReason, Candidate, Lookup, Stored, UNCONCERNED};
 use super::{ByteGauge, Geometry, SharedKv, SharedTier};
 
 pub(super) fn at(secs: u64) -> Timestamp {
@@ -60,6 +61,7 @@ pub(super) fn put(
         started: at(started),
         expires: at(started.saturating_add(100)),
         payload: &payload(name, started, 200),
+        currency: UNCONCERNED,
     };
     tier.store(host.0, host.1, candidate, at(now))
 }

@@ -5,7 +5,7 @@ use std::cell::Cell as Count;
 use super::super::incarnation::Incarnation;
 use super::super::lease::Lease;
 use super::super::name::Name;
-use super::super::outcome::{AbsentReason, Candidate, Removed, Stored, WhyNot};
+use super::super::outcome::{AbsentReason, Candidate, Removed, Stored, UNCONCERNED, WhyNot};
 use super::super::slot::{self, Stamp};
 use super::super::{
     ByteGauge, Cas, Cell, Geometry, GeometryNotice, KvError, MemoryGauge, MemoryKv, SetError,
@@ -285,6 +285,7 @@ fn the_bytes_stay_within_the_budget_and_so_do_the_names() {
                 started: at(1),
                 expires: at(100),
                 payload: &vec![1; len],
+                currency: UNCONCERNED,
             },
             at(1),
         );
@@ -308,6 +309,7 @@ fn the_bytes_stay_within_the_budget_and_so_do_the_names() {
         started: at(1),
         expires: at(9),
         payload: &[0; 50_000],
+        currency: UNCONCERNED,
     };
     assert_eq!(
         one.store(&kv, &gauge, huge, at(1)),
@@ -327,6 +329,7 @@ fn a_few_large_entries_among_many_slots_make_room_for_each_other() {
             started: at(1),
             expires: at(9),
             payload: &body,
+            currency: UNCONCERNED,
         };
         one.store(&kv, &gauge, candidate, at(1)) == PUBLISHED
     });

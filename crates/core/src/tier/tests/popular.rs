@@ -4,7 +4,7 @@ use std::cell::Cell as Count;
 
 use proptest::prelude::*;
 
-use super::super::outcome::{Candidate, Lookup, Stored, WhyNot};
+use super::super::outcome::{Candidate, Lookup, Stored, UNCONCERNED, WhyNot};
 use super::super::random::Random;
 use super::super::{
     ByteGauge, Cas, Cell, Geometry, KvError, MemoryGauge, MemoryKv, SetError, SharedKv, SharedTier,
@@ -41,6 +41,7 @@ impl Shop {
             started: at(self.now),
             expires: at(self.now + 1_000_000),
             payload: &payload(name, self.now, len),
+            currency: UNCONCERNED,
         };
         self.tier
             .store(&self.kv, &self.gauge, candidate, at(self.now))
@@ -188,6 +189,7 @@ fn neither_a_hit_nor_being_turned_away_writes() {
             started: at(1),
             expires: at(100),
             payload: b"!",
+            currency: UNCONCERNED,
         };
         let stored = tier.store(&kv, &gauge, candidate, at(1));
         Some((stored, kv.sets.get() - before))
