@@ -119,18 +119,18 @@ extern "C" fn proxy_on_request_headers(id: u32, _lines: usize, ended: Ended) -> 
 
 /// Some of a request's body.
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_body(id: u32, _bytes: usize, ended: Ended) -> u32 {
+extern "C" fn proxy_on_request_body(id: u32, bytes: usize, ended: Ended) -> u32 {
     let part = match ended {
         0 => Part::Another,
         _ => Part::Last,
     };
-    with_stream(id, |stream| stream.on_request_body(part))
+    with_stream(id, |stream| stream.on_request_body(bytes, part))
 }
 
 /// A request's trailers.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_trailers(id: u32, _lines: usize) -> u32 {
-    with_stream(id, |stream| stream.on_request_body(Part::Last))
+    with_stream(id, |stream| stream.on_request_body(0, Part::Last))
 }
 
 /// A response's head, our own reply's too.

@@ -242,6 +242,20 @@ pub(crate) fn resume_request(stream: u32) -> Result<(), HostError> {
     check(unsafe { proxy_continue_stream(REQUEST) })
 }
 
+/// Answers a request that a callback of its stream has held, from outside of that stream's callbacks. Until the current
+/// callback is over, other calls are made in the name of that stream.
+pub(crate) fn answer_request(
+    stream: u32,
+    status: u16,
+    pairs: &[u8],
+    body: &[u8],
+    details: &str,
+) -> Result<(), HostError> {
+    // SAFETY: no pointers; a number that is no stream's is refused.
+    check(unsafe { proxy_set_effective_context(stream) })?;
+    send_response(status, pairs, body, details)
+}
+
 /// The plugin's configuration.
 pub(crate) fn configuration(len: usize) -> Result<Vec<u8>, HostError> {
     if len == 0 {

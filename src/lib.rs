@@ -9,6 +9,7 @@
 //! and keeps the worker's clock ticking; `stream` is one exchange.
 
 mod contexts;
+mod desk;
 mod exports;
 mod host;
 mod ledger;

@@ -4,9 +4,10 @@
 //! one running. The host first tries each configuration in a VM on the main thread that is thrown away, so nothing
 //! here may touch what the workers share; that waits for the first tick or request.
 
+use std::env;
 use std::rc::Rc;
 
-use larder_core::config::Config;
+use larder_core::config::{Config, NoToken};
 use larder_core::exchange::{Exchange, Surroundings};
 use larder_core::report::{Counter, Reload};
 
@@ -59,7 +60,14 @@ impl Root {
         }
     }
 
-    fn take(&mut self, config: Config) -> Configured {
+    fn take(&mut self, mut config: Config) -> Configured {
+        if let Err(NoToken { variable }) = config.unlock(|name| env::var(name).ok()) {
+            let text = format!(
+                "larder: the management API is off, because the environment variable {variable} of the VM is not set: add it to \
+                 `environment_variables` where Envoy loads this filter"
+            );
+            host::log(LogLevel::Warn, &text);
+        }
         let worker = Worker::of_this_vm(&config);
         let config = Rc::new(config);
         let surroundings = worker.surroundings(Rc::clone(&config));

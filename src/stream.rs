@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
+use crate::desk;
 use crate::host::{self, HeaderMap, HostError};
 use crate::ledger::Ledger;
 use crate::worker::{Seat, Worker};
 use larder_core::exchange::{
     Answer, Arrival, Arriving, Effect, Event, Exchange, Field, Full, HeadSize, Histogram, Presence,
-    ResponseBody, Step, Unheld, Verdict,
+    ResponseBody, Stay, Step, Unheld, Verdict, What,
 };
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
@@ -15,6 +16,7 @@ use larder_core::policy::request::RequestBody;
 use larder_core::report::{Counter, Sampling};
 use larder_core::tier::{AbsentReason, Lookup};
 use larder_core::time::Timestamp;
+use larder_manage::Outcome;
 
 /// One exchange on this worker.
 pub(crate) struct Stream {
@@ -81,7 +83,11 @@ impl Stream {
         if self.exchange.held_request().is_none() {
             return Ok(action);
         }
-        match self.worker.seat(self.id, now) {
+        let what = match self.exchange.stays_here() {
+            Stay::Here => What::Call,
+            Stay::Free => What::Request,
+        };
+        match self.worker.seat(self.id, what, now) {
             Ok(seat) => {
                 self.seat = Some(seat);
                 Ok(action)
@@ -103,8 +109,8 @@ impl Stream {
         }
     }
 
-    /// Something comes behind the request's head.
-    fn request_body(&mut self, part: Part) -> Result<Action, HostError> {
+    /// Something comes behind the request's head, and with it there are so many bytes of its body.
+    fn request_body(&mut self, bytes: usize, part: Part) -> Result<Action, HostError> {
         if self.exchange.held_request().is_none() {
             return Ok(Action::Continue);
         }
@@ -112,8 +118,8 @@ impl Stream {
         self.take_seat_back(now)?;
         match (self.exchange.held_request(), part) {
             (None, _) => Ok(Action::Continue),
-            (Some(_), Part::Another) => Ok(Action::Pause),
-            (Some(announced), Part::Last) => {
+            (Some(announced), Part::Another) if bytes <= announced => Ok(Action::Pause),
+            (Some(announced), Part::Another | Part::Last) => {
                 // One more would show that the announcement is wrong.
                 let body = host::request_body(announced.saturating_add(1))?;
                 let step = self.exchange.on(Event::RequestBody(&body), now);
@@ -232,6 +238,11 @@ impl Stream {
             Verdict::Hold => Action::Pause,
             Verdict::Inspect => self.inspect(now)?,
             Verdict::Lookup(key) => self.look_up(&key, now)?,
+            Verdict::Manage(call) => {
+                let config = self.exchange.surroundings().config();
+                desk::answer(&self.worker.manage(&call, config, &self.ledger, now))?;
+                Action::Pause
+            }
             Verdict::Reply(reply) => {
                 host::send_response(reply.status, &reply.pairs, &reply.body, reply.details)?;
                 Action::Pause
@@ -271,12 +282,20 @@ impl Stream {
         }
     }
 
-    /// Whatever failed in the host, the message goes on.
+    /// Whatever failed in the host, the message goes on; but not a call of the management API.
     fn survive(&mut self, outcome: Result<Action, HostError>) -> Action {
         outcome.unwrap_or_else(|_| {
             self.worker.count(Counter::HostFailed);
-            self.exchange.give_up();
-            Action::Continue
+            match self.exchange.stays_here() {
+                Stay::Here => {
+                    self.worker.tolerate(desk::answer(&Outcome::internal()));
+                    Action::Pause
+                }
+                Stay::Free => {
+                    self.exchange.give_up();
+                    Action::Continue
+                }
+            }
         })
     }
 }
@@ -299,8 +318,8 @@ impl Stream {
     }
 
     /// Something comes behind it.
-    pub(crate) fn on_request_body(&mut self, part: Part) -> Action {
-        let outcome = self.request_body(part);
+    pub(crate) fn on_request_body(&mut self, bytes: usize, part: Part) -> Action {
+        let outcome = self.request_body(bytes, part);
         self.survive(outcome)
     }
 

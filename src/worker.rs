@@ -12,8 +12,8 @@ use larder_core::config::Config;
 use larder_core::entry::Epoch;
 use larder_core::epoch::{Currency, Epochs, Invalidation, Stamped};
 use larder_core::exchange::{
-    Candidate, CaptureBudget, Compress, Compressions, Full, Histogram, HotTier, Presence,
-    Surpluses, Surroundings, WaitingRoom,
+    Call, Candidate, CaptureBudget, Compress, Compressions, Full, Histogram, HotTier, Presence,
+    Reception, Surpluses, Surroundings, WaitingRoom, What,
 };
 use larder_core::key::Key;
 use larder_core::report::{Counter, EvictionCause};
@@ -21,7 +21,9 @@ use larder_core::tier::{
     self, AbsentReason, EpochLog, Geometry, GeometryNotice, Lookup, SharedTier, Stored,
 };
 use larder_core::time::Timestamp;
+use larder_manage::{Desk, Desks, Outcome};
 
+use crate::desk;
 use crate::host::{self, HostError, LogLevel};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
@@ -147,12 +149,14 @@ impl Worker {
 
     /// What the exchanges of this worker share under a configuration.
     pub(crate) fn surroundings(self: &Rc<Self>, config: Rc<Config>) -> Rc<Surroundings> {
-        Surroundings::new(
+        let reception = Desks::of(&config);
+        Surroundings::managed(
             config,
             Rc::clone(&self.budget),
             Rc::clone(self) as Rc<dyn Epochs>,
             Rc::clone(&self.surpluses),
             Rc::clone(&self.hot),
+            reception.map(|reception| Rc::new(reception) as Rc<dyn Reception>),
         )
     }
 
@@ -226,10 +230,42 @@ impl Worker {
         }
     }
 
+    /// Does what a call of the management API asks for.
+    pub(crate) fn manage(
+        &self,
+        call: &Call,
+        config: &Config,
+        ledger: &Ledger,
+        now: Timestamp,
+    ) -> Outcome {
+        ledger.show();
+        let (Ok(mut tier), Ok(mut epochs)) =
+            (self.tier.try_borrow_mut(), self.epochs.try_borrow_mut())
+        else {
+            return Outcome::busy(); // no borrow outlives a call, so this is not taken
+        };
+        let mut desk = Desk {
+            config,
+            count: &|counter| self.count(counter),
+            epochs: &mut epochs,
+            gauge: &*self.metrics,
+            hint: &*self.metrics,
+            kv: &SharedData,
+            numbers: ledger,
+            tier: &mut tier,
+        };
+        larder_manage::answer(call, &mut desk, now)
+    }
+
     /// A place for a stream whose head is held, until its body begins.
-    pub(crate) fn seat(self: &Rc<Self>, stream: u32, now: Timestamp) -> Result<Seat, Full> {
+    pub(crate) fn seat(
+        self: &Rc<Self>,
+        stream: u32,
+        what: What,
+        now: Timestamp,
+    ) -> Result<Seat, Full> {
         let mut waiting = self.waiting.try_borrow_mut().map_err(|_| Full)?;
-        waiting.enter(stream, now)?;
+        waiting.enter(stream, what, now)?;
         Ok(Seat {
             worker: Rc::clone(self),
             stream,
@@ -315,8 +351,11 @@ impl Worker {
                  request, `allow_on_headers_stop_iteration: true` is missing where Envoy loads this filter",
             );
         }
-        for stream in overdue {
-            self.tolerate(host::resume_request(stream));
+        for (stream, what) in overdue {
+            self.tolerate(match what {
+                What::Call => desk::answer_from_outside(stream, &Outcome::no_body()),
+                What::Request => host::resume_request(stream),
+            });
         }
     }
 

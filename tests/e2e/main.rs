@@ -25,6 +25,7 @@ mod hot;
 mod invalidation;
 mod isolation;
 mod keys;
+mod management;
 mod partial;
 mod protocols;
 mod ranges;

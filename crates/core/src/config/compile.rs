@@ -49,6 +49,7 @@ pub(super) fn compile(raw: RawConfig, problems: &Problems) -> Config {
         headers: raw.headers,
         limits: limits(raw.limits),
         storage: storage(raw.storage),
+        management: raw.management,
     }
 }
 

@@ -9,6 +9,7 @@ mod compression;
 mod content;
 mod document;
 mod fingerprint;
+mod management;
 mod matcher;
 mod orders;
 mod path;
@@ -20,10 +21,17 @@ mod read;
 mod rule;
 mod runs;
 mod select;
+mod sha256;
 mod tagging;
 mod word;
 
+/// How JSON of people's is read: to its end, each problem with its place.
+pub mod reading {
+    pub use super::read::{Cursor, Fields, Given, read};
+}
+
 pub use compression::{Compression, Share};
+pub use management::{Management, NoToken, TokenDigest, TokenVerdict};
 pub use orders::{Orders, Purging, REGEX};
 pub use pattern::{NamePattern, Template, TemplatePart};
 pub use problem::ConfigError;
@@ -35,9 +43,6 @@ pub use rule::{
 };
 pub use select::{Captures, PolicyId, RuleIndex, Selected, Selection};
 pub use tagging::{TagPart, TagTemplate, Tagging};
-
-use problem::Problems;
-use read::Cursor;
 
 /// A compiled configuration.
 #[derive(Debug)]
@@ -52,6 +57,8 @@ pub struct Config {
     pub limits: Limits,
     /// Bounds on what is kept.
     pub storage: Storage,
+    /// The management API; none where it is not asked for.
+    pub management: Option<Management>,
 }
 
 impl Config {
@@ -61,20 +68,27 @@ impl Config {
     ///
     /// Every problem of the document at once. A syntax error hides those behind it.
     pub fn parse(json: &[u8]) -> Result<Self, Vec<ConfigError>> {
-        let problems = Problems::default();
-        let config = document::parse_document(json, &problems).and_then(|document| {
-            let raw = raw::read_config(Cursor {
-                value: &document,
-                path: String::new(),
-                problems: &problems,
-            })?;
-            Some(compile::compile(raw, &problems))
-        });
-        let errors = problems.into_errors();
-        match config {
-            Some(config) if errors.is_empty() => Ok(config),
-            Some(_) | None => Err(errors),
+        reading::read(json, |cursor| {
+            let problems = cursor.problems;
+            let raw = raw::read_config(cursor);
+            raw.map(|raw| compile::compile(raw, problems))
+        })
+    }
+
+    /// Takes the management API's token from where the configuration says. `read` looks a variable of the environment up.
+    ///
+    /// # Errors
+    ///
+    /// [`NoToken`] where there is none; then there is no management API.
+    pub fn unlock(&mut self, read: impl FnOnce(&str) -> Option<String>) -> Result<(), NoToken> {
+        let Some(management) = &mut self.management else {
+            return Ok(());
+        };
+        let unlocked = management.unlock(read);
+        if unlocked.is_err() {
+            self.management = None;
         }
+        unlocked
     }
 
     /// Names of the request fields that some rule reads, beyond those by which every request is judged.

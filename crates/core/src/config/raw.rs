@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::compression::RawCompression;
+use super::management::Management;
 use super::raw_rule::{RawRule, read_rules};
 use super::read::{Cursor, Fields, Given};
 use super::{
@@ -26,6 +27,7 @@ pub(super) struct RawConfig {
     pub(super) headers: AddedHeaders,
     pub(super) limits: RawLimits,
     pub(super) storage: RawStorage,
+    pub(super) management: Option<Management>,
 }
 
 #[derive(Clone, Copy)]
@@ -63,8 +65,8 @@ pub(super) struct RawStorage {
 }
 
 /// Reads the whole document.
-pub(super) fn read_config(document: Cursor<'_>) -> Option<RawConfig> {
-    document.object(read_top).value()
+pub(super) fn read_config(document: Cursor<'_>) -> Given<RawConfig> {
+    document.object(read_top)
 }
 
 fn read_top(fields: &mut Fields<'_>) -> RawConfig {
@@ -90,6 +92,7 @@ fn read_top(fields: &mut Fields<'_>) -> RawConfig {
         headers: read_headers(fields),
         limits: read_limits(fields),
         storage: read_storage(fields),
+        management: Management::read(fields),
     }
 }
 

@@ -7,11 +7,12 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use super::problem::{Problems, excerpt, field_path, item_path};
+use super::document::parse_document;
+use super::problem::{ConfigError, Problems, excerpt, field_path, item_path};
 
 /// What the document says about one field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Given<T> {
+pub enum Given<T> {
     /// Nothing.
     #[default]
     Absent,
@@ -22,14 +23,16 @@ pub(super) enum Given<T> {
 }
 
 impl<T> Given<T> {
-    pub(super) fn value(self) -> Option<T> {
+    /// What it says, if that could be read.
+    pub fn value(self) -> Option<T> {
         match self {
             Given::Value(value) => Some(value),
             Given::Absent | Given::Refused => None,
         }
     }
 
-    pub(super) fn unwrap_or(self, default: T) -> T {
+    /// What it says, or this.
+    pub fn unwrap_or(self, default: T) -> T {
         self.value().unwrap_or(default)
     }
 
@@ -41,7 +44,8 @@ impl<T> Given<T> {
         }
     }
 
-    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Given<U> {
+    /// The same of what it says.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Given<U> {
         match self {
             Given::Absent => Given::Absent,
             Given::Refused => Given::Refused,
@@ -50,16 +54,42 @@ impl<T> Given<T> {
     }
 }
 
+/// Reads a document; no bytes at all are an empty object.
+///
+/// # Errors
+///
+/// Every problem of the document at once. A syntax error hides those behind it.
+pub fn read<T>(
+    json: &[u8],
+    read: impl FnOnce(Cursor<'_>) -> Given<T>,
+) -> Result<T, Vec<ConfigError>> {
+    let problems = Problems::default();
+    let read = parse_document(json, &problems).and_then(|document| {
+        read(Cursor {
+            value: &document,
+            path: String::new(),
+            problems: &problems,
+        })
+        .value()
+    });
+    let errors = problems.into_errors();
+    match read {
+        Some(read) if errors.is_empty() => Ok(read),
+        Some(_) | None => Err(errors),
+    }
+}
+
 /// One value of the document and its path.
-pub(super) struct Cursor<'a> {
-    pub(super) value: &'a Value,
+pub struct Cursor<'a> {
+    /// The value.
+    pub value: &'a Value,
     pub(super) path: String,
     pub(super) problems: &'a Problems,
 }
 
 impl<'a> Cursor<'a> {
     /// Reports a problem with this value.
-    pub(super) fn refuse<T>(&self, problem: impl Into<String>) -> Given<T> {
+    pub fn refuse<T>(&self, problem: impl Into<String>) -> Given<T> {
         self.problems.add(self.path.clone(), problem);
         Given::Refused
     }
@@ -76,7 +106,8 @@ impl<'a> Cursor<'a> {
         self.refuse(format!("must be {wanted}, not {found}"))
     }
 
-    pub(super) fn flag(self) -> Given<bool> {
+    /// True or false.
+    pub fn flag(self) -> Given<bool> {
         let Value::Bool(flag) = self.value else {
             return self.refuse_kind("true or false");
         };
@@ -84,7 +115,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A whole number within bounds.
-    pub(super) fn number(self, bounds: RangeInclusive<u64>) -> Given<u64> {
+    pub fn number(self, bounds: RangeInclusive<u64>) -> Given<u64> {
         let Value::Number(number) = self.value else {
             return self.refuse_kind("a whole number");
         };
@@ -120,7 +151,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A text with a number of bytes within bounds.
-    pub(super) fn text(self, bounds: RangeInclusive<usize>) -> Given<&'a str> {
+    pub fn text(self, bounds: RangeInclusive<usize>) -> Given<&'a str> {
         let Value::String(text) = self.value else {
             return self.refuse_kind("a string");
         };
@@ -134,7 +165,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// One of some words.
-    pub(super) fn word<T: Copy>(self, words: &[(&str, T)]) -> Given<T> {
+    pub fn word<T: Copy>(self, words: &[(&str, T)]) -> Given<T> {
         let Value::String(text) = self.value else {
             return self.refuse_kind("a string");
         };
@@ -149,7 +180,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The elements of an array, at most `most`.
-    pub(super) fn items(self, most: usize) -> Given<Vec<Cursor<'a>>> {
+    pub fn items(self, most: usize) -> Given<Vec<Cursor<'a>>> {
         let Value::Array(array) = self.value else {
             return self.refuse_kind("an array");
         };
@@ -184,7 +215,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads an object whose fields are ours; those that `read` does not ask for are problems.
-    pub(super) fn object<T>(self, read: impl FnOnce(&mut Fields<'a>) -> T) -> Given<T> {
+    pub fn object<T>(self, read: impl FnOnce(&mut Fields<'a>) -> T) -> Given<T> {
         let Value::Object(object) = self.value else {
             return self.refuse_kind("an object");
         };
@@ -201,7 +232,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// The fields of one object, asked for one by one.
-pub(super) struct Fields<'a> {
+pub struct Fields<'a> {
     object: &'a Map<String, Value>,
     pub(super) path: String,
     pub(super) problems: &'a Problems,
@@ -210,7 +241,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Reads a field, if it is there.
-    pub(super) fn optional<T>(
+    pub fn optional<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(Cursor<'a>) -> Given<T>,
@@ -227,7 +258,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads a field that must be there.
-    pub(super) fn required<T>(
+    pub fn required<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(Cursor<'a>) -> Given<T>,
@@ -242,7 +273,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether the document has this field.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.object.contains_key(name)
     }
 

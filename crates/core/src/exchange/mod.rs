@@ -8,6 +8,7 @@
 //!       in the key       │ └─────────────────┘                           └─▶ Capturing ── ended ─▶ Passing
 //!          └─▶ Holding ──┘
 //! Idle ── a write ─▶ Writing ── Response: invalidate ─▶ Passing
+//! Idle ── a call of the management API ─▶ (Managing ── content ─▶) Managed
 //! ```
 //!
 //! [`Exchange::on`] is total: every event in every state has an answer, and the answer to a surprise is to let the
@@ -26,6 +27,7 @@ mod hot;
 mod incomplete;
 mod lines;
 mod lookup;
+mod manage;
 mod memo;
 mod multipart;
 mod partial;
@@ -57,14 +59,16 @@ pub use deferred::{Compress, Compressed, Compressions};
 pub use echo::HeadSize;
 pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld};
 pub use hot::HotTier;
+pub use manage::{Call, Received, Reception, Refused, Said};
 pub use step::{Body, Candidate, Effect, Field, Histogram, Provenance, Reply, Step, Verdict};
 pub use surplus::Surpluses;
-pub use waiting::{Full, Presence, WaitingRoom};
+pub use waiting::{Full, Presence, WaitingRoom, What};
 
 use echo::Sent;
 use hold::Holding;
 use hot::Scope;
 use lookup::Looking;
+use manage::Managing;
 use response::Forwarding;
 use store::Capturing;
 use write::Writing;
@@ -92,6 +96,7 @@ pub struct Surroundings {
     epochs: Rc<dyn Epochs>,
     surpluses: Rc<Surpluses>,
     hot: Rc<HotTier>,
+    reception: Option<Rc<dyn Reception>>,
     scope: Scope,
     tally: Rc<Tally>,
 }
@@ -105,6 +110,18 @@ impl Surroundings {
         surpluses: Rc<Surpluses>,
         hot: Rc<HotTier>,
     ) -> Rc<Self> {
+        Self::managed(config, budget, epochs, surpluses, hot, None)
+    }
+
+    /// The same, with somebody who receives calls of the management API, where there is one.
+    pub fn managed(
+        config: Rc<Config>,
+        budget: Rc<CaptureBudget>,
+        epochs: Rc<dyn Epochs>,
+        surpluses: Rc<Surpluses>,
+        hot: Rc<HotTier>,
+        reception: Option<Rc<dyn Reception>>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             scope: hot.scope(&config),
             tally: Tally::new(&config),
@@ -113,12 +130,18 @@ impl Surroundings {
             epochs,
             surpluses,
             hot,
+            reception,
         })
     }
 
     /// What has been counted under this configuration.
     pub fn tally(&self) -> &Rc<Tally> {
         &self.tally
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 }
 
@@ -135,12 +158,25 @@ enum State {
     Idle,
     /// The tiers have been asked.
     Looking(Box<Looking>),
+    /// A call of the management API is answered here.
+    Managed,
+    /// It waits for its body.
+    Managing(Box<Managing>),
     /// The exchange is none of our business, except perhaps for a word to the client.
     Passing(Passage),
     /// The answer came from here, and will come by as our own reply.
     Serving(Box<Sent>),
     /// A request that may change something is on its way to the origin.
     Writing(Box<Writing>),
+}
+
+/// Whether a request may go on to the origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// It may.
+    Free,
+    /// It is answered here, or not at all.
+    Here,
 }
 
 /// How an exchange passes.
@@ -187,6 +223,10 @@ impl Exchange {
                 holding.complete(around, content, now)
             }
             (State::Holding(holding), Event::Unheld(why)) => holding.let_go(around, why),
+            (State::Managing(managing), Event::RequestBody(content)) => {
+                managing.complete(around, content)
+            }
+            (State::Managing(_), Event::Unheld(why)) => manage::let_go(around, why),
             (State::Looking(looking), Event::Answer(answer)) => {
                 looking.answered(around, answer, now)
             }
@@ -226,6 +266,8 @@ impl Exchange {
             | State::Holding(_)
             | State::Idle
             | State::Looking(_)
+            | State::Managed
+            | State::Managing(_)
             | State::Passing(Passage::Silent)
             | State::Serving(_) => false,
         }
@@ -240,6 +282,8 @@ impl Exchange {
             | State::Holding(_)
             | State::Idle
             | State::Looking(_)
+            | State::Managed
+            | State::Managing(_)
             | State::Passing(_)
             | State::Serving(_) => false,
         }
@@ -254,6 +298,8 @@ impl Exchange {
             | State::Holding(_)
             | State::Idle
             | State::Looking(_)
+            | State::Managed
+            | State::Managing(_)
             | State::Passing(_)
             | State::Writing(_) => false,
         }
@@ -268,24 +314,48 @@ impl Exchange {
             | State::Holding(_)
             | State::Idle
             | State::Looking(_)
+            | State::Managed
+            | State::Managing(_)
             | State::Passing(_)
             | State::Serving(_)
             | State::Writing(_) => None,
         }
     }
 
-    /// How long the body is for which the request is held; `None` when it is not held.
+    /// How long the body is for which the request is held, at most; `None` when it is not held.
     pub fn held_request(&self) -> Option<usize> {
         match &self.state {
             State::Holding(holding) => Some(holding.announced()),
+            State::Managing(managing) => Some(managing.most()),
             State::Capturing(_)
             | State::Forwarding(_)
             | State::Idle
             | State::Looking(_)
+            | State::Managed
             | State::Passing(_)
             | State::Serving(_)
             | State::Writing(_) => None,
         }
+    }
+
+    /// Whether the request must not go on to the origin, whatever fails.
+    pub fn stays_here(&self) -> Stay {
+        match self.state {
+            State::Managed | State::Managing(_) => Stay::Here,
+            State::Capturing(_)
+            | State::Forwarding(_)
+            | State::Holding(_)
+            | State::Idle
+            | State::Looking(_)
+            | State::Passing(_)
+            | State::Serving(_)
+            | State::Writing(_) => Stay::Free,
+        }
+    }
+
+    /// What all exchanges of this configuration share.
+    pub fn surroundings(&self) -> &Rc<Surroundings> {
+        &self.surroundings
     }
 
     /// The outside cannot go on with this exchange: it passes, and what was kept of it is freed.

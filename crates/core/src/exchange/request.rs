@@ -5,9 +5,9 @@ use std::rc::Rc;
 use super::event::Arrival;
 use super::hold;
 use super::lookup::Looking;
-use super::memo;
 use super::refusal::{Refusal, ambiguity, refused};
 use super::{State, Step, Surroundings};
+use super::{manage, memo};
 use crate::config::{PolicyId, Selection};
 use crate::entry::Epoch;
 use crate::http::{RequestDirectives, RequestHead, Target};
@@ -61,6 +61,10 @@ pub(super) fn begin<'a>(
     let Ok(head) = RequestHead::parse(headers) else {
         let refusal = Refusal::Bypass(Reason::KeyInvalid);
         return refused(around, PolicyId::Unmatched, refusal, None);
+    };
+    let head = match manage::begin(around, head, body, attributes, now) {
+        Ok(managed) => return managed,
+        Err(head) => head,
     };
     let write = Write::of(&head, attributes, &around.config);
     match prepare(around, head, body, attributes, now) {

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use super::deferred::Compress;
+use super::manage::Call;
 use crate::entry::{Epoch, StampList};
 use crate::epoch::{Currency, Epochs, Invalidation, Stamped, Whereabouts};
 use crate::key::Key;
@@ -32,6 +33,8 @@ pub enum Verdict<'a> {
     Inspect,
     /// The tiers are asked for this key, and the answer comes back as an event.
     Lookup(Rc<Key>),
+    /// The request is a call of the management API, and is answered with what comes of it.
+    Manage(Box<Call>),
     /// The request is answered here.
     Reply(Reply<'a>),
 }

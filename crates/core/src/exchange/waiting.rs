@@ -2,7 +2,8 @@
 //!
 //! Whether bodies come while a head is held is a setting of the listener, which nobody in here can see. Where it is not
 //! set, a held request would wait for ever. So a stream that is held enters here, leaves with the first word of its body,
-//! and is sent on by the next tick after its deadline. Where the room is full, a request is not held.
+//! and is sent on by the next tick after its deadline; a call of the management API, which must not go on, is answered then.
+//! Where the room is full, a request is not held.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,16 @@ const MOST_AT_ONCE: usize = 16;
 /// The streams of a worker that wait, by the host's number.
 #[derive(Debug, Default)]
 pub struct WaitingRoom {
-    deadlines: BTreeMap<u32, Timestamp>,
+    waiting: BTreeMap<u32, (Timestamp, What)>,
+}
+
+/// What waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A call of the management API.
+    Call,
+    /// A request whose body is part of its key.
+    Request,
 }
 
 /// There is no place left.
@@ -43,30 +53,31 @@ impl WaitingRoom {
     /// # Errors
     ///
     /// [`Full`].
-    pub fn enter(&mut self, stream: u32, now: Timestamp) -> Result<(), Full> {
-        if self.deadlines.len() >= MOST {
+    pub fn enter(&mut self, stream: u32, what: What, now: Timestamp) -> Result<(), Full> {
+        if self.waiting.len() >= MOST {
             return Err(Full);
         }
-        self.deadlines.insert(stream, deadline(now));
+        self.waiting.insert(stream, (deadline(now), what));
         Ok(())
     }
 
     /// A stream has something else to do, or is over.
     pub fn leave(&mut self, stream: u32) -> Presence {
-        match self.deadlines.remove(&stream) {
+        match self.waiting.remove(&stream) {
             Some(_) => Presence::Here,
             None => Presence::LetGo,
         }
     }
 
     /// Lets some of those go that have waited too long.
-    pub fn overdue(&mut self, now: Timestamp) -> Vec<u32> {
+    pub fn overdue(&mut self, now: Timestamp) -> Vec<(u32, What)> {
         // The clock can step: a deadline further off than any that is set now has been missed.
         let is_over = |at: Timestamp| at <= now || at > deadline(now);
-        let over = self.deadlines.iter().filter(|(_, at)| is_over(**at));
-        let over: Vec<u32> = over.map(|(stream, _)| *stream).take(MOST_AT_ONCE).collect();
-        for stream in &over {
-            self.deadlines.remove(stream);
+        let over = self.waiting.iter().filter(|(_, (at, _))| is_over(*at));
+        let over = over.map(|(stream, (_, what))| (*stream, *what));
+        let over: Vec<_> = over.take(MOST_AT_ONCE).collect();
+        for (stream, _) in &over {
+            self.waiting.remove(stream);
         }
         over
     }
@@ -85,7 +96,7 @@ mod tests {
     fn room(streams: u32) -> WaitingRoom {
         let mut room = WaitingRoom::default();
         for stream in 0..streams {
-            room.enter(stream, START).unwrap();
+            room.enter(stream, What::Request, START).unwrap();
         }
         room
     }
@@ -93,19 +104,22 @@ mod tests {
     #[test]
     fn who_waits_too_long_is_let_go_once() {
         let mut room = room(2);
-        assert_eq!(room.overdue(Timestamp::from_secs(104)), [0; 0]);
+        assert_eq!(room.overdue(Timestamp::from_secs(104)), []);
         assert_eq!(room.leave(0), Presence::Here);
-        assert_eq!(room.overdue(Timestamp::from_secs(105)), [1]);
-        assert_eq!(room.overdue(Timestamp::from_secs(105)), [0; 0]);
+        assert_eq!(
+            room.overdue(Timestamp::from_secs(105)),
+            [(1, What::Request)]
+        );
+        assert_eq!(room.overdue(Timestamp::from_secs(105)), []);
         assert_eq!(room.leave(1), Presence::LetGo);
     }
 
     #[test]
     fn there_are_so_many_places_and_they_are_given_again() {
         let mut room = room(256);
-        assert_eq!(room.enter(256, START), Err(Full));
+        assert_eq!(room.enter(256, What::Call, START), Err(Full));
         assert_eq!(room.leave(7), Presence::Here);
-        assert_eq!(room.enter(256, START), Ok(()));
+        assert_eq!(room.enter(256, What::Call, START), Ok(()));
     }
 
     #[test]
@@ -119,6 +133,6 @@ mod tests {
     #[test]
     fn a_clock_that_steps_back_keeps_nobody() {
         let mut room = room(1);
-        assert_eq!(room.overdue(Timestamp::from_secs(99)), [0]);
+        assert_eq!(room.overdue(Timestamp::from_secs(99)), [(0, What::Request)]);
     }
 }

@@ -185,6 +185,11 @@ fn origin(uri: &Uri) -> Option<String> {
     Some(authority.origin(uri.scheme.as_bytes()))
 }
 
+/// The stamps of everything that can be stored for a URI; none where nothing can.
+pub fn stamps_of_uri(uri: &Uri, config: &Config) -> Vec<Stamp> {
+    stamps(uri, config)
+}
+
 /// The stamps of everything that can be stored for a URI.
 fn stamps(uri: &Uri, config: &Config) -> Vec<Stamp> {
     let mut stamps = Vec::new();

@@ -662,6 +662,7 @@ impl Stage {
         self.carry_out(step.effects, request);
         match step.verdict {
             Verdict::Continue | Verdict::Hold | Verdict::Inspect => None,
+            Verdict::Manage(_) => panic!("nobody receives calls here"),
             Verdict::Lookup(key) => match self.tier.lookup(&*self.kv, &key, self.now) {
                 Lookup::Found(found) => {
                     let step = exchange.on(Event::Answer(Answer::Found(found.payload())), self.now);

@@ -1,0 +1,113 @@
+//! JSON, written as it comes: the fields of an object stand in the order in which they are given.
+
+/// An object that is being written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Json(String);
+
+impl Json {
+    /// Without fields yet.
+    pub(crate) fn object() -> Self {
+        Self("{".to_owned())
+    }
+
+    fn name(mut self, name: &str) -> Self {
+        if !self.0.ends_with('{') {
+            self.0.push(',');
+        }
+        quote(name, &mut self.0);
+        self.0.push(':');
+        self
+    }
+
+    /// A field with a text.
+    pub(crate) fn text(self, name: &str, text: &str) -> Self {
+        let mut json = self.name(name);
+        quote(text, &mut json.0);
+        json
+    }
+
+    /// A field with a number.
+    pub(crate) fn number(self, name: &str, number: u64) -> Self {
+        self.raw(name, &number.to_string())
+    }
+
+    /// A field that is true or false.
+    pub(crate) fn flag(self, name: &str, flag: bool) -> Self {
+        self.raw(name, if flag { "true" } else { "false" })
+    }
+
+    /// A field with an object.
+    pub(crate) fn nested(self, name: &str, object: Self) -> Self {
+        self.raw(name, &object.end())
+    }
+
+    /// A field with what is JSON already.
+    pub(crate) fn raw(self, name: &str, json: &str) -> Self {
+        let mut whole = self.name(name);
+        whole.0.push_str(json);
+        whole
+    }
+
+    /// The whole.
+    pub(crate) fn end(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+fn quote(text: &str, out: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\0'..='\u{1f}' => {
+                let code = letter as usize;
+                out.push_str("\\u00");
+                for nibble in [code >> 4, code & 15] {
+                    out.push(DIGITS.get(nibble).map_or('0', |digit| char::from(*digit)));
+                }
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn fields_stand_in_the_order_in_which_they_are_given() {
+        let inner = Json::object().number("n", 7).flag("f", false);
+        let json = Json::object()
+            .text("b", "x")
+            .nested("a", inner)
+            .nested("empty", Json::object())
+            .end();
+        assert_eq!(json, r#"{"b":"x","a":{"n":7,"f":false},"empty":{}}"#);
+    }
+
+    #[test]
+    fn a_text_that_ends_like_an_object_needs_its_comma() {
+        let json = Json::object()
+            .text("a", "{")
+            .text("b", "[")
+            .number("c", 1)
+            .end();
+        assert_eq!(json, r#"{"a":"{","b":"[","c":1}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_back(text in any::<String>(), name in any::<String>()) {
+            let json = Json::object().text(&name, &text).end();
+            let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(read[&name].as_str(), Some(text.as_str()));
+        }
+    }
+}

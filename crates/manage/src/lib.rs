@@ -1,0 +1,36 @@
+//! The management API.
+//!
+//! ```text
+//! request ─▶ Reception: is it a call, may who asks, what is asked ─▶ (body) ─▶ answer: what is done, and what is said
+//! ```
+//!
+//! A call comes as a request like any other, to a path of the API or with a method that content management systems purge
+//! with, and none of it may go on to the origin, whatever is wrong with it. So reading a call is total: what is no call is a
+//! refusal, and a refusal is an answer.
+//!
+//! Nobody learns anything without the token, not even which paths there are; whoever guesses at it is made to wait.
+//!
+//! It is as pure as the core. It is a crate of its own because nobody waits for it: it is compiled for size, and the core,
+//! which is in the way of every request, for speed.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod credential;
+mod failures;
+mod invalidate;
+mod json;
+mod order;
+mod outcome;
+mod purge;
+mod reception;
+mod route;
+mod stats;
+
+#[cfg(test)]
+mod property;
+
+pub use answer::{Desk, answer};
+pub use failures::{Failures, Visitor};
+pub use outcome::Outcome;
+pub use reception::Desks;

@@ -1,0 +1,163 @@
+//! The answer to a call: a status and JSON, errors in one form.
+
+use std::rc::Rc;
+
+use larder_core::exchange::{Body, Reply, Said};
+use larder_core::http::Headers;
+use larder_core::report::{CallOutcome, Counter};
+
+use crate::json::Json;
+
+/// The answer to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The status.
+    pub status: u16,
+    fields: Vec<(&'static str, String)>,
+    body: String,
+}
+
+impl Outcome {
+    /// It was done.
+    pub(crate) fn ok(body: Json) -> Self {
+        Self::new(200, body)
+    }
+
+    fn new(status: u16, body: Json) -> Self {
+        Self {
+            status,
+            fields: Vec::new(),
+            body: body.end(),
+        }
+    }
+
+    /// What goes out.
+    pub fn reply(&self) -> Reply<'static> {
+        let mut head = Headers::from_iter([
+            ("content-type", "application/json"),
+            ("cache-control", "no-store"),
+        ]);
+        for (name, value) in &self.fields {
+            head.push(name, value);
+        }
+        let body = [self.body.as_str(), "\n"].concat();
+        Reply {
+            status: self.status,
+            pairs: Rc::new(head.to_pairs()),
+            body: Body::Owned(body.into_bytes()),
+            details: "larder_management",
+        }
+    }
+
+    /// What it counts as.
+    pub fn counter(&self) -> Counter {
+        match self.status {
+            ..400 => Counter::Called(CallOutcome::Ok),
+            401 => Counter::AuthFailed,
+            402..500 | 400 | 501 => Counter::Called(CallOutcome::Refused),
+            500.. => Counter::Called(CallOutcome::Failed),
+        }
+    }
+
+    pub(crate) fn said(&self) -> Said {
+        Said {
+            reply: self.reply(),
+            counter: self.counter(),
+        }
+    }
+
+    /// `{"error": {"code": ..., "message": ...}}`.
+    fn error(status: u16, code: &str, message: &str) -> Self {
+        let error = Json::object().text("code", code).text("message", message);
+        Self::new(status, Json::object().nested("error", error))
+    }
+
+    fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.fields.push((name, value.to_owned()));
+        self
+    }
+
+    /// Something is wrong with the call.
+    pub(crate) fn bad_request(message: &str) -> Self {
+        Self::error(400, "bad_request", message)
+    }
+
+    /// There is no token, or not one that could be right.
+    pub(crate) fn unauthorized() -> Self {
+        Self::error(
+            401,
+            "unauthorized",
+            "the management API needs its token: `Authorization: Bearer <token>`",
+        )
+        .with("www-authenticate", "Bearer realm=\"larder\"")
+    }
+
+    /// The token is wrong.
+    pub(crate) fn wrong_token() -> Self {
+        Self::error(401, "unauthorized", "this is not the token").with(
+            "www-authenticate",
+            "Bearer realm=\"larder\", error=\"invalid_token\"",
+        )
+    }
+
+    /// There is no such path.
+    pub(crate) fn not_found() -> Self {
+        Self::error(404, "not_found", "the management API has no such path")
+    }
+
+    /// The path has other methods.
+    pub(crate) fn method_not_allowed(allowed: &str) -> Self {
+        let message = ["this path takes ", allowed].concat();
+        Self::error(405, "method_not_allowed", &message).with("allow", allowed)
+    }
+
+    /// The body is longer than any that is read here.
+    pub(crate) fn too_large(most: usize) -> Self {
+        let message = ["the body must be at most ", &most.to_string(), " bytes"].concat();
+        Self::error(413, "too_large", &message)
+    }
+
+    /// From this address came too many wrong tokens.
+    pub(crate) fn too_many_failures(seconds: u32) -> Self {
+        Self::error(
+            429,
+            "too_many_attempts",
+            "too many wrong tokens came from this address",
+        )
+        .with("retry-after", &seconds.to_string())
+    }
+
+    /// It does not work out now.
+    pub fn busy() -> Self {
+        Self::error(503, "busy", "try again").with("retry-after", "1")
+    }
+
+    /// What was asked for could not be noted, so nothing is promised.
+    pub(crate) fn unnoted() -> Self {
+        Self::error(
+            503,
+            "unavailable",
+            "the proxy's shared memory cannot be written",
+        )
+    }
+
+    /// The host failed under the call.
+    pub fn internal() -> Self {
+        Self::error(500, "internal", "the proxy did not do its part")
+    }
+
+    /// A body was waited for in vain.
+    pub fn no_body() -> Self {
+        Self::error(
+            501,
+            "no_body",
+            "the body did not come within 5 seconds. Where that is so with every call, `allow_on_headers_stop_iteration: true` \
+             is missing where Envoy loads this filter",
+        )
+    }
+
+    /// It is known, and not there yet.
+    pub(crate) fn not_implemented() -> Self {
+        Self::error(501, "not_implemented", "this call is not there yet")
+    }
+}

@@ -1,0 +1,412 @@
+//! The management API: who is let in, what is refused, and that nothing of it reaches the origin.
+
+use std::fs;
+
+use larder_harness::client::{self, Answer, Client, Protocol, Request};
+use larder_harness::envoy::{Listener, Wasm};
+use larder_harness::origin::{Gate, Reply, Step};
+use larder_harness::wait;
+use serde_json::Value;
+
+use crate::stage::{MAIN, Stage, filter, x_cache};
+
+const TOKEN: &str = "correct-horse-battery-staple";
+
+/// The token as the password of a URL (`printf x:$TOKEN | base64`).
+const PASSWORD: &str = "Basic eDpjb3JyZWN0LWhvcnNlLWJhdHRlcnktc3RhcGxl";
+
+/// Everything is cached, and there is a management API.
+pub const MANAGED: &str =
+    r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}],"management":{}}"#;
+
+/// A filter that has the token.
+pub fn managed(configuration: &str) -> Wasm {
+    filter(configuration).environment("LARDER_TOKEN", TOKEN)
+}
+
+fn listener(wasm: Wasm) -> Listener {
+    Listener::to_cluster(MAIN, "origin").wasm(wasm)
+}
+
+async fn stage(workers: usize) -> Stage {
+    Stage::with_listener(workers, listener(managed(MANAGED))).await
+}
+
+/// A call with the token.
+pub fn call(method: &str, path: &str) -> Request {
+    Request::new(method, path)
+        .authority("api.example.com")
+        .header("authorization", format!("Bearer {TOKEN}"))
+}
+
+/// The body of an answer.
+pub fn json(answer: &Answer) -> Value {
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/json"),
+        "{answer:?}"
+    );
+    serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+}
+
+/// The code of a refusal.
+#[track_caller]
+fn refused(answer: &Answer, status: u16) -> String {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("x-cache"), None, "{answer:?}");
+    let error = &json(answer)["error"];
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(message.len() > 5, "{answer:?}");
+    error["code"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_call_that_is_refused_is_refused_here() {
+    let stage = stage(1).await;
+    let plain = |method: &str, path: &str| Request::new(method, path).authority("api.example.com");
+    for (request, status, code) in [
+        (plain("GET", "/api/cache/stats"), 401, "unauthorized"),
+        (plain("GET", "/api/cache/nothing"), 401, "unauthorized"),
+        (plain("PURGE", "/a"), 401, "unauthorized"),
+        (
+            plain("BAN", "/a").header("x-ban-url", ".*"),
+            401,
+            "unauthorized",
+        ),
+        (
+            plain("POST", "/api/cache/invalidate").body("{}"),
+            401,
+            "unauthorized",
+        ),
+        (call("GET", "/api/cache"), 404, "not_found"),
+        (call("GET", "/api/cache/nothing"), 404, "not_found"),
+        (call("GET", "/api/cache/../x"), 404, "not_found"),
+        (call("GET", "//api//cache/stats"), 404, "not_found"),
+        (call("GET", "/api/%63ache/stats"), 404, "not_found"),
+        (call("POST", "/api/cache/stats"), 405, "method_not_allowed"),
+        (call("HEAD2", "/api/cache/stats"), 405, "method_not_allowed"),
+        (
+            call("GET", "/api/cache/invalidate/tag/a"),
+            405,
+            "method_not_allowed",
+        ),
+        (call("GET", "/api/cache/stats?a=b"), 400, "bad_request"),
+        (
+            call("POST", "/api/cache/invalidate/pattern"),
+            400,
+            "bad_request",
+        ),
+        (
+            call("POST", "/api/cache/invalidate/pattern?pattern=regex:("),
+            400,
+            "bad_request",
+        ),
+        (
+            call("POST", "/api/cache/invalidate/tag/a?mode=hart"),
+            400,
+            "bad_request",
+        ),
+        (call("POST", "/api/cache/invalidate"), 400, "bad_request"),
+        (
+            call("POST", "/api/cache/invalidate").body("{"),
+            400,
+            "bad_request",
+        ),
+        (
+            call("POST", "/api/cache/invalidate").body("\u{0}\u{1}"),
+            400,
+            "bad_request",
+        ),
+        (
+            call("POST", "/api/cache/invalidate").body(vec![0xff; 10]),
+            400,
+            "bad_request",
+        ),
+        (
+            call("POST", "/api/cache/invalidate").body(r#"{"tag":["a"]}"#),
+            400,
+            "bad_request",
+        ),
+        (
+            call("POST", "/api/cache/invalidate").body("[".repeat(100_000)),
+            400,
+            "bad_request",
+        ),
+        (
+            call("POST", "/api/cache/invalidate").body(vec![b' '; 300_000]),
+            413,
+            "too_large",
+        ),
+        (call("BAN", "/"), 400, "bad_request"),
+        (
+            call("PURGE", "/").header("surrogate-key", " "),
+            400,
+            "bad_request",
+        ),
+    ] {
+        let shown = format!("{request:?}");
+        let answer = client::send(stage.address(), request).await.unwrap();
+        assert_eq!(refused(&answer, status), code, "{shown:.200} {answer:?}");
+    }
+    let answer = stage.send(call("POST", "/api/cache/config")).await;
+    assert_eq!(answer.header("allow"), Some("GET, PUT"));
+    let answer = stage.get("/api/cache/stats").await;
+    assert!(
+        answer
+            .header("www-authenticate")
+            .unwrap()
+            .starts_with("Bearer")
+    );
+    assert_eq!(stage.origin.total(), 0, "{:?}", stage.origin.requests());
+    stage.assert_unharmed().await;
+}
+
+/// A body whose length nobody announces is counted as it comes.
+#[tokio::test]
+async fn an_endless_body_is_cut_short() {
+    let stage = stage(1).await;
+    let piece = || Step::Chunk(vec![b' '; 40_000].into());
+    let request = call("POST", "/api/cache/invalidate").steps((0..10).map(|_| piece()));
+    let answer = stage.send(request).await;
+    assert_eq!(refused(&answer, 413), "too_large");
+    let request = call("POST", "/api/cache/invalidate").steps([
+        Step::Chunk(br#"{"keys": ["#.as_slice().into()),
+        Step::Chunk(br#""GET:api.example.com/a"]}"#.as_slice().into()),
+    ]);
+    let answer = stage.send(request).await;
+    assert_eq!(
+        (answer.status, json(&answer)["named"]["keys"].as_u64()),
+        (200, Some(1))
+    );
+    assert_eq!(stage.origin.total(), 0);
+}
+
+/// What is invalidated by a call is gone for all workers when the call is answered.
+#[tokio::test]
+async fn what_is_named_is_gone_for_every_worker() {
+    let stage = stage(2).await;
+    let client = |worker| stage.envoy.connect_to_worker(MAIN, worker, Protocol::Http1);
+    let [mut caller, mut reader] = [client(0).await.unwrap(), client(1).await.unwrap()];
+    stage.origin.on("/a/b", Reply::ok("body"));
+    let get = || Request::get("/a/b?c=d").authority("api.example.com");
+    for request in [
+        call(
+            "POST",
+            "/api/cache/invalidate/key/GET:api.example.com/a/b?c=d",
+        ),
+        call(
+            "POST",
+            "/api/cache/invalidate/key/GET%3Aapi.example.com%2Fa%2Fb%3Fc%3Dd",
+        ),
+        call("POST", "/api/cache/invalidate/pattern?pattern=/a/*"),
+        call(
+            "POST",
+            "/api/cache/invalidate/pattern?pattern=%2Fa%2F*&mode=soft",
+        ),
+        call(
+            "POST",
+            "/api/cache/invalidate/pattern?pattern=regex:/a/b%5C?c=.",
+        ),
+        call("POST", "/api/cache/invalidate")
+            .body(r#"{"urls": ["http://api.example.com/a/b?c=d"]}"#),
+        call("POST", "/api/cache/invalidate").body(r#"{"urls": ["/a/b?c=d"], "mode": "soft"}"#),
+        call("POST", "/api/cache/invalidate").body(r#"{"keys": ["GET:api.example.com/a/b?c=d"]}"#),
+        call("POST", "/api/cache/invalidate").body(r#"{"prefixes": ["GET:api.example.com/a"]}"#),
+        call("POST", "/api/cache/invalidate").body(r#"{"patterns": ["*/b*"]}"#),
+        call("POST", "/api/cache/invalidate").body(r#"{"all": true}"#),
+        call("PURGE", "/a/b?c=d"),
+        call("PURGE", "/").header("clear-cache", "true"),
+        call("BAN", "/").header("x-ban-url", "^/a/"),
+        call("BAN", "/")
+            .header("x-url", "^/a/.*$")
+            .header("x-host", r"^(www|api)\.example\.com$"),
+        call("PURGE", "/.*").header("x-purge-method", "regex"),
+    ] {
+        let shown = format!("{request:?}");
+        for reader in [&mut caller, &mut reader] {
+            reader.send(get()).await.unwrap();
+            assert_eq!(
+                x_cache(&reader.send(get()).await.unwrap()),
+                "HIT",
+                "{shown}"
+            );
+        }
+        let before = stage.origin.count("/a/b");
+        let answer = caller.send(request).await.unwrap();
+        assert_eq!(answer.status, 200, "{shown} {answer:?}");
+        assert_eq!(json(&answer)["status"], "invalidated", "{answer:?}");
+        let read = reader.send(get()).await.unwrap();
+        assert_eq!(x_cache(&read), "MISS", "{shown} {read:?}");
+        assert_eq!(stage.origin.count("/a/b"), before + 1, "{shown}");
+    }
+    let others = stage.origin.requests();
+    assert!(
+        others.iter().all(|one| one.path == "/a/b?c=d"),
+        "{others:?}"
+    );
+    stage.assert_unharmed().await;
+}
+
+/// A response that was under way when its key was invalidated is not served afterwards.
+#[tokio::test]
+async fn a_fill_that_began_before_is_not_served_after() {
+    let stage = stage(2).await;
+    let gate = Gate::closed();
+    stage.origin.on("/slow", Reply::ok("old").behind(&gate));
+    let address = stage.address();
+    let fill = tokio::spawn(async move {
+        client::send(address, Request::get("/slow").authority("api.example.com")).await
+    });
+    wait::eventually("the origin is asked", wait::PATIENCE, async || {
+        stage.origin.count("/slow") == 1
+    })
+    .await;
+    let answer = stage.send(call("PURGE", "/slow")).await;
+    assert_eq!(answer.status, 200);
+    stage.origin.on("/slow", Reply::ok("new"));
+    gate.open();
+    assert_eq!(fill.await.unwrap().unwrap().text(), "old");
+    assert_eq!(stage.get("/slow").await.text(), "new");
+}
+
+/// Without the setting that lets bodies come while a head is held, what needs none works, and what does is told why not.
+#[tokio::test]
+async fn a_listener_that_stops_bodies_is_named() {
+    let wasm = managed(MANAGED).held_heads_stop_bodies();
+    let stage = Stage::with_listener(1, listener(wasm)).await;
+    let answer = stage
+        .send(call("POST", "/api/cache/invalidate/key/a"))
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = stage
+        .send(call("POST", "/api/cache/invalidate/key/a").body("{}"))
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = stage
+        .send(call("POST", "/api/cache/invalidate").body(r#"{"tags": ["a"]}"#))
+        .await;
+    assert_eq!(refused(&answer, 501), "no_body");
+    assert!(
+        answer.text().contains("allow_on_headers_stop_iteration"),
+        "{answer:?}"
+    );
+    assert_eq!(stage.origin.total(), 0);
+    stage.assert_unharmed().await;
+}
+
+#[tokio::test]
+async fn who_guesses_has_to_wait() {
+    let stage = stage(1).await;
+    let mut guesser = Client::connect(stage.address(), Protocol::Http1)
+        .await
+        .unwrap();
+    let guess = |token: &str| {
+        Request::get("/api/cache/stats").header("authorization", format!("Bearer {token}"))
+    };
+    for number in 0..10 {
+        let answer = guesser
+            .send(guess(&format!("guess{number}")))
+            .await
+            .unwrap();
+        assert_eq!(refused(&answer, 401), "unauthorized", "{number}");
+    }
+    for token in ["guess", TOKEN] {
+        let answer = guesser.send(guess(token)).await.unwrap();
+        assert_eq!(refused(&answer, 429), "too_many_attempts");
+        let wait: u32 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=60).contains(&wait), "{wait}");
+    }
+    assert_eq!(stage.origin.total(), 0);
+    // Requests that are no calls are nobody's guesses.
+    guesser.send(Request::get("/a")).await.unwrap();
+    assert_eq!(stage.origin.total(), 1);
+}
+
+#[tokio::test]
+async fn without_a_token_there_is_no_api() {
+    for (wasm, why) in [
+        (filter(MANAGED), "not set"),
+        (filter(MANAGED).environment("LARDER_TOKEN", ""), "empty"),
+        (managed(crate::stage::CACHE_ALL), "not asked for"),
+    ] {
+        let stage = Stage::with_listener(1, listener(wasm)).await;
+        for request in [
+            call("GET", "/api/cache/stats"),
+            call("PURGE", "/a"),
+            call("BAN", "/a"),
+        ] {
+            let before = stage.origin.total();
+            stage.send(request).await;
+            assert_eq!(stage.origin.total(), before + 1, "{why}");
+        }
+        let log = fs::read_to_string(stage.envoy.log()).unwrap();
+        assert_eq!(
+            log.contains("LARDER_TOKEN"),
+            why != "not asked for",
+            "{why}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_token_may_be_given_as_a_digest_and_the_api_has_its_place() {
+    let configuration = r#"{"management": {"prefix": "/-/larder", "host": "cache.internal",
+        "token_sha256": "87cbebfeebc05f7c54ac9336c4b4bbec831227a641951a4bde7edd56020f8590"}}"#;
+    let stage = Stage::with_listener(1, listener(filter(configuration))).await;
+    let right = stage.send(call("PURGE", "/a")).await;
+    assert_eq!(right.status, 200, "{right:?}");
+    let password = Request::new("PURGE", "/a").header("authorization", PASSWORD);
+    assert_eq!(stage.send(password).await.status, 200);
+    for (host, path, is_call) in [
+        ("cache.internal", "/-/larder/stats", true),
+        ("CACHE.internal:80", "/-/larder/stats", true),
+        ("api.example.com", "/-/larder/stats", false),
+        ("cache.internal", "/api/cache/stats", false),
+    ] {
+        let before = stage.origin.total();
+        let request = Request::get(path).authority(host);
+        client::send(stage.address(), request).await.unwrap();
+        assert_eq!(stage.origin.total() == before, is_call, "{host}{path}");
+    }
+}
+
+#[tokio::test]
+async fn stats_has_the_fields_that_people_know() {
+    let stage = stage(1).await;
+    stage.origin.on("/a", Reply::ok("body"));
+    for _ in 0..4 {
+        stage.get("/a").await;
+    }
+    let answer = stage.send(call("GET", "/api/cache/stats")).await;
+    let stats = json(&answer);
+    assert_eq!(stats["hit_rate"], "75.0%", "{stats}");
+    assert!(stats["total_size_mb"].is_number(), "{stats}");
+    assert!(stats["total_entries"].is_number(), "{stats}");
+    assert_eq!(stats["compression_ratio"], "1.00", "{stats}");
+    for (name, expected) in [
+        ("larder_management_calls_total.outcome.ok", 1),
+        ("larder_management_calls_total.outcome.refused", 0),
+        ("larder_management_auth_failures_total", 0),
+    ] {
+        assert_eq!(stage.counter(name).await, expected, "{name}");
+    }
+}
+
+/// Nothing that somebody sends to open the door is in the log, nor what was asked for.
+#[tokio::test]
+async fn the_log_has_no_secrets() {
+    let stage = stage(1).await;
+    stage
+        .send(call("POST", "/api/cache/invalidate/key/private-key"))
+        .await;
+    let wrong = Request::get("/api/cache/stats").header("authorization", "Bearer wrong-guess");
+    stage.send(wrong).await;
+    stage
+        .send(call("POST", "/api/cache/invalidate").body(r#"{"tags": [private-tag]}"#))
+        .await;
+    let log = fs::read_to_string(stage.envoy.log()).unwrap();
+    for secret in [TOKEN, "wrong-guess", "private-key", "private-tag"] {
+        assert!(!log.contains(secret), "{secret}");
+    }
+}
