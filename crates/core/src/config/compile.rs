@@ -20,6 +20,7 @@ use super::{
     RuleHash, SetCookie, Storage, StoreIf, Tagging, Template, Ttl, Unmatched,
 };
 use crate::http::Method;
+use crate::sorting::sort_by;
 use crate::time::Seconds;
 
 /// The methods of a rule that names none.
@@ -373,8 +374,10 @@ fn query(raw: RawQuery) -> QuerySpec {
 }
 
 fn sorted<T: Ord>(values: impl IntoIterator<Item = T>) -> Vec<T> {
-    let values: BTreeSet<T> = values.into_iter().collect();
-    values.into_iter().collect()
+    let mut sorted: Vec<T> = values.into_iter().collect();
+    sort_by(&mut sorted, Ord::cmp);
+    sorted.dedup();
+    sorted
 }
 
 // "" or a sequence of "/" and tokens, in which "~" stands only before "0" or "1" (RFC 6901 section 3).

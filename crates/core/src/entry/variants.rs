@@ -7,6 +7,7 @@
 
 use super::Reader;
 use super::codec::{DecodeError, VARIANTS, VERSION, push_counted, sealed};
+use crate::sorting::sort_by;
 use crate::time::Timestamp;
 
 /// One variant that was stored. The digest counts variants and proves nothing.
@@ -47,7 +48,7 @@ impl Variants {
     pub fn with_fields<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut fields = self.fields.clone();
         fields.extend(names.into_iter().map(str::to_ascii_lowercase));
-        fields.sort_unstable();
+        sort_by(&mut fields, Ord::cmp);
         fields.dedup();
         if fields.len() > MAX_FIELDS {
             return None;

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 
 use super::step::Field;
 use crate::http::Headers;
+use crate::sorting::sort_by;
 
 /// The wanted fields that are not there as they should be.
 pub(super) fn changed<'a>(
@@ -42,7 +43,7 @@ impl<'a> ByName<'a> {
     /// The lines of a head.
     pub(super) fn of(headers: &'a Headers) -> Self {
         let mut lines: Vec<Line<'a>> = headers.iter().collect();
-        lines.sort_by(|(one, _), (other, _)| compare(one, other)); // stable
+        sort_by(&mut lines, |(one, _), (other, _)| compare(one, other));
         Self(lines)
     }
 

@@ -16,6 +16,7 @@
 
 use super::structured::{self, InnerList, Value};
 use super::{Headers, form};
+use crate::sorting::sort_by;
 
 /// More names than any sane origin gives; beyond, the field counts as absent.
 const MAX_NAMES: usize = 64;
@@ -162,7 +163,7 @@ fn names(value: Value<'_>) -> Option<Vec<String>> {
         }
         names.push(form::text(&form::decode(&structured::unescaped(raw))).into_owned());
     }
-    names.sort_unstable();
+    sort_by(&mut names, Ord::cmp);
     names.dedup();
     Some(names)
 }

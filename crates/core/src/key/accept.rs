@@ -20,6 +20,7 @@ use std::borrow::Cow;
 
 use super::canonical::List;
 use crate::http::list::{self, Element};
+use crate::sorting::sort_by;
 
 /// What stands for a weight of 1. Weights are in thousandths.
 const WHOLE: u16 = 1000;
@@ -86,12 +87,12 @@ fn by_name(mut codings: Vec<Choice<'_>>) -> Vec<Choice<'_>> {
     // matched by "*" is not acceptable either, but for identity.
     let has_rest = codings.iter().any(|(name, _)| **name == *b"*");
     codings.retain(|(name, weight)| *weight > 0 || has_rest || **name == *b"identity");
-    codings.sort_unstable();
+    sort_by(&mut codings, Choice::cmp);
     codings
 }
 
 fn by_weight(mut languages: Vec<Choice<'_>>) -> Vec<Choice<'_>> {
-    languages.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight)); // a stable sort
+    sort_by(&mut languages, |(_, one), (_, other)| other.cmp(one));
     languages
 }
 

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use crate::config::{QueryOrder, QuerySpec};
 use crate::http::normalize_percent;
+use crate::sorting::sort_by;
 
 /// The parameters of a query that a rule chooses, in the order that it wants.
 pub(super) fn parameters<'a>(query: &'a str, spec: &QuerySpec) -> Vec<Cow<'a, str>> {
@@ -22,7 +23,7 @@ pub(super) fn parameters<'a>(query: &'a str, spec: &QuerySpec) -> Vec<Cow<'a, st
         .collect();
     match spec.order {
         QueryOrder::AsSent | QueryOrder::Verbatim => {}
-        QueryOrder::Sorted => parameters.sort_by(|one, other| name(one).cmp(name(other))),
+        QueryOrder::Sorted => sort_by(&mut parameters, |one, other| name(one).cmp(name(other))),
     }
     parameters
 }

@@ -32,6 +32,7 @@ use super::canonical::{Canonical, Tag, fields};
 use super::{Key, KeyError};
 use crate::http::form::{self, Parameter};
 use crate::http::{KeyOrder, UrlVariation};
+use crate::sorting::sort_by;
 
 /// What is needed of a request, beside its key, to find what No-Vary-Search says about its URL: the parameters that the
 /// key has.
@@ -79,7 +80,9 @@ impl Search {
             KeyOrder::Significant => {}
             // A stable sort: "keyLessThan" compares nothing but names (section 6).
             KeyOrder::Insignificant => {
-                parameters.sort_by(|one, other| form::text(&one.name).cmp(&form::text(&other.name)))
+                sort_by(&mut parameters, |one, other| {
+                    form::text(&one.name).cmp(&form::text(&other.name))
+                });
             }
         }
         let mut canonical = without_query(key, max_key_bytes);

@@ -26,6 +26,7 @@ use std::borrow::Cow;
 use super::canonical::{Canonical, List, Tag};
 use super::{Key, KeyError, accept};
 use crate::http::Headers;
+use crate::sorting::sort_by;
 
 /// A response that varies on more fields than this has no key.
 const MAX_FIELDS: usize = 32;
@@ -60,7 +61,7 @@ impl Key {
             return Err(KeyError::TooLong);
         }
         let mut names: Vec<Cow<'_, str>> = names.iter().map(|name| lower(name.as_ref())).collect();
-        names.sort_unstable();
+        sort_by(&mut names, Ord::cmp);
         names.dedup();
         let mut canonical = Canonical::resume(self.canonical(), max_key_bytes);
         for name in &names {

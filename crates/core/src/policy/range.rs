@@ -15,6 +15,7 @@
 use super::Reason;
 use super::partial::Metadata;
 use crate::http::{EntityTag, Headers, Method, RangeSet, RequestHead, Span};
+use crate::sorting::sort_by;
 use crate::time::{Seconds, parse_http_date};
 
 /// How much later than Last-Modified the Date of a stored response has to be for the modification date to be a strong
@@ -152,7 +153,7 @@ fn is_current(validator: &[u8], stored: &Headers, validators: Validators) -> boo
 /// overhead of sending multiple parts" RFC 9110 section 15.3.7.2. Gaps are left: nobody gets what nobody asked for.
 fn coalesced(spans: Vec<Span>) -> Option<Vec<Span>> {
     let mut sorted: Vec<(Span, usize)> = spans.into_iter().zip(0..).collect();
-    sorted.sort_unstable();
+    sort_by(&mut sorted, Ord::cmp);
     let mut apart: Vec<(Span, usize)> = Vec::with_capacity(sorted.len());
     let mut overlaps = 0_usize;
     for (span, place) in sorted {
@@ -170,7 +171,7 @@ fn coalesced(spans: Vec<Span>) -> Option<Vec<Span>> {
     }
     // "A server that generates a multipart response SHOULD send the parts in the same order that the corresponding
     // range-spec appeared in the received Range header field" RFC 9110 section 15.3.7.2.
-    apart.sort_unstable_by_key(|(_, place)| *place);
+    sort_by(&mut apart, |(_, one), (_, other)| one.cmp(other));
     (overlaps <= 1).then(|| apart.into_iter().map(|(span, _)| span).collect())
 }
 

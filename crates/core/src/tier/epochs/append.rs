@@ -2,6 +2,7 @@
 
 use crate::entry::{Epoch, Stamp};
 use crate::epoch::{Coverage, Invalidation, Mode, NamePattern};
+use crate::sorting::sort_by;
 
 use super::head::Head;
 use super::page::{Page, Reading, Spot};
@@ -65,7 +66,7 @@ impl EpochLog {
     ) -> Result<(), SetError> {
         let page_of = |stamp: &Stamp| Spot::of(epoch.log, *stamp).page;
         let mut stamps = stamps.to_vec();
-        stamps.sort_unstable_by_key(page_of);
+        sort_by(&mut stamps, |one, other| page_of(one).cmp(&page_of(other)));
         let mut pages = Vec::new();
         for stamps in stamps.chunk_by(|one, other| page_of(one) == page_of(other)) {
             let Some(page) = stamps.first().map(page_of) else {
