@@ -32,6 +32,7 @@ mod ranges;
 mod replies;
 mod search;
 mod seed;
+mod shadow;
 mod stage;
 mod streaming;
 mod tags;

@@ -17,7 +17,7 @@ use super::tagging;
 use super::{
     Action, CacheErrors, CachePolicy, Config, Heuristic, Identity, JsonCondition, KeySpec, Limits,
     NamePattern, NoVarySearch, QueryOrder, QuerySpec, RequestCacheControl, RequestContent, Rule,
-    RuleHash, SetCookie, Storage, StoreIf, Tagging, Template, Ttl, Unmatched,
+    RuleHash, SetCookie, Storage, StoreIf, Switch, Tagging, Template, Ttl, Unmatched,
 };
 use crate::http::Method;
 use crate::sorting::sort_by;
@@ -158,6 +158,7 @@ impl Context<'_> {
             key,
             identity: None,
             store_if: StoreIf::default(),
+            shadow: Switch::Off,
             tagging: Tagging::default(),
         }
     }
@@ -223,6 +224,10 @@ impl Context<'_> {
         policy.identity = raw
             .identity
             .and_then(|identity| self.identity(&raw.at, identity));
+        policy.shadow = match raw.shadow.unwrap_or(false) {
+            true => Switch::On,
+            false => Switch::Off,
+        };
         policy.store_if = self.store_if(&raw.at, raw.store_if);
         policy.tagging = tagging::compile(&raw.tags, &policy, path, self.problems);
         let pattern = matching.path.clone().value();

@@ -4,7 +4,7 @@
 //! first 64 bits are kept. The form is part of what entries mean: another one makes every stored entry that of
 //! another rule. Left out are the rule's name, the requests it takes (the key tells them apart), and how much the
 //! client's Cache-Control counts, since none of them changes what is kept. Nor does compression, which is undone where another
-//! rule does not want it. The path counts where a template puts its
+//! rule does not want it, nor whether the rule is only tried (`shadow`): what was stored meanwhile serves when it is not. The path counts where a template puts its
 //! captures into the key in its place.
 
 use md5::{Digest, Md5};
@@ -250,6 +250,7 @@ mod tests {
             r#""match": {}, "ttl_seconds": 1, "compression": {"enabled": false, "min_saving": 0.5}"#,
             r#""match": {}, "ttl_seconds": 1, "key": {"body": false}, "hold_headers": false"#,
             r#""match": {}, "ttl_seconds": 1, "tags": []"#,
+            r#""match": {}, "ttl_seconds": 1, "shadow": true"#,
         ] {
             assert_eq!(hash(settings), plain, "{settings}");
         }

@@ -13,7 +13,7 @@ use crate::time::Seconds;
 const MAX_RULES: usize = 1024;
 const MAX_PATTERN_BYTES: usize = 1024;
 /// The fields that mean something only where responses are cached.
-const CACHING: [&str; 13] = [
+const CACHING: [&str; 14] = [
     "ttl_seconds",
     "ttl_mode",
     "key",
@@ -27,6 +27,7 @@ const CACHING: [&str; 13] = [
     "no_vary_search",
     "compression",
     "tags",
+    "shadow",
 ];
 
 pub(super) struct RawRule {
@@ -45,6 +46,7 @@ pub(super) struct RawRule {
     pub(super) identity: Option<RawIdentity>,
     pub(super) store_if: RawStoreIf,
     pub(super) tags: Vec<RawText>,
+    pub(super) shadow: Given<bool>,
     pub(super) settings: RawDefaults,
 }
 
@@ -152,6 +154,7 @@ fn read_rule(fields: &mut Fields<'_>) -> RawRule {
                 names(cursor, 0, |cursor| read_text(cursor, 512))
             })
             .unwrap_or(Vec::new()),
+        shadow: fields.optional("shadow", Cursor::flag),
         settings: read_defaults(fields),
     }
 }

@@ -56,6 +56,8 @@ pub struct CachePolicy {
     pub identity: Option<Identity>,
     /// Further conditions on a response.
     pub store_if: StoreIf,
+    /// Whether its answers are only compared with the origin's.
+    pub shadow: super::Switch,
     /// The tags that are given to responses.
     pub tagging: super::Tagging,
 }

@@ -77,6 +77,7 @@ impl Question {
             ) => None,
             Forward::Partial
             | Forward::Request
+            | Forward::Shadow
             | Forward::Stale(_)
             | Forward::UriMiss
             | Forward::VaryMiss => {

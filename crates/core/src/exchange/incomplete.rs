@@ -21,7 +21,7 @@ use super::response::{Basis, Forwarding};
 use super::serve::{self, Found, Warrant};
 use super::store::{Capturing, Draft};
 use super::{Candidate, State, Step, Surroundings, partial, union};
-use crate::config::CachePolicy;
+use crate::config::{CachePolicy, Switch};
 use crate::entry::{StoredPart, TagList, TagNames, Validation};
 use crate::epoch::Currency;
 use crate::http::{ContentRange, Headers, Method, ResponseHead, Span};
@@ -117,6 +117,9 @@ impl Looking {
         let Some((spans, metadata)) = incomplete::coverage(head, &headers, stored.range) else {
             return self.wait(around, forward, stored, headers, worth);
         };
+        if policy.shadow == Switch::On {
+            return self.uncompared(around);
+        }
         let found = Found {
             status: response.status,
             headers: serve::promise(headers, &response.meta, policy, around),

@@ -10,13 +10,13 @@ use super::event::Answer;
 use super::form::{self, Unfit, Work};
 use super::memo::{self, AskedKeys, Fresh};
 use super::request::Subject;
-use super::response::{Basis, Forwarding, Known};
+use super::response::{Basis, Forwarding, Known, outcome};
 use super::search::Trail;
 use super::serve::{self, Found, Warrant};
 use super::surplus::EntryId;
 use super::validate::Question;
 use super::{Effect, Passage, State, Step, Surroundings};
-use crate::config::CachePolicy;
+use crate::config::{CachePolicy, Switch};
 use crate::entry::{Meta, Payload, SearchRecord, StoredResponse, Variants};
 use crate::epoch::{Stamped, Whereabouts};
 use crate::http::{Headers, Method};
@@ -284,6 +284,13 @@ impl Looking {
             self.lookup.demands,
             now,
         ) {
+            Reuse::Fresh { .. } if policy.shadow == Switch::On => self.shadow_hit(around, &stored),
+            // What has to be asked about is a miss then, and so is what a client would take stale: it is to be made fresh.
+            Reuse::Stale { .. } | Reuse::Unusable(_) | Reuse::Validate(_)
+                if policy.shadow == Switch::On =>
+            {
+                self.miss(around)
+            }
             Reuse::Fresh { age, ttl_left } => {
                 let answered = match answered(headers, age, Warrant::Fresh(ttl_left)) {
                     Ok(answered) => answered,
@@ -391,7 +398,8 @@ impl Looking {
     }
 
     pub(super) fn forward<'a>(self, around: &Surroundings, forward: Forward) -> (State, Step<'a>) {
-        if self.lookup.on_miss == OnMiss::GatewayTimeout {
+        let is_shadow = self.is_shadow(around);
+        if self.lookup.on_miss == OnMiss::GatewayTimeout && !is_shadow {
             around.tally.request(self.subject.policy, Outcome::Miss);
             return serve::unanswered(around.config.headers).reply(Source::Nothing);
         }
@@ -404,6 +412,13 @@ impl Looking {
         };
         let mut effects = Vec::new();
         let rule = self.subject.policy;
+        let forward = match is_shadow {
+            true => Forward::Shadow,
+            false => forward,
+        };
+        if is_shadow {
+            effects.push(Effect::Count(Counter::Bypassed(Reason::ShadowMiss)));
+        }
         let state = match Hold::of(&around.budget, self.subject.size()) {
             Ok(hold) => State::Forwarding(Box::new(Forwarding {
                 subject: self.subject,
@@ -414,7 +429,7 @@ impl Looking {
                 _hold: hold,
             })),
             Err(reason) => {
-                around.tally.request(rule, Outcome::Miss);
+                around.tally.request(rule, outcome(forward));
                 effects.push(Effect::Count(Counter::NotStored(reason)));
                 let annotation = Annotation::Miss(forward, Storing::Skipped(reason));
                 State::Passing(Passage::Annotated(annotation))

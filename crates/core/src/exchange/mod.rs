@@ -8,6 +8,7 @@
 //!       in the key       │ └─────────────────┘                           └─▶ Capturing ── ended ─▶ Passing
 //!          └─▶ Holding ──┘
 //! Idle ── a write ─▶ Writing ── Response: invalidate ─▶ Passing
+//! Looking ── fresh, but only tried ─▶ Shadowing ── Response ─▶ Comparing ── ended ─▶ Passing
 //! Idle ── a call of the management API ─▶ (Managing ── content ─▶) Managed
 //! ```
 //!
@@ -36,6 +37,7 @@ mod request;
 mod response;
 mod search;
 mod serve;
+mod shadow;
 mod step;
 mod store;
 mod surplus;
@@ -70,6 +72,7 @@ use hot::Scope;
 use lookup::Looking;
 use manage::Managing;
 use response::Forwarding;
+use shadow::{Comparing, Shadowing};
 use store::Capturing;
 use write::Writing;
 
@@ -150,6 +153,8 @@ impl Surroundings {
 enum State {
     /// A copy of the response's body is being taken.
     Capturing(Box<Capturing>),
+    /// The response's body is held against one that is stored.
+    Comparing(Box<Comparing>),
     /// The request is on its way to the origin, and the response may be stored.
     Forwarding(Box<Forwarding>),
     /// The request waits for its body, which is part of the key.
@@ -166,6 +171,8 @@ enum State {
     Passing(Passage),
     /// The answer came from here, and will come by as our own reply.
     Serving(Box<Sent>),
+    /// The request is on its way to the origin, although there was an answer from here.
+    Shadowing(Box<Shadowing>),
     /// A request that may change something is on its way to the origin.
     Writing(Box<Writing>),
 }
@@ -236,6 +243,14 @@ impl Exchange {
             (State::Capturing(capturing), Event::Chunk(chunk)) => capturing.grow(chunk),
             (State::Capturing(capturing), Event::ResponseEnded) => capturing.finish(around),
             (State::Capturing(_), Event::Aborted) => not_stored(Reason::Incomplete),
+            (State::Shadowing(shadowing), Event::Response(arriving)) => {
+                shadowing.responded(around, arriving)
+            }
+            (State::Comparing(comparing), Event::Chunk(chunk)) => comparing.grow(chunk),
+            (State::Comparing(comparing), Event::ResponseEnded) => {
+                comparing.finish(around);
+                (State::done(), Step::pass())
+            }
             (State::Serving(sent), Event::Returned(size)) => sent.returned(&around.surpluses, size),
             (State::Serving(sent), Event::ReturnedHead(head)) => {
                 sent.inspected(&around.surpluses, &head)
@@ -259,10 +274,12 @@ impl Exchange {
     /// Whether the response's head matters; when it does not, the outside need not even read it.
     pub fn wants_response(&self) -> bool {
         match self.state {
-            State::Forwarding(_) | State::Passing(Passage::Annotated(_)) | State::Writing(_) => {
-                true
-            }
+            State::Forwarding(_)
+            | State::Passing(Passage::Annotated(_))
+            | State::Shadowing(_)
+            | State::Writing(_) => true,
             State::Capturing(_)
+            | State::Comparing(_)
             | State::Holding(_)
             | State::Idle
             | State::Looking(_)
@@ -277,8 +294,9 @@ impl Exchange {
     /// without any.
     pub fn reads_response(&self) -> bool {
         match self.state {
-            State::Forwarding(_) | State::Writing(_) => true,
+            State::Forwarding(_) | State::Shadowing(_) | State::Writing(_) => true,
             State::Capturing(_)
+            | State::Comparing(_)
             | State::Holding(_)
             | State::Idle
             | State::Looking(_)
@@ -294,6 +312,7 @@ impl Exchange {
         match self.state {
             State::Serving(_) => true,
             State::Capturing(_)
+            | State::Comparing(_)
             | State::Forwarding(_)
             | State::Holding(_)
             | State::Idle
@@ -301,6 +320,7 @@ impl Exchange {
             | State::Managed
             | State::Managing(_)
             | State::Passing(_)
+            | State::Shadowing(_)
             | State::Writing(_) => false,
         }
     }
@@ -310,6 +330,7 @@ impl Exchange {
     pub fn wanted_body(&self) -> Option<usize> {
         match &self.state {
             State::Capturing(capturing) => Some(capturing.capture.room().saturating_add(1)),
+            State::Comparing(_) => Some(usize::MAX),
             State::Forwarding(_)
             | State::Holding(_)
             | State::Idle
@@ -318,6 +339,7 @@ impl Exchange {
             | State::Managing(_)
             | State::Passing(_)
             | State::Serving(_)
+            | State::Shadowing(_)
             | State::Writing(_) => None,
         }
     }
@@ -328,12 +350,14 @@ impl Exchange {
             State::Holding(holding) => Some(holding.announced()),
             State::Managing(managing) => Some(managing.most()),
             State::Capturing(_)
+            | State::Comparing(_)
             | State::Forwarding(_)
             | State::Idle
             | State::Looking(_)
             | State::Managed
             | State::Passing(_)
             | State::Serving(_)
+            | State::Shadowing(_)
             | State::Writing(_) => None,
         }
     }
@@ -343,12 +367,14 @@ impl Exchange {
         match self.state {
             State::Managed | State::Managing(_) => Stay::Here,
             State::Capturing(_)
+            | State::Comparing(_)
             | State::Forwarding(_)
             | State::Holding(_)
             | State::Idle
             | State::Looking(_)
             | State::Passing(_)
             | State::Serving(_)
+            | State::Shadowing(_)
             | State::Writing(_) => Stay::Free,
         }
     }

@@ -138,7 +138,9 @@ impl Forwarding {
     ) -> (State, Step<'a>) {
         let annotation = Annotation::Miss(self.forward, Storing::Skipped(reason));
         let mut step = annotate(around, annotation, Some(sent));
-        around.tally.request(self.subject.policy, Outcome::Miss);
+        around
+            .tally
+            .request(self.subject.policy, outcome(self.forward));
         step.effects.push(Effect::Count(Counter::NotStored(reason)));
         (State::done(), step)
     }
@@ -153,11 +155,13 @@ impl Forwarding {
     ) -> (State, Step<'a>) {
         let annotation = Annotation::Miss(self.forward, Storing::Captured);
         let mut step = annotate(around, annotation, Some(sent));
-        around.tally.request(self.subject.policy, Outcome::Miss);
-        // The head leaves before `store_if` can judge the body; nothing is promised that may not be kept.
+        around
+            .tally
+            .request(self.subject.policy, outcome(self.forward));
+        // The head leaves before `store_if` can judge the body; nothing is promised that may not be kept, or is only tried.
         let policy = around.config.policy(self.subject.policy);
         let promise = policy
-            .filter(|policy| policy.store_if.json.is_none())
+            .filter(|policy| policy.store_if.json.is_none() && policy.shadow == Switch::Off)
             .and_then(|policy| serve::cache_control(sent, &capturing.draft.meta, policy, around));
         let promise = promise.map(|value| Effect::AddHeader("cache-control", value));
         step.effects.extend(promise);
@@ -350,6 +354,18 @@ fn result(status: u16, basis: &Basis, maker: Maker) -> FetchResult {
         (Maker::Upstream, Basis::Asked(_), 304) => FetchResult::Confirmed,
         (Maker::Upstream, _, 500..) => FetchResult::Error,
         (Maker::Upstream, _, _) => FetchResult::Ok,
+    }
+}
+
+/// What a request counts as that has gone to the origin.
+pub(super) fn outcome(forward: Forward) -> Outcome {
+    match forward {
+        Forward::Shadow => Outcome::Bypass,
+        Forward::Partial
+        | Forward::Request
+        | Forward::Stale(_)
+        | Forward::UriMiss
+        | Forward::VaryMiss => Outcome::Miss,
     }
 }
 

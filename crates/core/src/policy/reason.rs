@@ -100,6 +100,10 @@ reasons! {
     RuleBypass = "rule-bypass",
     /// The response sets a cookie.
     SetCookie = "set-cookie",
+    /// The rule is only tried (`shadow`): there is a response that would have been the answer.
+    ShadowHit = "shadow-hit",
+    /// The rule is only tried (`shadow`): there is nothing that could have been the answer.
+    ShadowMiss = "shadow-miss",
     /// The set of slots could not be changed in the few tries a request may spend.
     SlotContention = "slot-contention",
     /// It has been purged softly since it was stored: it is stale, whatever its time.

@@ -2,7 +2,7 @@
 
 use crate::config::{
     CacheErrors, CachePolicy, Compression, Heuristic, KeySpec, NoVarySearch, QueryOrder, QuerySpec,
-    RequestCacheControl, RequestContent, RuleHash, SetCookie, StoreIf, Tagging, Ttl,
+    RequestCacheControl, RequestContent, RuleHash, SetCookie, StoreIf, Switch, Tagging, Ttl,
 };
 use crate::entry::{
     Epoch, FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation,
@@ -36,6 +36,7 @@ pub(super) fn policy() -> CachePolicy {
         },
         identity: None,
         store_if: StoreIf::default(),
+        shadow: Switch::Off,
         tagging: Tagging::default(),
     }
 }

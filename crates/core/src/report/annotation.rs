@@ -56,6 +56,8 @@ pub enum Forward {
     Partial,
     /// The request's own directives asked for it.
     Request,
+    /// The rule is only tried, and there is nothing that could have been the answer.
+    Shadow,
     /// There is a response, but it may no longer be used.
     Stale(Reason),
     /// There is nothing under this key.
@@ -101,7 +103,7 @@ impl Annotation {
     /// The value of `x-cache`.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Bypass(_) => "BYPASS",
+            Self::Bypass(_) | Self::Miss(Forward::Shadow, _) => "BYPASS",
             Self::Hit { .. } => "HIT",
             Self::Miss(..) | Self::Unanswered => "MISS",
             Self::Revalidated(..) => "REVALIDATED",
@@ -163,6 +165,7 @@ impl Forward {
     fn detail(self) -> Option<Reason> {
         match self {
             Self::Request => Some(Reason::RequestDirective),
+            Self::Shadow => Some(Reason::ShadowMiss),
             Self::Partial | Self::Stale(Reason::Expired) | Self::UriMiss | Self::VaryMiss => None,
             Self::Stale(reason) => Some(reason),
         }
@@ -173,6 +176,7 @@ impl Forward {
         match self {
             Self::Partial => "partial",
             Self::Request => "request",
+            Self::Shadow => "bypass",
             Self::Stale(_) => "stale",
             Self::UriMiss => "uri-miss",
             Self::VaryMiss => "vary-miss",

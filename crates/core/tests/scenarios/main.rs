@@ -25,6 +25,7 @@ mod purge;
 mod ranges;
 mod replies;
 mod search;
+mod shadow;
 mod stage;
 mod stale;
 mod tags;

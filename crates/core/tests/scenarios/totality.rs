@@ -17,6 +17,8 @@ use proptest::prelude::*;
 use crate::stage::{Log, Stage, get, reply, request};
 
 const CONFIGURATION: &str = r#"{"rules":[
+    {"name":"write","match":{"path":"/.*"},"invalidates":{"tags":["{header.cookie}"],"patterns":["*{header.cookie}*"]}},
+    {"name":"tried","match":{"path":"/a","headers":{"cookie":"3"}},"ttl_seconds":60,"shadow":true,"tags":["{header.cookie}"]},
     {"name":"asked","match":{"methods":["GET","POST","QUERY"],"path":"/a"},"ttl_seconds":60,
      "no_vary_search":true,"key":{"body":true},"hold_headers":true},
     {"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"no_vary_search":true,"identity":{"cookie":"sid"}}],
@@ -85,6 +87,7 @@ fn fields(pseudo: &'static [&'static str]) -> impl Strategy<Value = Vec<(String,
         prop_oneof![
             Just("GET"),
             Just("QUERY"),
+            Just("PUT"),
             Just("200"),
             Just("206"),
             Just("/a?b"),
@@ -110,6 +113,7 @@ fn fields(pseudo: &'static [&'static str]) -> impl Strategy<Value = Vec<(String,
 fn sensible(name: &str, value: &str) -> Vec<u8> {
     let usual = match name {
         ":method" if value == "QUERY" => "QUERY",
+        ":method" if value == "PUT" => "PUT",
         ":method" => "GET",
         ":path" => "/a?b",
         ":status" if value == "206" => "206",
@@ -129,6 +133,7 @@ fn entries() -> Vec<Vec<u8>> {
     let origin = |directives: &str| reply("body").with("cache-control", directives);
     let tagged = origin("max-age=60").with("etag", "\"1\"");
     stage.exchange(get("/a?b"), tagged.clone());
+    stage.exchange(get("/a?b").with("cookie", "3"), tagged.clone());
     stage.exchange(request("QUERY", "/a").body("q"), tagged.clone());
     stage.exchange(get("/confirmed"), origin("no-cache").with("etag", "\"1\""));
     stage.exchange(get("/varied"), tagged.clone().with("vary", "accept"));
