@@ -13,6 +13,7 @@ mod desk;
 mod exports;
 mod host;
 mod ledger;
+mod live;
 mod metrics;
 mod root;
 mod shared_data;

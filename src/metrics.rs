@@ -152,6 +152,13 @@ impl fmt::Debug for Metrics {
     }
 }
 
+impl Metrics {
+    /// What the number stands at that moves when something has changed; `None` where the host fails.
+    pub(crate) fn read_hint(&self) -> Option<u64> {
+        self.changes.and_then(|id| host::metric(id).ok())
+    }
+}
+
 impl ByteGauge for Metrics {
     fn read(&self) -> u64 {
         self.bytes
@@ -168,7 +175,7 @@ impl ByteGauge for Metrics {
 
 impl ChangeHint for Metrics {
     fn read(&self) -> Option<u64> {
-        self.changes.and_then(|id| host::metric(id).ok())
+        self.read_hint()
     }
 
     fn advance(&self) {

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use crate::desk;
 use crate::host::{self, HeaderMap, HostError};
 use crate::ledger::Ledger;
+use crate::live::{Force, Live};
 use crate::worker::{Seat, Worker};
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, Effect, Event, Exchange, Field, Full, HeadSize, Histogram, Presence,
-    ResponseBody, Stay, Step, Unheld, Verdict, What,
+    Answer, Arrival, Arriving, Call, Effect, Event, Exchange, Field, Full, HeadSize, Histogram,
+    Presence, ResponseBody, Stay, Step, Unheld, Verdict, What,
 };
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
@@ -23,6 +24,7 @@ pub(crate) struct Stream {
     id: u32,
     exchange: Exchange,
     worker: Rc<Worker>,
+    live: Rc<Live>,
     ledger: Rc<Ledger>,
     /// When the request came.
     began: Timestamp,
@@ -58,11 +60,16 @@ impl Attributes for HostAttributes {
 
 impl Stream {
     /// An exchange that has not begun, on the stream that the host knows by this number.
-    pub(crate) fn new(id: u32, exchange: Exchange, worker: Rc<Worker>, ledger: Rc<Ledger>) -> Self {
+    pub(crate) fn new(id: u32, live: Rc<Live>) -> Self {
+        let Force {
+            surroundings,
+            ledger,
+        } = live.force();
         Self {
             id,
-            exchange,
-            worker,
+            exchange: Exchange::new(surroundings),
+            worker: Rc::clone(live.worker()),
+            live,
             ledger,
             began: Timestamp::from_nanos(0),
             seat: None,
@@ -73,12 +80,17 @@ impl Stream {
         let now = host::now()?;
         self.began = now;
         let headers = self.headers(HeaderMap::Request)?;
+        if let Some(force) = self.live.other_than(self.exchange.surroundings()) {
+            self.exchange = Exchange::new(force.surroundings);
+            self.ledger = force.ledger;
+        }
         let arrival = Arrival {
             headers,
             body,
             attributes: &HostAttributes,
         };
         let step = self.exchange.on(Event::Request(arrival), now);
+        self.worker.forget_glance();
         let action = self.obey(step, now)?;
         if self.exchange.held_request().is_none() {
             return Ok(action);
@@ -192,6 +204,15 @@ impl Stream {
         }
     }
 
+    fn manage(&self, call: &Call, now: Timestamp) -> Outcome {
+        let Some(settings) = self.live.settings() else {
+            return Outcome::internal(); // without a management API nothing is a call
+        };
+        let config = self.exchange.surroundings().config();
+        self.worker
+            .manage(call, (config, settings), &self.ledger, now)
+    }
+
     fn inspect(&mut self, now: Timestamp) -> Result<Action, HostError> {
         let head = self.headers(HeaderMap::Response)?;
         let step = self.exchange.on(Event::ReturnedHead(head), now);
@@ -239,8 +260,7 @@ impl Stream {
             Verdict::Inspect => self.inspect(now)?,
             Verdict::Lookup(key) => self.look_up(&key, now)?,
             Verdict::Manage(call) => {
-                let config = self.exchange.surroundings().config();
-                desk::answer(&self.worker.manage(&call, config, &self.ledger, now))?;
+                desk::answer(&self.manage(&call, now))?;
                 Action::Pause
             }
             Verdict::Reply(reply) => {

@@ -18,10 +18,10 @@ use larder_core::exchange::{
 use larder_core::key::Key;
 use larder_core::report::{Counter, EvictionCause};
 use larder_core::tier::{
-    self, AbsentReason, EpochLog, Geometry, GeometryNotice, Lookup, SharedTier, Stored,
+    self, AbsentReason, ChangeHint, EpochLog, Geometry, GeometryNotice, Lookup, SharedTier, Stored,
 };
 use larder_core::time::Timestamp;
-use larder_manage::{Desk, Desks, Outcome};
+use larder_manage::{Desk, Desks, Outcome, Settings};
 
 use crate::desk;
 use crate::host::{self, HostError, LogLevel};
@@ -100,6 +100,15 @@ pub(crate) struct Worker {
     told_of_waiting: Cell<bool>,
     /// Whether the log already says that the configured slots are not those in force.
     told: Cell<bool>,
+    glance: Cell<Glance>,
+}
+
+/// Whether the current callback has read the hint already.
+#[derive(Clone, Copy, Default)]
+enum Glance {
+    #[default]
+    None,
+    Taken(Option<u64>),
 }
 
 impl Worker {
@@ -144,6 +153,7 @@ impl Worker {
             waiting: RefCell::default(),
             told_of_waiting: Cell::new(false),
             told: Cell::new(false),
+            glance: Cell::default(),
         }
     }
 
@@ -234,7 +244,7 @@ impl Worker {
     pub(crate) fn manage(
         &self,
         call: &Call,
-        config: &Config,
+        (config, settings): (&Config, &Settings),
         ledger: &Ledger,
         now: Timestamp,
     ) -> Outcome {
@@ -252,9 +262,22 @@ impl Worker {
             hint: &*self.metrics,
             kv: &SharedData,
             numbers: ledger,
+            settings,
             tier: &mut tier,
         };
         larder_manage::answer(call, &mut desk, now)
+    }
+
+    /// The hint; who reads it next in this callback need not ask the host again.
+    pub(crate) fn glance(&self) -> Option<u64> {
+        let hint = self.metrics.read_hint();
+        self.glance.set(Glance::Taken(hint));
+        hint
+    }
+
+    /// The callback is over, or has waited for something.
+    pub(crate) fn forget_glance(&self) {
+        self.glance.set(Glance::None);
     }
 
     /// A place for a stream whose head is held, until its body begins.
@@ -413,10 +436,24 @@ impl Worker {
     }
 }
 
+/// The hint as the current callback has seen it, or as it is.
+impl ChangeHint for Worker {
+    fn read(&self) -> Option<u64> {
+        match self.glance.take() {
+            Glance::None => self.metrics.read_hint(),
+            Glance::Taken(hint) => hint,
+        }
+    }
+
+    fn advance(&self) {
+        self.metrics.advance();
+    }
+}
+
 impl Epochs for Worker {
     fn now(&self) -> Epoch {
         match self.epochs.try_borrow_mut() {
-            Ok(mut epochs) => epochs.now(&SharedData, &*self.metrics),
+            Ok(mut epochs) => epochs.now(&SharedData, self),
             Err(_) => Epoch::UNKNOWN,
         }
     }

@@ -150,7 +150,7 @@ async fn a_call_that_is_refused_is_refused_here() {
         assert_eq!(refused(&answer, status), code, "{shown:.200} {answer:?}");
     }
     let answer = stage.send(call("POST", "/api/cache/config")).await;
-    assert_eq!(answer.header("allow"), Some("GET, PUT"));
+    assert_eq!(answer.header("allow"), Some("GET, PUT, DELETE"));
     let answer = stage.get("/api/cache/stats").await;
     assert!(
         answer
@@ -409,4 +409,101 @@ async fn the_log_has_no_secrets() {
     for secret in [TOKEN, "wrong-guess", "private-key", "private-tag"] {
         assert!(!log.contains(secret), "{secret}");
     }
+}
+
+/// The seed's own example: what is put at one worker holds for the next request at the other.
+#[tokio::test]
+async fn a_change_of_the_configuration_holds_for_every_worker_at_once() {
+    let configuration =
+        r#"{"rules": [{"name": "all", "match": {"path": "/.*"}}], "management": {}}"#;
+    let stage = Stage::with_listener(2, listener(managed(configuration))).await;
+    stage.origin.on("/doc", Reply::ok("x".repeat(3000)));
+    let client = |worker| stage.envoy.connect_to_worker(MAIN, worker, Protocol::Http1);
+    let [mut caller, mut reader] = [client(0).await.unwrap(), client(1).await.unwrap()];
+    let get = || Request::get("/doc").authority("api.example.com");
+    for round in 0..20 {
+        // Without freshness nothing is stored.
+        for client in [&mut caller, &mut reader] {
+            client.send(get()).await.unwrap();
+            let seen = client.send(get()).await.unwrap();
+            assert_eq!(x_cache(&seen), "MISS", "{round} {seen:?}");
+        }
+        let body = r#"{"default_ttl_seconds": 600, "compression_threshold_bytes": 2048, "enable_compression": true}"#;
+        let put = caller
+            .send(call("PUT", "/api/cache/config").body(body))
+            .await
+            .unwrap();
+        assert_eq!(put.status, 200, "{put:?}");
+        assert_eq!(json(&put)["default_ttl_seconds"], 600);
+        assert_eq!(
+            json(&put)["configuration"]["compression"]["threshold_bytes"],
+            2048
+        );
+        reader.send(get()).await.unwrap();
+        for client in [&mut caller, &mut reader] {
+            let seen = client.send(get()).await.unwrap();
+            assert_eq!(x_cache(&seen), "HIT", "{round} {seen:?}");
+        }
+        let shown = reader.send(call("GET", "/api/cache/config")).await.unwrap();
+        assert_eq!(json(&shown), json(&put));
+        assert!(!shown.text().contains(TOKEN));
+        let reset = caller
+            .send(call("DELETE", "/api/cache/config"))
+            .await
+            .unwrap();
+        assert_eq!(
+            (reset.status, json(&reset)["changed"].as_bool()),
+            (200, Some(false))
+        );
+        caller.send(call("PURGE", "/doc")).await.unwrap();
+    }
+    stage.assert_unharmed().await;
+}
+
+#[tokio::test]
+async fn a_change_is_taken_whole_or_refused_whole() {
+    let stage = stage(1).await;
+    for (body, problem) in [
+        ("", "needs a body"),
+        ("nonsense", "expected ident"),
+        (
+            r#"{"default_ttl": 1}"#,
+            "default_ttl: is unknown; did you mean `default_ttl_seconds`?",
+        ),
+        (
+            r#"{"default_ttl_seconds": 600, "limits": {"max_variants": -1}}"#,
+            "limits.max_variants: must be",
+        ),
+        (
+            r#"{"storage": {"slots": 8}}"#,
+            "storage.slots: cannot be changed",
+        ),
+        (
+            r#"{"management": {"prefix": "/x"}}"#,
+            "management: cannot be changed",
+        ),
+    ] {
+        let answer = stage
+            .send(call("PUT", "/api/cache/config").body(body))
+            .await;
+        assert_eq!(refused(&answer, 400), "bad_request");
+        let message = json(&answer)["error"]["message"].to_string();
+        assert!(message.contains(problem), "{body}: {message}");
+    }
+    let shown = stage.send(call("GET", "/api/cache/config")).await;
+    assert_eq!(json(&shown)["default_ttl_seconds"], Value::Null);
+    let rule = r#"{"rules": {"all": {"ttl_seconds": 5}, "more": {"match": {"path": "/more"}, "cache": false}}}"#;
+    let answer = stage
+        .send(call("PUT", "/api/cache/config").body(rule))
+        .await;
+    let rules = &json(&answer)["configuration"]["rules"];
+    assert_eq!(rules[0]["ttl_seconds"], 5, "{answer:?}");
+    assert_eq!(rules[1]["name"], "more", "{answer:?}");
+    assert_eq!(stage.origin.total(), 0);
+    assert_eq!(
+        stage
+            .counter("larder_config_reloads_total.result.refused")
+            .await,
+        6
+    );
 }

@@ -12,6 +12,7 @@ use larder_core::time::Timestamp;
 use crate::outcome::Outcome;
 use crate::reception::Ask;
 use crate::route::{Addressed, Place, Verb};
+use crate::settings::{self, Settings};
 use crate::{invalidate, stats};
 
 /// What a worker has to answer with.
@@ -30,6 +31,8 @@ pub struct Desk<'a> {
     pub kv: &'a dyn SharedKv,
     /// The numbers of the process.
     pub numbers: &'a dyn Numbers,
+    /// The plugin's configuration, and changes to it.
+    pub settings: &'a Settings,
     /// What is stored.
     pub tier: &'a mut SharedTier,
 }
@@ -51,6 +54,9 @@ fn done(call: &Call, desk: &mut Desk<'_>, _now: Timestamp) -> Outcome {
         Some(Ok(Ask::Api(verb, place))) => (verb, place),
     };
     match (verb, &place) {
+        (Verb::Delete, Place::Config) => settings::reset(desk),
+        (Verb::Get, Place::Config) => settings::show(desk),
+        (Verb::Put, Place::Config) => settings::put(call, desk),
         (_, Place::Stats) => stats::stats(desk),
         (_, Place::InvalidateKey(key)) => invalidate::key(key, call, desk),
         (_, Place::InvalidateTag(tag, parameters)) => invalidate::tag(tag, parameters, call, desk),

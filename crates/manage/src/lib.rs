@@ -25,6 +25,7 @@ mod outcome;
 mod purge;
 mod reception;
 mod route;
+mod settings;
 mod stats;
 
 #[cfg(test)]
@@ -34,3 +35,4 @@ pub use answer::{Desk, answer};
 pub use failures::{Failures, Visitor};
 pub use outcome::Outcome;
 pub use reception::Desks;
+pub use settings::Settings;

@@ -3,7 +3,7 @@
 //! | path, behind the prefix | methods |
 //! |---|---|
 //! | `/stats`, `/performance` | GET |
-//! | `/config` | GET, PUT |
+//! | `/config` | GET, PUT, DELETE |
 //! | `/invalidate`, `/invalidate/key/{key}`, `/invalidate/tag/{tag}`, `/invalidate/pattern?pattern=` | POST |
 //! | `/invalidations/{id}` | GET |
 //! | `/entries?prefix=&limit=&cursor=` | GET |
@@ -291,7 +291,7 @@ impl Place {
 
     fn verbs(&self) -> &'static [Verb] {
         match self {
-            Self::Config => &[Verb::Get, Verb::Put],
+            Self::Config => &[Verb::Get, Verb::Put, Verb::Delete],
             Self::Entry(_) => &[Verb::Get, Verb::Put, Verb::Delete],
             Self::User(_) => &[Verb::Delete],
             Self::Explain
@@ -413,7 +413,7 @@ mod tests {
         for (path, allowed) in [
             ("/stats", "GET"),
             ("/performance", "GET"),
-            ("/config", "GET, PUT"),
+            ("/config", "GET, PUT, DELETE"),
             ("/invalidate", "POST"),
             ("/invalidate/key/a", "POST"),
             ("/invalidate/tag/a", "POST"),

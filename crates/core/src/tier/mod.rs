@@ -19,6 +19,7 @@
 //! Everything fails soft: the cells can be wiped, corrupted or refused between any two host calls, and what remains
 //! is a miss, a typed reason for a counter, and a repair at the next tick.
 
+mod amendments;
 mod claim;
 mod demand;
 mod directory;
@@ -47,6 +48,7 @@ mod tests;
 mod touches;
 mod way;
 
+pub use amendments::{Amendment, Amendments, MAX_AMENDMENT_BYTES};
 pub use epochs::{ChangeHint, EpochLog, Unnoted};
 pub(crate) use hot::{Door, Knock};
 pub use hot::{Kept, NameHash, Shelf, TellingFields, Unlearned};

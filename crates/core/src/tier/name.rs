@@ -5,7 +5,7 @@
 //! larder1l            the leases of worker ids larder1s<set>.<way>  the bytes of an entry
 //! larder1w            the sweeper's place      larder1e             the log of invalidations
 //! larder1p            the head of that log     larder1e<page>       where they are noted
-//! larder1x            patterns of that log
+//! larder1x            patterns of that log  larder1c<number>     changes of a configuration
 //! ```
 //!
 //! On Istio every module shares one namespace, hence the prefix; the digit is the version of all formats behind it.
@@ -53,6 +53,13 @@ impl Name {
     /// Where the patterns in force stand.
     pub(super) fn patterns() -> Self {
         Self::prefixed(b'x')
+    }
+
+    /// Where changes of a configuration stand.
+    pub(super) fn amendment(number: u8) -> Self {
+        let mut name = Self::prefixed(b'c');
+        name.push_decimal(number.into());
+        name
     }
 
     /// A page of the invalidations.

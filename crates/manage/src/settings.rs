@@ -1,0 +1,467 @@
+//! The configuration in force, and changing it while it holds.
+//!
+//! A change is a JSON Merge Patch (RFC 7396) to the configuration in force: what it names takes the place of what stands
+//! there, and `null` takes it out. One thing more: `rules` may be an object, whose fields change the rules of those names; a
+//! name that is new is a new rule, behind the others. What comes of it is read like any configuration, and refused whole if
+//! there is anything wrong with it. Else it stands, as a whole, in a cell where all workers find it, and lasts until the
+//! plugin's configuration is another one.
+
+use serde_json::{Map, Value};
+
+use larder_core::config::Config;
+use larder_core::exchange::Call;
+use larder_core::report::{Counter, Reload};
+use larder_core::tier::{Amendments, MAX_AMENDMENT_BYTES, SetError};
+
+use crate::answer::Desk;
+use crate::json::Json;
+use crate::outcome::Outcome;
+
+/// As often is a change tried that others come before.
+const TRIES: usize = 100;
+
+/// Names without a place, as people know them, and where they stand.
+const ALIASES: [(&str, &str); 2] = [
+    ("compression_threshold_bytes", "threshold_bytes"),
+    ("enable_compression", "enabled"),
+];
+
+/// The plugin's configuration, and where changes to it stand.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    base: Vec<u8>,
+    /// Where changes stand.
+    pub amendments: Amendments,
+}
+
+impl Settings {
+    /// Of the plugin's configuration, which has been read without a problem.
+    pub fn new(base: Vec<u8>) -> Self {
+        Self {
+            amendments: Amendments::of(&base),
+            base,
+        }
+    }
+
+    /// The text of the configuration in force, when this stands in the cell.
+    pub fn in_force<'a>(&'a self, amendment: &'a [u8]) -> &'a [u8] {
+        match amendment {
+            [] => &self.base,
+            amended => amended,
+        }
+    }
+
+    fn document(&self, amendment: &[u8]) -> Value {
+        // What stands in the cell may be anybody's.
+        let parsed = serde_json::from_slice(self.in_force(amendment));
+        let parsed = parsed.or_else(|_| serde_json::from_slice(&self.base));
+        parsed.unwrap_or_else(|_| Value::Object(Map::new()))
+    }
+}
+
+/// `GET config`.
+pub(crate) fn show(desk: &Desk<'_>) -> Outcome {
+    let Ok(amendment) = desk.settings.amendments.read(desk.kv) else {
+        return Outcome::unnoted();
+    };
+    Outcome::ok(shown(desk.settings, &amendment.text))
+}
+
+fn shown(settings: &Settings, amendment: &[u8]) -> Json {
+    let mut document = settings.document(amendment);
+    if let Some(digest) = document.pointer_mut("/management/token_sha256")
+        && digest.is_string()
+    {
+        *digest = Value::String("(set)".to_owned());
+    }
+    let text = |path: &str, default: &str| match document.pointer(path) {
+        Some(value) => value.to_string(),
+        None => default.to_owned(),
+    };
+    Json::object()
+        .raw("default_ttl_seconds", &text("/default_ttl_seconds", "null"))
+        .raw(
+            "compression_threshold_bytes",
+            &text("/compression/threshold_bytes", "1024"),
+        )
+        .raw("enable_compression", &text("/compression/enabled", "true"))
+        .raw("configuration", &document.to_string())
+        .flag("changed", !amendment.is_empty())
+}
+
+/// `DELETE config`: the plugin's configuration as it is.
+pub(crate) fn reset(desk: &Desk<'_>) -> Outcome {
+    write(desk, |_| Ok(Vec::new()))
+}
+
+/// `PUT config`.
+pub(crate) fn put(call: &Call, desk: &Desk<'_>) -> Outcome {
+    let outcome = match read(&call.content) {
+        Err(problem) => Err(problem),
+        Ok(change) => Ok(write(desk, |before| amend(desk.settings, before, &change))),
+    };
+    outcome.unwrap_or_else(|problem| {
+        (desk.count)(Counter::Reloaded(Reload::Refused));
+        Outcome::bad_request(&problem)
+    })
+}
+
+/// Reads a change, under the names that stand in the configuration.
+fn read(json: &[u8]) -> Result<Value, String> {
+    if json.trim_ascii().is_empty() {
+        return Err("needs a body with what changes: `{\"default_ttl_seconds\": 600}`".to_owned());
+    }
+    let change = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let Value::Object(mut change) = change else {
+        return Err("must be an object".to_owned());
+    };
+    for (alias, name) in ALIASES {
+        let Some(value) = change.remove(alias) else {
+            continue;
+        };
+        let compression = change
+            .entry("compression")
+            .or_insert_with(|| Value::Object(Map::new()));
+        let Value::Object(compression) = compression else {
+            return Err("compression: must be an object".to_owned());
+        };
+        if compression.insert(name.to_owned(), value).is_some() {
+            return Err([alias, ": stands beside `compression.", name, "`"].concat());
+        }
+    }
+    if change.contains_key("management") {
+        return Err(
+            "management: cannot be changed here, only where Envoy is configured".to_owned(),
+        );
+    }
+    let slots = change
+        .get("storage")
+        .and_then(|storage| storage.get("slots"));
+    if slots.is_some() {
+        return Err(
+            "storage.slots: cannot be changed while the process runs; the others of `storage` can"
+                .to_owned(),
+        );
+    }
+    Ok(Value::Object(change))
+}
+
+/// The configuration with one more change, if what comes of it is one.
+fn amend(settings: &Settings, before: &[u8], change: &Value) -> Result<Vec<u8>, String> {
+    let mut document = settings.document(before);
+    apply(&mut document, change);
+    let text = document.to_string().into_bytes();
+    if text.len() > MAX_AMENDMENT_BYTES {
+        let most = MAX_AMENDMENT_BYTES.to_string();
+        return Err(["the whole configuration must be at most ", &most, " bytes"].concat());
+    }
+    match Config::parse(&text) {
+        Ok(_) => Ok(text),
+        Err(errors) => {
+            let problems: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            Err(problems.join("; "))
+        }
+    }
+}
+
+fn write(desk: &Desk<'_>, mut change: impl FnMut(&[u8]) -> Result<Vec<u8>, String>) -> Outcome {
+    let Settings { amendments, .. } = desk.settings;
+    for _ in 0..TRIES {
+        let Ok(before) = amendments.read(desk.kv) else {
+            return Outcome::unnoted();
+        };
+        let text = match change(&before.text) {
+            Ok(text) => text,
+            Err(problem) => {
+                (desk.count)(Counter::Reloaded(Reload::Refused));
+                return Outcome::bad_request(&problem);
+            }
+        };
+        match amendments.write(desk.kv, &text, before.version) {
+            Ok(()) => {
+                // Whoever starts from here on sees that something has changed, and reads the cell.
+                desk.hint.advance();
+                (desk.count)(Counter::Reloaded(Reload::Accepted));
+                return Outcome::ok(shown(desk.settings, &text));
+            }
+            Err(SetError::Lost) => {}
+            Err(SetError::Failed) => return Outcome::unnoted(),
+        }
+    }
+    Outcome::busy()
+}
+
+/// Changes a document.
+fn apply(document: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        return;
+    };
+    if !document.is_object() {
+        *document = Value::Object(Map::new());
+    }
+    let Some(document) = document.as_object_mut() else {
+        return;
+    };
+    for (name, value) in patch {
+        match (name.as_str(), value) {
+            ("rules", Value::Object(rules)) => apply_rules(document, rules),
+            _ => merge_field(document, name, value),
+        }
+    }
+}
+
+fn apply_rules(document: &mut Map<String, Value>, changes: &Map<String, Value>) {
+    let rules = document
+        .entry("rules")
+        .or_insert_with(|| Value::Array(Vec::new()));
+    let Value::Array(rules) = rules else {
+        return;
+    };
+    for (name, change) in changes {
+        let is_named = |rule: &Value| rule.get("name").and_then(Value::as_str) == Some(name);
+        match (rules.iter().position(is_named), change) {
+            (Some(place), Value::Null) => drop(rules.remove(place)),
+            (Some(place), change) => {
+                if let Some(rule) = rules.get_mut(place) {
+                    merge(rule, change);
+                }
+            }
+            (None, Value::Null) => {}
+            (None, change) => {
+                let mut rule = Value::Object(Map::new());
+                merge(&mut rule, change);
+                if let Value::Object(rule) = &mut rule {
+                    rule.insert("name".to_owned(), Value::String(name.clone()));
+                }
+                rules.push(rule);
+            }
+        }
+    }
+}
+
+/// RFC 7396 section 2.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    if let Some(target) = target.as_object_mut() {
+        for (name, value) in patch {
+            merge_field(target, name, value);
+        }
+    }
+}
+
+fn merge_field(target: &mut Map<String, Value>, name: &str, value: &Value) {
+    if value.is_null() {
+        target.remove(name);
+        return;
+    }
+    merge(target.entry(name).or_insert(Value::Null), value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn settings(base: &Value) -> Settings {
+        Settings::new(base.to_string().into_bytes())
+    }
+
+    /// The configuration after these changes, one after the other.
+    fn after(base: &Value, changes: &[Value]) -> Result<Value, String> {
+        let settings = settings(base);
+        let mut text = Vec::new();
+        for change in changes {
+            let change = read(change.to_string().as_bytes())?;
+            text = amend(&settings, &text, &change)?;
+        }
+        Ok(settings.document(&text))
+    }
+
+    #[test]
+    fn the_names_that_people_know_are_aliases() {
+        let change = json!({"default_ttl_seconds": 600, "compression_threshold_bytes": 2048, "enable_compression": true});
+        let expected = json!({"default_ttl_seconds": 600, "compression": {"threshold_bytes": 2048, "enabled": true}});
+        assert_eq!(after(&json!({}), &[change]), Ok(expected));
+    }
+
+    #[test]
+    fn changes_add_up_and_null_takes_out() {
+        let base = json!({"default_ttl_seconds": 60, "limits": {"max_variants": 4}});
+        let changes = [
+            json!({"limits": {"max_key_bytes": 1024}}),
+            json!({"limits": {"max_variants": null}, "default_ttl_seconds": 5}),
+            json!({"default_ttl_seconds": null}),
+        ];
+        let expected = json!({"limits": {"max_key_bytes": 1024}});
+        assert_eq!(after(&base, &changes), Ok(expected));
+        // What was taken out may come again.
+        let changes = [
+            json!({"limits": null}),
+            json!({"limits": {"max_variants": 5}}),
+        ];
+        let after = after(&base, &changes).unwrap();
+        assert_eq!(after["limits"]["max_variants"], 5);
+    }
+
+    #[test]
+    fn rules_are_changed_by_name() {
+        let rule = |name: &str, ttl: u32| json!({"name": name, "match": {}, "ttl_seconds": ttl});
+        let base = json!({"rules": [rule("a", 1), rule("b", 2)]});
+        for (changes, expected) in [
+            (
+                vec![json!({"rules": {"a": {"ttl_seconds": 9}}})],
+                json!([rule("a", 9), rule("b", 2)]),
+            ),
+            (
+                vec![json!({"rules": {"a": null, "c": {"match": {}, "ttl_seconds": 3}}})],
+                json!([rule("b", 2), rule("c", 3)]),
+            ),
+            (
+                vec![
+                    json!({"rules": [rule("x", 1)]}),
+                    json!({"rules": {"x": {"ttl_seconds": 7}}}),
+                ],
+                json!([rule("x", 7)]),
+            ),
+            (
+                vec![
+                    json!({"rules": {"a": {"ttl_seconds": 9}}}),
+                    json!({"rules": [rule("x", 1)]}),
+                ],
+                json!([rule("x", 1)]),
+            ),
+            (
+                vec![
+                    json!({"rules": {"a": null}}),
+                    json!({"rules": {"a": {"match": {}, "ttl_seconds": 4}}}),
+                ],
+                json!([rule("b", 2), rule("a", 4)]),
+            ),
+        ] {
+            let after = after(&base, &changes).unwrap();
+            assert_eq!(after["rules"], expected, "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        for (change, problem) in [
+            (json!([]), "must be an object"),
+            (
+                json!({"default_ttl": 5}),
+                "default_ttl: is unknown; did you mean `default_ttl_seconds`?",
+            ),
+            (
+                json!({"limits": {"max_variants": "many"}}),
+                "limits.max_variants: must be a whole number",
+            ),
+            (
+                json!({"enable_compression": 1}),
+                "compression.enabled: must be true or false",
+            ),
+            (
+                json!({"enable_compression": true, "compression": {"enabled": false}}),
+                "enable_compression: stands beside `compression.enabled`",
+            ),
+            (
+                json!({"enable_compression": true, "compression": 1}),
+                "compression: must be an object",
+            ),
+            (
+                json!({"management": null}),
+                "management: cannot be changed here",
+            ),
+            (
+                json!({"storage": {"slots": 8}}),
+                "storage.slots: cannot be changed",
+            ),
+            (
+                json!({"rules": {"new": {"ttl_seconds": 5}}}),
+                "rules[0].match: is missing",
+            ),
+            (
+                json!({"rules": {"new": {"match": {"path": "("}}}}),
+                "rules[0].match.path: is no regular",
+            ),
+        ] {
+            let error = after(&json!({}), std::slice::from_ref(&change)).unwrap_err();
+            assert!(error.starts_with(problem), "{change}: {error}");
+        }
+        for (text, problem) in [("", "needs a body"), ("{", "EOF while parsing")] {
+            let error = read(text.as_bytes()).unwrap_err();
+            assert!(error.starts_with(problem), "{text}: {error}");
+        }
+        let long = json!({"rules": [{"name": "a", "match": {"path": "a".repeat(300_000)}}]});
+        assert!(after(&json!({}), &[long]).is_err());
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let base = json!({"management": {"token_sha256": "0".repeat(64)}});
+        let shown = shown(&settings(&base), b"").end();
+        assert!(!shown.contains("000"), "{shown}");
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(shown["enable_compression"], true);
+        assert_eq!(shown["compression_threshold_bytes"], 1024);
+        assert_eq!(shown["default_ttl_seconds"], Value::Null);
+    }
+
+    /// RFC 7396, appendix A.
+    #[test]
+    fn the_standards_examples() {
+        for (target, patch, expected) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (
+                json!({"a": "b"}),
+                json!({"b": "c"}),
+                json!({"a": "b", "b": "c"}),
+            ),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (
+                json!({"a": "b", "b": "c"}),
+                json!({"a": null}),
+                json!({"b": "c"}),
+            ),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (
+                json!({"a": {"b": "c"}}),
+                json!({"a": {"b": "d", "c": null}}),
+                json!({"a": {"b": "d"}}),
+            ),
+            (
+                json!({"a": [{"b": "c"}]}),
+                json!({"a": [1]}),
+                json!({"a": [1]}),
+            ),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
+            (json!({"a": "b"}), json!(["c"]), json!(["c"])),
+            (json!({"a": "foo"}), json!(null), json!(null)),
+            (
+                json!({"e": null}),
+                json!({"a": 1}),
+                json!({"e": null, "a": 1}),
+            ),
+            (
+                json!([1, 2]),
+                json!({"a": "b", "c": null}),
+                json!({"a": "b"}),
+            ),
+            (
+                json!({}),
+                json!({"a": {"bb": {"ccc": null}}}),
+                json!({"a": {"bb": {}}}),
+            ),
+        ] {
+            let mut merged = target.clone();
+            merge(&mut merged, &patch);
+            assert_eq!(merged, expected, "{target} {patch}");
+        }
+    }
+}
