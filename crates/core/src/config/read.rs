@@ -107,6 +107,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// True or false.
+    #[inline(never)]
     pub fn flag(self) -> Given<bool> {
         let Value::Bool(flag) = self.value else {
             return self.refuse_kind("true or false");
@@ -115,6 +116,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A whole number within bounds.
+    #[inline(never)]
     pub fn number(self, bounds: RangeInclusive<u64>) -> Given<u64> {
         let Value::Number(number) = self.value else {
             return self.refuse_kind("a whole number");
@@ -151,6 +153,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A text with a number of bytes within bounds.
+    #[inline(never)]
     pub fn text(self, bounds: RangeInclusive<usize>) -> Given<&'a str> {
         let Value::String(text) = self.value else {
             return self.refuse_kind("a string");
@@ -172,14 +175,14 @@ impl<'a> Cursor<'a> {
         match words.iter().find(|(word, _)| word == text) {
             Some((_, meaning)) => Given::Value(*meaning),
             None => {
-                let list: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-                let list = list.join(", ");
-                self.refuse(format!("must be one of {list}, not `{}`", excerpt(text)))
+                let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+                self.refuse(unknown_word(text, &words))
             }
         }
     }
 
     /// The elements of an array, at most `most`.
+    #[inline(never)]
     pub fn items(self, most: usize) -> Given<Vec<Cursor<'a>>> {
         let Value::Array(array) = self.value else {
             return self.refuse_kind("an array");
@@ -196,6 +199,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The fields of an object whose names are the operator's, at most `most`.
+    #[inline(never)]
     pub(super) fn entries(self, most: usize) -> Given<Vec<(&'a str, Cursor<'a>)>> {
         let Value::Object(object) = self.value else {
             return self.refuse_kind("an object");
@@ -231,6 +235,13 @@ impl<'a> Cursor<'a> {
     }
 }
 
+#[inline(never)]
+fn unknown_word(text: &str, words: &[&str]) -> String {
+    let list: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    let list = list.join(", ");
+    format!("must be one of {list}, not `{}`", excerpt(text))
+}
+
 /// The fields of one object, asked for one by one.
 pub struct Fields<'a> {
     object: &'a Map<String, Value>,
@@ -246,15 +257,22 @@ impl<'a> Fields<'a> {
         name: &'static str,
         read: impl FnOnce(Cursor<'a>) -> Given<T>,
     ) -> Given<T> {
-        self.known.push(name);
-        match self.object.get(name) {
+        match self.find(name) {
             None => Given::Absent,
-            Some(value) => read(Cursor {
-                value,
-                path: field_path(&self.path, name),
-                problems: self.problems,
-            }),
+            Some(cursor) => read(cursor),
         }
+    }
+
+    /// Once for all fields: it would be most of the code of each.
+    #[inline(never)]
+    fn find(&mut self, name: &'static str) -> Option<Cursor<'a>> {
+        self.known.push(name);
+        let value = self.object.get(name)?;
+        Some(Cursor {
+            value,
+            path: field_path(&self.path, name),
+            problems: self.problems,
+        })
     }
 
     /// Reads a field that must be there.

@@ -6,8 +6,6 @@
 //! is one of three parts: what every request is judged by, what the operator's rules read, and what the `Vary` of answers
 //! on the shelf has named. A property of the exchange (`tests/scenarios/hot.rs`) holds it against requests of all kinds.
 
-use std::collections::BTreeSet;
-
 use crate::config::Config;
 use crate::http::Headers;
 
@@ -19,8 +17,8 @@ const LONGEST_NAME: usize = 64;
 /// The names of the fields that tell requests apart.
 #[derive(Clone, Debug, Default)]
 pub struct TellingFields {
-    /// Beside those of [`is_always_telling`]; in lower case, sorted.
-    chosen: BTreeSet<Box<str>>,
+    /// Beside those of [`is_always_telling`]; in lower case, each once.
+    chosen: Vec<Box<str>>,
     learned: usize,
 }
 
@@ -48,12 +46,16 @@ fn is_always_telling(name: &[u8]) -> bool {
 impl TellingFields {
     /// Those of every request, and those that some rule reads.
     pub fn of(config: &Config) -> Self {
-        Self {
-            chosen: config
-                .request_fields()
-                .map(|name| name.to_ascii_lowercase().into())
-                .collect(),
-            learned: 0,
+        let mut fields = Self::default();
+        for name in config.request_fields() {
+            fields.add(name);
+        }
+        fields
+    }
+
+    fn add(&mut self, name: &str) {
+        if !self.is_chosen(name.as_bytes()) {
+            self.chosen.push(name.to_ascii_lowercase().into());
         }
     }
 
@@ -63,14 +65,14 @@ impl TellingFields {
     /// [`Unlearned`] when there would be too many names, or one is too long; then nothing may be kept that depends on them.
     pub fn learn(&mut self, names: &[String]) -> Result<(), Unlearned> {
         for name in names {
-            if is_always_telling(name.as_bytes()) || self.chosen.contains(name.as_str()) {
+            if is_always_telling(name.as_bytes()) || self.is_chosen(name.as_bytes()) {
                 continue;
             }
             if self.learned >= MOST_LEARNED || name.len() > LONGEST_NAME {
                 return Err(Unlearned);
             }
             self.learned = self.learned.saturating_add(1);
-            self.chosen.insert(name.to_ascii_lowercase().into());
+            self.add(name);
         }
         Ok(())
     }
