@@ -3,6 +3,8 @@
 //! A VM may run several plugin configurations (one per listener, say); they share this, because the memory they are
 //! bounded by is the worker's. It outlives a change of configuration.
 
+mod upkeep;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -18,20 +20,15 @@ use larder_core::exchange::{
 use larder_core::key::Key;
 use larder_core::report::{Counter, EvictionCause};
 use larder_core::tier::{
-    self, AbsentReason, ChangeHint, EpochLog, Geometry, GeometryNotice, Lookup, SharedTier, Stored,
+    self, AbsentReason, ChangeHint, EpochLog, Geometry, Lookup, SharedTier, Stored, SweepPace,
 };
 use larder_core::time::Timestamp;
 use larder_manage::{Desk, Desks, Outcome, Settings};
 
-use crate::desk;
-use crate::host::{self, HostError, LogLevel};
+use crate::host::HostError;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::shared_data::SharedData;
-
-/// The tier is looked after on a tick that comes so long after the last: a little less than [`Pace::Rest`], since ticks
-/// are not exact.
-const MAINTENANCE_NANOS: u64 = 450_000_000;
 
 /// A step of compression is taken so long after the last: a little less than [`Pace::Work`].
 const COMPRESSION_NANOS: u64 = 18_000_000;
@@ -61,12 +58,12 @@ impl Drop for Seat {
 }
 
 /// How soon a worker wants its next tick.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Pace {
     /// Some time.
     #[default]
     Rest,
-    /// Soon: something waits to be compressed.
+    /// Soon: something waits to be compressed, or somebody for the sweep.
     Work,
 }
 
@@ -88,6 +85,10 @@ pub(crate) struct Worker {
     compressions: RefCell<Compressions>,
     /// When the tier was last looked after.
     maintained: Cell<Timestamp>,
+    /// When the last step of the sweep was taken between two such times.
+    swept: Cell<Timestamp>,
+    /// How soon the sweep wants to go on.
+    sweeping: Cell<SweepPace>,
     /// When the last step of compression was taken.
     compressed: Cell<Timestamp>,
     surpluses: Rc<Surpluses>,
@@ -144,6 +145,8 @@ impl Worker {
             epochs: RefCell::new(EpochLog::new(random(), config.storage.log_records)),
             compressions: RefCell::new(Compressions::new(Rc::clone(&budget))),
             maintained: Cell::new(Timestamp::from_nanos(0)),
+            swept: Cell::new(Timestamp::from_nanos(0)),
+            sweeping: Cell::new(SweepPace::Rest),
             compressed: Cell::new(Timestamp::from_nanos(0)),
             budget,
             surpluses: Surpluses::new(),
@@ -302,25 +305,6 @@ impl Worker {
         }
     }
 
-    /// Compresses, keeps the lease, repairs and sweeps: a bounded step of each, and all but the first only where it is due.
-    /// Last, because of what [`host::resume_request`] does to the calls behind it, some of those are
-    /// let go that have waited too long.
-    pub(crate) fn tick(&self) -> Pace {
-        let Ok(now) = host::now() else {
-            return Pace::Rest;
-        };
-        let pace = self.compress(now);
-        if is_due(&self.maintained, MAINTENANCE_NANOS, now) {
-            if let Ok(mut epochs) = self.epochs.try_borrow_mut() {
-                epochs.doubt();
-            }
-            self.maintain(now);
-            self.show_hot();
-            self.let_go(now);
-        }
-        pace
-    }
-
     fn compress(&self, now: Timestamp) -> Pace {
         let (Ok(mut compressions), Ok(mut tier)) = (
             self.compressions.try_borrow_mut(),
@@ -357,65 +341,6 @@ impl Worker {
         let bytes = self.hot.bytes();
         self.metrics
             .move_hot_bytes(self.hot_bytes.replace(bytes), bytes);
-    }
-
-    fn let_go(&self, now: Timestamp) {
-        let Ok(overdue) = self
-            .waiting
-            .try_borrow_mut()
-            .map(|mut waiting| waiting.overdue(now))
-        else {
-            return;
-        };
-        if !overdue.is_empty() && !self.told_of_waiting.replace(true) {
-            host::log(
-                LogLevel::Warn,
-                "larder: a request was held for its body, and nothing came of it for 5 seconds. Where that is so with every \
-                 request, `allow_on_headers_stop_iteration: true` is missing where Envoy loads this filter",
-            );
-        }
-        for (stream, what) in overdue {
-            self.tolerate(match what {
-                What::Call => desk::answer_from_outside(stream, &Outcome::no_body()),
-                What::Request => host::resume_request(stream),
-            });
-        }
-    }
-
-    fn maintain(&self, now: Timestamp) {
-        let Ok(mut tier) = self.tier.try_borrow_mut() else {
-            return;
-        };
-        let report = tier.tick(&SharedData, &*self.metrics, now);
-        if let Some(totals) = report.swept {
-            self.metrics.show_entries(totals.entries);
-        }
-        self.metrics.add(
-            Counter::Evicted(EvictionCause::Expired),
-            report.freed_entries,
-        );
-        if report.trouble.is_some() {
-            self.count(Counter::TickFailed);
-        }
-        self.tell(report.geometry);
-    }
-
-    /// Says once that `storage.slots` is not what is in force.
-    fn tell(&self, notice: GeometryNotice) {
-        match notice {
-            GeometryNotice::Agreed => self.told.set(false),
-            GeometryNotice::Ignored {
-                configured,
-                in_force,
-            } if !self.told.replace(true) => {
-                let (asked, held) = (configured.slots(), in_force.slots());
-                let text = format!(
-                    "larder: storage.slots is {asked}, but {held} are in use since this process started; restart to change it"
-                );
-                host::log(LogLevel::Warn, &text);
-            }
-            GeometryNotice::Ignored { .. } => {}
-        }
     }
 
     /// Adds one to a number.

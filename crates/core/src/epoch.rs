@@ -139,6 +139,42 @@ impl Coverage {
     }
 }
 
+/// An invalidation's coverage, to be held against many entries.
+#[derive(Debug)]
+pub enum Covering {
+    /// As [`Coverage::All`].
+    All,
+    /// As [`Coverage::Names`].
+    Names(NameMatcher),
+    /// As [`Coverage::Stamps`].
+    Stamps(Vec<Stamp>),
+}
+
+impl Coverage {
+    /// What holds it against entries.
+    ///
+    /// # Errors
+    /// As [`NamePattern::compile`]: never in fact.
+    pub fn compile(&self) -> Result<Covering, String> {
+        Ok(match self {
+            Self::All => Covering::All,
+            Self::Names(pattern) => Covering::Names(pattern.compile()?),
+            Self::Stamps(stamps) => Covering::Stamps(stamps.clone()),
+        })
+    }
+}
+
+impl Covering {
+    /// Whether it covers an entry, whenever that was asked for.
+    pub fn covers(&self, stored: Stamped<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Names(matcher) => matcher.matches(&stored.key.name()),
+            Self::Stamps(stamps) => stored.stamps.iter().any(|stamp| stamps.contains(&stamp)),
+        }
+    }
+}
+
 /// The stamps by which an entry under this key is found by its name.
 pub fn stamps_of_name(key: &Key) -> impl Iterator<Item = Stamp> {
     let name = key.name();

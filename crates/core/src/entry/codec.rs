@@ -120,10 +120,22 @@ impl<'a> Payload<'a> {
         reader.finish()?;
         Ok(payload)
     }
+
+    /// The response or part that these bytes seem to be, without a look at the checksum: for who only counts, or asks what
+    /// ends it. What is no such entry, or cannot be read, is none.
+    pub fn outline(bytes: &'a [u8]) -> Option<StoredResponse<'a>> {
+        let (content, _) = bytes.split_last_chunk::<8>()?;
+        let mut reader = Reader::new(content);
+        match (reader.u8().ok()?, reader.u8().ok()?) {
+            (VERSION, RESPONSE) => read_response(&mut reader).ok(),
+            (VERSION, PARTIAL) => Some(read_part(&mut reader).ok()?.response),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::config::RuleHash;
     use crate::entry::{
@@ -135,7 +147,7 @@ pub(super) mod tests {
     use crate::time::{Seconds, Timestamp};
     use proptest::prelude::*;
 
-    pub(in crate::entry) fn sample() -> StoredResponse<'static> {
+    pub(crate) fn sample() -> StoredResponse<'static> {
         StoredResponse {
             meta: Meta {
                 request_time: Timestamp::from_secs(1_000),

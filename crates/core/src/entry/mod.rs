@@ -17,6 +17,8 @@ mod stamp;
 mod tags;
 mod variants;
 
+#[cfg(test)]
+pub(crate) use codec::tests::sample;
 pub use codec::{DecodeError, Payload};
 pub use coding::Coding;
 pub use meta::{FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation};

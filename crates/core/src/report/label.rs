@@ -74,6 +74,8 @@ labels! {
     EvictionCause {
         /// It was of no use any more, and the sweep came by.
         Expired = "expired",
+        /// An invalidation has ended it, and the sweep came by.
+        Invalidated = "invalidated",
         /// Another needed its place.
         Room = "room",
     }

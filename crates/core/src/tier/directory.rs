@@ -51,6 +51,14 @@ impl Ways {
         Ways(self.0 & !other.0)
     }
 
+    pub(super) fn or(self, other: Ways) -> Ways {
+        Ways(self.0 | other.0)
+    }
+
+    pub(super) fn and(self, other: Ways) -> Ways {
+        Ways(self.0 & other.0)
+    }
+
     pub(super) fn is_empty(self) -> bool {
         self.0 == 0
     }

@@ -57,6 +57,7 @@ use super::random::Random;
 use super::record::{Corrupt, Fields};
 use append::read;
 use head::Head;
+pub(super) use head::Retired;
 use page::{MOST_RECORDS, Page, Spot, read_page};
 use patterns::{Compiled, Patterns, Unknown};
 
@@ -101,6 +102,18 @@ pub(super) struct Verdict {
     pub(super) otherwise: Currency,
     /// A pattern.
     pub(super) patterns: Currency,
+}
+
+/// What a sweep has to know of the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outlook {
+    pub(super) began: Epoch,
+    /// Patterns announced so far.
+    pub(super) patterns: u64,
+    /// Patterns in force.
+    pub(super) live: usize,
+    /// Those of them that a sweep carries out.
+    pub(super) pressing: usize,
 }
 
 impl Verdict {
@@ -182,23 +195,37 @@ impl EpochLog {
 
     /// The same, and by what; `None` where nobody can say.
     pub(super) fn weigh(&mut self, kv: &dyn SharedKv, stored: Stamped<'_>) -> Option<Verdict> {
+        let weighed = self.known.as_mut()?.weigh(kv, stored);
+        weighed.map_err(|unsaid| self.recover(kv, unsaid)).ok()
+    }
+
+    /// How things stand for a sweep that begins now, read anew; `None` where nobody can say.
+    pub(super) fn outlook(&mut self, kv: &dyn SharedKv, hint: &dyn ChangeHint) -> Option<Outlook> {
+        self.doubt();
+        self.now(kv, hint);
         let known = self.known.as_mut()?;
-        let weighed = known.weigh(kv, stored);
-        match weighed {
-            Ok(verdict) => Some(verdict),
-            Err(Unsaid::Behind) => {
-                self.doubt();
-                None
+        let learned = known.learn_patterns(kv).map(|()| {
+            let (live, pressing) = known.patterns.count();
+            Outlook {
+                began: known.head.epoch,
+                patterns: known.head.patterns,
+                live,
+                pressing,
             }
-            Err(Unsaid::Unreadable) => None,
+        });
+        learned.map_err(|unsaid| self.recover(kv, unsaid)).ok()
+    }
+
+    fn recover(&mut self, kv: &dyn SharedKv, unsaid: Unsaid) {
+        match unsaid {
+            Unsaid::Behind => self.doubt(),
+            Unsaid::Unreadable => {}
             // Else every old entry would be over for as long as nobody writes there.
-            Err(Unsaid::Corrupt) => {
-                let log = known.head.epoch.log;
-                self.known = None;
-                if is_in_force(kv, log) == Ok(true) {
+            Unsaid::Corrupt => {
+                let log = self.known.take().map(|known| known.head.epoch.log);
+                if log.is_some_and(|log| is_in_force(kv, log) == Ok(true)) {
                     let _ = self.begin_anew(kv); // tried again by the next who comes here
                 }
-                None
             }
         }
     }

@@ -77,7 +77,7 @@ impl Geometry {
     }
 
     /// The sets; what is left over of the slots, at most 24, is not used.
-    pub(super) const fn sets(self) -> u32 {
+    pub const fn sets(self) -> u32 {
         self.slots.div_euclid(self.ways())
     }
 }

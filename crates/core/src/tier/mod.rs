@@ -20,6 +20,7 @@
 //! is a miss, a typed reason for a counter, and a repair at the next tick.
 
 mod amendments;
+mod census;
 mod claim;
 mod demand;
 mod directory;
@@ -36,8 +37,11 @@ mod name;
 mod outcome;
 mod progress;
 mod random;
+mod receipt;
 mod record;
 mod room;
+mod round;
+mod scan;
 mod shared;
 mod sketch;
 mod slot;
@@ -49,6 +53,7 @@ mod touches;
 mod way;
 
 pub use amendments::{Amendment, Amendments, MAX_AMENDMENT_BYTES};
+pub use census::Counted;
 pub use epochs::{ChangeHint, EpochLog, Unnoted};
 pub(crate) use hot::{Door, Knock};
 pub use hot::{Kept, NameHash, Shelf, TellingFields, Unlearned};
@@ -56,5 +61,7 @@ pub use incarnation::Geometry;
 pub use kv::{ByteGauge, Cas, Cell, KvError, SetError, SharedKv};
 pub use memory::{MemoryGauge, MemoryKv};
 pub use outcome::{AbsentReason, Candidate, Found, Lookup, Removed, Stored, UNCONCERNED, WhyNot};
+pub use receipt::{Completeness, NoReceipt, Receipt};
+pub use scan::Scanned;
 pub use shared::SharedTier;
-pub use sweep::{GeometryNotice, TickReport, Totals};
+pub use sweep::{GeometryNotice, Order, SweepPace, TickReport, Totals};

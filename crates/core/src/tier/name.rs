@@ -5,7 +5,8 @@
 //! larder1l            the leases of worker ids larder1s<set>.<way>  the bytes of an entry
 //! larder1w            the sweeper's place      larder1e             the log of invalidations
 //! larder1p            the head of that log     larder1e<page>       where they are noted
-//! larder1x            patterns of that log  larder1c<number>     changes of a configuration
+//! larder1x            patterns of that log     larder1r             receipts of invalidations
+//! larder1c<number>    changes of a configuration
 //! ```
 //!
 //! On Istio every module shares one namespace, hence the prefix; the digit is the version of all formats behind it.
@@ -60,6 +61,11 @@ impl Name {
         let mut name = Self::prefixed(b'c');
         name.push_decimal(number.into());
         name
+    }
+
+    /// Where it stands what invalidations have come to.
+    pub(super) fn receipts() -> Self {
+        Self::prefixed(b'r')
     }
 
     /// A page of the invalidations.

@@ -2,13 +2,103 @@
 
 use crate::time::{Seconds, Timestamp};
 
+use super::census::{Census, Counted};
 use super::record::{Corrupt, Fields};
 use super::sweep::Totals;
+use crate::entry::Epoch;
 
-const TAG: &[u8; 4] = b"LSW1";
+const TAG: &[u8; 4] = b"LSW2";
+
+/// What a round of the sweep is about; decided when it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// How far the order of invalidations had come.
+    pub(super) began: Epoch,
+    /// How many patterns it had announced.
+    pub(super) patterns: u64,
+    pub(super) depth: Depth,
+    pub(super) softened: Softened,
+    pub(super) so_far: Thoroughness,
+}
+
+/// Which slots a round looks into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// One in eight.
+    Audit,
+    /// Every one that holds an entry.
+    Full,
+}
+
+/// What becomes of entries that a soft pattern covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Softened {
+    Empty,
+    Keep,
+}
+
+/// Whether a round has dealt with all that it had to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Thoroughness {
+    Complete,
+    /// Somewhere a fill was under way, or something could not be emptied or judged.
+    Patchy,
+}
+
+impl Plan {
+    /// For who knows no order of invalidations.
+    pub(super) const AUDIT: Plan = Plan {
+        began: Epoch::UNKNOWN,
+        patterns: 0,
+        depth: Depth::Audit,
+        softened: Softened::Keep,
+        so_far: Thoroughness::Complete,
+    };
+
+    fn flags(self) -> u8 {
+        let depth = match self.depth {
+            Depth::Audit => 0,
+            Depth::Full => 1,
+        };
+        let softened = match self.softened {
+            Softened::Keep => 0,
+            Softened::Empty => 2,
+        };
+        let so_far = match self.so_far {
+            Thoroughness::Complete => 0,
+            Thoroughness::Patchy => 4,
+        };
+        depth | softened | so_far
+    }
+
+    fn read(fields: &mut Fields<'_>) -> Result<Self, Corrupt> {
+        let began = Epoch {
+            log: fields.u64()?,
+            position: fields.u64()?,
+        };
+        let patterns = fields.u64()?;
+        let [flags] = *fields.take()?;
+        Ok(Self {
+            began,
+            patterns,
+            depth: match flags & 1 {
+                0 => Depth::Audit,
+                _ => Depth::Full,
+            },
+            softened: match flags & 2 {
+                0 => Softened::Keep,
+                _ => Softened::Empty,
+            },
+            so_far: match flags & 4 {
+                0 => Thoroughness::Complete,
+                _ => Thoroughness::Patchy,
+            },
+        })
+    }
+}
 
 /// How far the sweep is, and what it has counted so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Progress {
     /// Whose turn it is, as [`super::lease::Lease::holder`] names it.
     pub(super) holder: u32,
@@ -25,6 +115,11 @@ pub(super) struct Progress {
     pub(super) moved: i64,
     /// The gauge without that, summed over the sets before `position`.
     gauge: i128,
+    pub(super) plan: Plan,
+    /// What is counted of the entries looked into.
+    pub(super) census: Census,
+    /// Where the order of invalidations was when the last complete sweep began that looked at every entry.
+    pub(super) swept: Epoch,
     pub(super) last: Option<Totals>,
 }
 
@@ -39,6 +134,9 @@ impl Default for Progress {
             entries: 0,
             moved: 0,
             gauge: 0,
+            plan: Plan::AUDIT,
+            census: Census::default(),
+            swept: Epoch::UNKNOWN,
             last: None,
         }
     }
@@ -77,25 +175,33 @@ impl Progress {
             true => difference as i64,
             false => 0,
         };
+        let counted = match self.plan.depth {
+            Depth::Audit => self.last.map_or(Counted::default(), |last| last.counted),
+            Depth::Full => self.census.result(),
+        };
         self.last = Some(Totals {
             entries: self.entries,
             bytes: self.counted.saturating_add_signed(self.moved),
             at: now,
+            counted,
         });
         self.round = self.round.wrapping_add(1);
+        self.start_over();
+        correction
+    }
+
+    /// The round begins anew.
+    pub(super) fn start_over(&mut self) {
         self.position = 0;
         self.counted = 0;
         self.entries = 0;
         self.moved = 0;
         self.gauge = 0;
-        correction
+        self.census = Census::default();
     }
 
     pub(super) fn encode(&self, incarnation: u64) -> Vec<u8> {
-        let last = self.last.map_or([0; 3], |totals| {
-            [totals.entries, totals.bytes, totals.at.as_nanos()]
-        });
-        let mut record = Vec::with_capacity(96);
+        let mut record = Vec::with_capacity(2221);
         record.extend_from_slice(TAG);
         record.extend_from_slice(&incarnation.to_le_bytes());
         record.extend_from_slice(&self.holder.to_le_bytes());
@@ -106,9 +212,25 @@ impl Progress {
         record.extend_from_slice(&self.entries.to_le_bytes());
         record.extend_from_slice(&self.moved.to_le_bytes());
         record.extend_from_slice(&self.gauge.to_le_bytes());
-        for number in last {
+        let Plan {
+            began, patterns, ..
+        } = self.plan;
+        for number in [began.log, began.position, patterns] {
             record.extend_from_slice(&number.to_le_bytes());
         }
+        record.push(self.plan.flags());
+        self.census.push(&mut record);
+        let last = self.last.map_or([0; 3], |totals| {
+            [totals.entries, totals.bytes, totals.at.as_nanos()]
+        });
+        for number in [self.swept.log, self.swept.position]
+            .into_iter()
+            .chain(last)
+        {
+            record.extend_from_slice(&number.to_le_bytes());
+        }
+        let counted = self.last.map(|totals| totals.counted);
+        counted.unwrap_or_default().push(&mut record);
         record
     }
 
@@ -124,13 +246,25 @@ impl Progress {
             entries: fields.u64()?,
             moved: fields.u64()? as i64,
             gauge: i128::from_le_bytes(*fields.take()?),
+            plan: Plan::read(&mut fields)?,
+            census: Census::read(&mut fields)?,
+            swept: Epoch {
+                log: fields.u64()?,
+                position: fields.u64()?,
+            },
             last: None,
         };
         let (entries, bytes, at) = (fields.u64()?, fields.u64()?, fields.u64()?);
+        let counted = Counted::read(&mut fields)?;
         fields.end()?;
         if progress.round > 0 {
             let at = Timestamp::from_nanos(at);
-            progress.last = Some(Totals { entries, bytes, at });
+            progress.last = Some(Totals {
+                entries,
+                bytes,
+                at,
+                counted,
+            });
         }
         Ok((incarnation, progress))
     }
@@ -183,6 +317,7 @@ mod tests {
 
     #[test]
     fn the_record_is_frozen() {
+        let epoch = |position| Epoch { log: 20, position };
         let progress = Progress {
             holder: 0x0100_0002,
             deadline: Timestamp::from_nanos(3),
@@ -192,26 +327,51 @@ mod tests {
             entries: 7,
             moved: -8,
             gauge: 9,
+            plan: Plan {
+                began: epoch(21),
+                patterns: 22,
+                depth: Depth::Full,
+                softened: Softened::Empty,
+                so_far: Thoroughness::Patchy,
+            },
+            census: Census::default(),
+            swept: epoch(23),
             last: Some(Totals {
                 entries: 10,
                 bytes: 11,
                 at: Timestamp::from_nanos(12),
+                counted: Counted {
+                    original_bytes: 13,
+                    stored_bytes: 14,
+                    tags: 15,
+                },
             }),
         };
-        let golden = b"LSW1\x01\0\0\0\0\0\0\0\x02\0\0\x01\x03\0\0\0\0\0\0\0\x04\0\0\0\x05\0\0\0\
-            \x06\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\xf8\xff\xff\xff\xff\xff\xff\xff\
-            \x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0a\0\0\0\0\0\0\0\x0b\0\0\0\0\0\0\0\x0c\0\0\0\0\0\0\0";
+        let numbers = |numbers: &[u64]| -> Vec<u8> {
+            numbers
+                .iter()
+                .flat_map(|number| number.to_le_bytes())
+                .collect()
+        };
+        let golden = [
+            &b"LSW2\x01\0\0\0\0\0\0\0\x02\0\0\x01\x03\0\0\0\0\0\0\0\x04\0\0\0\x05\0\0\0"[..],
+            &numbers(&[6, 7, 8u64.wrapping_neg(), 9, 0, 20, 21, 22]),
+            b"\x07",
+            &[0; 16 + 2048],
+            &numbers(&[20, 23, 10, 11, 12, 13, 14, 15]),
+        ]
+        .concat();
         assert_eq!(progress.encode(1), golden);
-        assert_eq!(Progress::decode(golden), Ok((1, progress)));
+        assert_eq!(Progress::decode(&golden), Ok((1, progress)));
     }
 
     proptest! {
         #![proptest_config(crate::property::cases())]
 
         #[test]
-        fn any_bytes_are_read_or_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..140), shaped: bool) {
+        fn any_bytes_are_read_or_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..2300), shaped: bool) {
             if shaped {
-                bytes.resize(100, 1);
+                bytes.resize(2221, 1);
                 bytes[..4].copy_from_slice(TAG);
             }
             if let Ok((_, mut progress)) = Progress::decode(&bytes) {

@@ -38,6 +38,10 @@ impl<'a> Fields<'a> {
         Ok(field)
     }
 
+    pub(super) fn u16(&mut self) -> Result<u16, Corrupt> {
+        self.take().copied().map(u16::from_le_bytes)
+    }
+
     pub(super) fn u32(&mut self) -> Result<u32, Corrupt> {
         self.take().copied().map(u32::from_le_bytes)
     }

@@ -172,7 +172,7 @@ impl SharedTier {
         }
     }
 
-    fn known_life(&mut self, kv: &dyn SharedKv) -> Result<Incarnation, AbsentReason> {
+    pub(super) fn known_life(&mut self, kv: &dyn SharedKv) -> Result<Incarnation, AbsentReason> {
         if let Some(life) = self.life {
             return Ok(life);
         }
@@ -341,7 +341,7 @@ impl SharedTier {
     }
 }
 
-fn read(kv: &dyn SharedKv, name: Name) -> Result<Option<Vec<u8>>, AbsentReason> {
+pub(super) fn read(kv: &dyn SharedKv, name: Name) -> Result<Option<Vec<u8>>, AbsentReason> {
     let cell = kv
         .get(name.as_str())
         .map_err(|KvError| AbsentReason::Failed)?;

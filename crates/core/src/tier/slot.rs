@@ -79,7 +79,8 @@ pub(super) fn stamp(value: &[u8]) -> Result<Stamp, Corrupt> {
     split(value).map(|(stamp, _, _)| stamp)
 }
 
-fn split(value: &[u8]) -> Result<(Stamp, &[u8], &[u8]), Corrupt> {
+/// Which writing a slot holds, the key it is for, and what is stored.
+pub(super) fn split(value: &[u8]) -> Result<(Stamp, &[u8], &[u8]), Corrupt> {
     let mut fields = Fields::of(value, TAG)?;
     let stamp = Stamp {
         incarnation: fields.u64()?,

@@ -5,25 +5,29 @@
 //! empties what is past or abandoned, and counts.
 //!
 //! ```text
-//! "LSW1" │ u64 incarnation │ u32 holder │ u64 deadline │ u32 position │ u32 round
-//!        │ u64 counted │ u64 entries │ i64 moved │ i128 gauge                 the sweep under way
-//!        │ u64 entries │ u64 bytes │ u64 at                                   the last complete one   all little-endian
+//! "LSW2" │ u64 incarnation │ u32 holder │ u64 deadline │ u32 position │ u32 round
+//!        │ u64 counted │ u64 entries │ i64 moved │ i128 gauge                                    the sweep under way
+//!        │ u64 log │ u64 position │ u64 patterns │ u8: 1 full 2 empties what is softened 4 patchy   its plan
+//!        │ u64 original bytes │ u64 stored bytes │ 2,048 bytes: a bit for each tag               its census
+//!        │ u64 log, u64 position of the last complete full one
+//!        │ u64 entries │ u64 bytes │ u64 at                                                      the last complete one
+//!        │ u64 original bytes │ u64 stored bytes │ u64 tags                                      the last census
 //! ```
+//!
+//! All little-endian. What a sweep does about invalidations is in [`super::round`].
 //!
 //! **The gauge.** The sum of the charged bytes is the truth, but while the sweep counts, others store and evict. What
 //! drifts apart is found all the same: the gauge is read at each step, and its mean over the sets, less what the sweep
 //! itself moved meanwhile, stands against the sum over the sets. In a quiet cache the difference is exact, and made
 //! good; in a busy one it is an estimate, and made good where it is more than an estimate's error. The gauge is moved by the
 //! difference, never set, so no other worker's move is lost.
-//!
-//! **The audit.** A slot can hold bytes that no directory knows: a worker wrote into cells that had just been wiped, or
-//! after its claim had run out, and died. Each sweep looks into one slot in eight, the next sweep into the next: an
-//! eighth of all bytes is read once a sweep, which is a megabyte a second at 256 MiB, and no entry is wrong for long.
 
 use crate::time::{Seconds, Timestamp};
 
-use super::claim::{Host, Reading, Snapshot, TRIES};
-use super::directory::{Directory, Ways};
+use super::census::Counted;
+use super::claim::{Host, TRIES};
+use super::directory::Ways;
+use super::epochs::{ChangeHint, EpochLog};
 use super::generation::Generation;
 use super::incarnation::Geometry;
 use super::kv::{ByteGauge, Cas, KvError, SharedKv};
@@ -31,18 +35,13 @@ use super::lease::{Heartbeat, Lease};
 use super::name::Name;
 use super::outcome::WhyNot;
 use super::progress::Progress;
+use super::round::Step;
 use super::shared::SharedTier;
 use super::slot::{self, Stamp};
-use super::way::{Condition, Way};
+use super::way::Way;
 
 /// How long the sweep stays a silent worker's.
 const SPAN: Seconds = Seconds::clamped(30);
-
-/// Sets in a step at least, and at most; in between, a sweep takes 64 steps.
-const STEP: std::ops::RangeInclusive<u32> = 32..=512;
-
-/// A sweep looks into one slot in so many of each set, the next sweep into the next.
-const AUDIT: usize = 8;
 
 /// Repairs in one tick at most.
 const REPAIRS: usize = 16;
@@ -56,6 +55,25 @@ pub struct Totals {
     pub bytes: u64,
     /// When the sweep was complete.
     pub at: Timestamp,
+    /// What the last sweep counted that looked into every entry.
+    pub counted: Counted,
+}
+
+/// How soon the sweep wants to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SweepPace {
+    /// At the next tick.
+    Rest,
+    /// Soon: somebody waits for what it does ([`SharedTier::sweep_on`]).
+    Work,
+}
+
+/// The order of invalidations, for who sweeps by it.
+pub struct Order<'a> {
+    /// As this worker knows it.
+    pub log: &'a mut EpochLog,
+    /// What tells that it has changed.
+    pub hint: &'a dyn ChangeHint,
 }
 
 /// What a tick did.
@@ -63,7 +81,9 @@ pub struct Totals {
 pub struct TickReport {
     /// Entries and claims that were past, emptied by this tick.
     pub freed_entries: u64,
-    /// The bytes they took.
+    /// Entries that an invalidation has ended, likewise.
+    pub ended_entries: u64,
+    /// The bytes that all of these took.
     pub freed_bytes: u64,
     /// Ways that were inconsistent and are put right.
     pub repaired: u64,
@@ -73,8 +93,26 @@ pub struct TickReport {
     pub swept: Option<Totals>,
     /// Whether the configured geometry is the one in force.
     pub geometry: GeometryNotice,
+    /// How soon this worker is to sweep on.
+    pub pace: SweepPace,
     /// What kept the tick from its work, if anything did.
     pub trouble: Option<WhyNot>,
+}
+
+impl TickReport {
+    fn nothing() -> Self {
+        Self {
+            freed_entries: 0,
+            ended_entries: 0,
+            freed_bytes: 0,
+            repaired: 0,
+            repairs_left: 0,
+            swept: None,
+            geometry: GeometryNotice::Agreed,
+            pace: SweepPace::Rest,
+            trouble: None,
+        }
+    }
 }
 
 /// Whether the configured geometry is the one in force.
@@ -93,19 +131,21 @@ pub enum GeometryNotice {
 }
 
 impl SharedTier {
-    /// Does what is due: call it from each worker's timer, about once a second.
+    /// Does what is due where nothing is ever invalidated.
     pub fn tick(&mut self, kv: &dyn SharedKv, gauge: &dyn ByteGauge, now: Timestamp) -> TickReport {
+        self.tend((kv, gauge), None, now)
+    }
+
+    /// Does what is due: call it from each worker's timer, about twice a second. The sweep judges entries by this order.
+    pub fn tend(
+        &mut self,
+        (kv, gauge): (&dyn SharedKv, &dyn ByteGauge),
+        order: Option<&mut Order<'_>>,
+        now: Timestamp,
+    ) -> TickReport {
         let host = Host::new(kv, gauge, now);
-        let mut report = TickReport {
-            freed_entries: 0,
-            freed_bytes: 0,
-            repaired: 0,
-            repairs_left: 0,
-            swept: None,
-            geometry: GeometryNotice::Agreed,
-            trouble: None,
-        };
-        report.trouble = self.work(&host, &mut report).err();
+        let mut report = TickReport::nothing();
+        report.trouble = self.work(&host, order, &mut report).err();
         report.repairs_left = self.repairs.len();
         if let Some(in_force) = self.geometry()
             && in_force != self.configured
@@ -119,7 +159,25 @@ impl SharedTier {
         report
     }
 
-    fn work(&mut self, host: &Host<'_>, report: &mut TickReport) -> Result<(), WhyNot> {
+    /// One more step of the sweep, for a worker that was told so ([`SweepPace::Work`]).
+    pub fn sweep_on(
+        &mut self,
+        (kv, gauge): (&dyn SharedKv, &dyn ByteGauge),
+        order: &mut Order<'_>,
+        now: Timestamp,
+    ) -> TickReport {
+        let host = Host::new(kv, gauge, now);
+        let mut report = TickReport::nothing();
+        report.trouble = self.sweep(&host, Some(order), &mut report).err();
+        report
+    }
+
+    fn work(
+        &mut self,
+        host: &Host<'_>,
+        order: Option<&mut Order<'_>>,
+        report: &mut TickReport,
+    ) -> Result<(), WhyNot> {
         if self.life.is_some() {
             // A wipe is noticed here at the latest, also by a worker that meets no directory.
             match self.confirm(host.kv) {
@@ -137,7 +195,7 @@ impl SharedTier {
         }
         self.repair_noted(host, report)?;
         self.write_down_touches(host)?;
-        self.sweep(host, report)
+        self.sweep(host, order, report)
     }
 
     fn repair_noted(&mut self, host: &Host<'_>, report: &mut TickReport) -> Result<(), WhyNot> {
@@ -209,7 +267,12 @@ impl SharedTier {
         }
     }
 
-    fn sweep(&mut self, host: &Host<'_>, report: &mut TickReport) -> Result<(), WhyNot> {
+    fn sweep(
+        &mut self,
+        host: &Host<'_>,
+        order: Option<&mut Order<'_>>,
+        report: &mut TickReport,
+    ) -> Result<(), WhyNot> {
         let (mut progress, cas) = self.progress(host)?;
         self.totals = progress.last;
         let holder = self
@@ -220,31 +283,36 @@ impl SharedTier {
         if progress.holder != holder && progress.is_held(host.now, SPAN) {
             return Ok(());
         }
+        let mut step = Step::begin(host, order, &mut progress)?;
+        report.pace = step.pace;
         let life = self.life()?;
-        let sets = life.geometry.sets();
-        let step = (sets / 64).clamp(*STEP.start(), *STEP.end());
-        let from = progress.position;
-        let to = from.saturating_add(step).min(sets);
-        progress.see_gauge(host.gauge.read(), to.saturating_sub(from));
-        let moved = host.moved();
-        for set in from..to {
-            self.sweep_set(host, set, &mut progress, report)?;
+        let (sets, from) = (life.geometry.sets(), progress.position);
+        let to = from.saturating_add(step.sets(life.geometry, progress.plan.depth));
+        let (gauge, moved) = (host.gauge.read(), host.moved());
+        let mut at = from;
+        while at < to.min(sets) && step.has_room() {
+            self.sweep_set(host, at, &mut progress, &mut step, report)?;
+            at = at.saturating_add(1);
         }
+        progress.see_gauge(gauge, at.saturating_sub(from));
         progress.moved = progress
             .moved
             .wrapping_add(host.moved().wrapping_sub(moved));
         progress.holder = holder;
         progress.deadline = host.now.plus(SPAN);
-        progress.position = to;
-        let correction = (to == sets).then(|| progress.complete(host.gauge.read(), sets, host.now));
+        progress.position = at;
+        step.settle(host);
+        let ended = (at == sets).then_some(progress.plan);
+        let correction = ended.map(|_| progress.complete(host.gauge.read(), sets, host.now));
         let record = progress.encode(life.id);
         if host.kv.set(Name::sweeper().as_str(), &record, cas).is_err() {
             return Err(WhyNot::Contended);
         }
-        if let Some(correction) = correction {
+        if let (Some(plan), Some(correction)) = (ended, correction) {
             host.gauge.add(correction);
             self.totals = progress.last;
             report.swept = progress.last;
+            step.end_round(host, plan)?;
         }
         Ok(())
     }
@@ -271,80 +339,6 @@ impl SharedTier {
             }
         }
     }
-
-    fn sweep_set(
-        &mut self,
-        host: &Host<'_>,
-        set: u32,
-        progress: &mut Progress,
-        report: &mut TickReport,
-    ) -> Result<(), WhyNot> {
-        let first = progress.round as usize % AUDIT;
-        let audited: Ways = (first..self.life()?.geometry.ways() as usize)
-            .step_by(AUDIT)
-            .collect();
-        let before = match self.read(host, set)? {
-            Reading::Missing => return self.audit(host, set, audited, None),
-            reading @ (Reading::Other(..) | Reading::Own(_)) => self.resolve(host, reading)?,
-        };
-        progress.counted = progress.counted.saturating_add(before.counted);
-        let directory = &before.directory;
-        let in_condition = |wanted| directory.ways_where(|way| way.condition(host.now) == wanted);
-        let current = in_condition(Condition::Current).iter().count() as u64;
-        progress.entries = progress.entries.saturating_add(current);
-        let dead: Ways = in_condition(Condition::Abandoned)
-            .iter()
-            .chain(in_condition(Condition::Expired).iter())
-            .collect();
-        if !dead.is_empty() {
-            self.free_dead(host, set, &before, dead, report)?;
-        }
-        self.audit(host, set, audited, Some(&before.directory))
-    }
-
-    fn free_dead(
-        &mut self,
-        host: &Host<'_>,
-        set: u32,
-        before: &Snapshot,
-        dead: Ways,
-        report: &mut TickReport,
-    ) -> Result<(), WhyNot> {
-        match self.empty(host, set, before, dead) {
-            Ok(()) => {
-                for way in dead.iter() {
-                    let bytes = u64::from(before.directory.way(way).charged());
-                    report.freed_bytes = report.freed_bytes.saturating_add(bytes);
-                    report.freed_entries = report.freed_entries.saturating_add(1);
-                }
-                Ok(())
-            }
-            // Others are at work here; the next sweep comes by again.
-            Err(WhyNot::Contended | WhyNot::Overtaken) => Ok(()),
-            Err(why) => Err(why),
-        }
-    }
-
-    /// Notes slots that do not hold what their directory just said; without one, they should be empty.
-    fn audit(
-        &mut self,
-        host: &Host<'_>,
-        set: u32,
-        ways: Ways,
-        directory: Option<&Directory>,
-    ) -> Result<(), WhyNot> {
-        for at in ways.iter() {
-            let way = directory.map_or(Way::Free, |directory| directory.way(at));
-            let is_settled = match way.condition(host.now) {
-                Condition::Current | Condition::Free => true,
-                Condition::Abandoned | Condition::Expired | Condition::Held => false,
-            };
-            if is_settled && !self.is_sound(host, set, at, way)? {
-                self.note(set, Ways::one(at));
-            }
-        }
-        Ok(())
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -353,7 +347,7 @@ enum Repair {
     Needless,
 }
 
-fn held(host: &Host<'_>, set: u32, way: usize) -> Result<Vec<u8>, WhyNot> {
+pub(super) fn held(host: &Host<'_>, set: u32, way: usize) -> Result<Vec<u8>, WhyNot> {
     let cell = host.kv.get(Name::slot(set, way).as_str());
     let cell = cell.map_err(|KvError| WhyNot::Failed)?;
     Ok(cell.map(|cell| cell.value).unwrap_or_default())

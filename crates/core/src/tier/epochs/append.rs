@@ -4,7 +4,7 @@ use crate::entry::{Epoch, Stamp};
 use crate::epoch::{Coverage, Invalidation, Mode, NamePattern};
 use crate::sorting::sort_by;
 
-use super::head::Head;
+use super::head::{Head, Retired};
 use super::page::{Page, Reading, Spot};
 use super::patterns::{Added, Patterns};
 use super::{ChangeHint, EpochLog, Unnoted, decode_log, encode_log, is_in_force};
@@ -128,6 +128,26 @@ impl EpochLog {
             Added::Full => head.raise_floor(mode),
         };
         self.change_head(kv, Some(head.epoch.log), &announce)?;
+        Ok(())
+    }
+
+    /// Patterns are carried out: a sweep that began here has looked at every entry since.
+    pub(in crate::tier) fn retire(
+        &mut self,
+        kv: &dyn SharedKv,
+        hint: &dyn ChangeHint,
+        log: u64,
+        to: Retired,
+    ) -> Result<(), SetError> {
+        let retire = |head: &mut Head| {
+            let so_far = &mut head.retired;
+            so_far.position = so_far.position.max(to.position);
+            so_far.patterns = so_far.patterns.max(to.patterns);
+            so_far.soft_patterns = so_far.soft_patterns.max(to.soft_patterns);
+        };
+        self.change_head(kv, Some(log), &retire)?;
+        self.doubt();
+        hint.advance();
         Ok(())
     }
 

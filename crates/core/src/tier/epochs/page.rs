@@ -158,7 +158,7 @@ impl Page {
     fn decode(value: &[u8]) -> Result<(u64, Self), Corrupt> {
         let mut fields = Fields::of(value, TAG)?;
         let log = fields.u64()?;
-        let count = usize::from(u16::from_le_bytes(*fields.take()?));
+        let count = usize::from(fields.u16()?);
         if count > MOST_RECORDS {
             return Err(Corrupt);
         }

@@ -113,7 +113,7 @@ impl Patterns {
             },
             records: Vec::new(),
         };
-        let count = usize::from(u16::from_le_bytes(*fields.take()?));
+        let count = usize::from(fields.u16()?);
         if count > MOST_PATTERNS {
             return Err(Corrupt);
         }
@@ -137,7 +137,7 @@ impl Patterns {
 fn read_record(fields: &mut Fields<'_>) -> Result<Record, Corrupt> {
     let (number, position) = (fields.u64()?, fields.u64()?);
     let [mode, form] = *fields.take()?;
-    let length = u16::from_le_bytes(*fields.take()?);
+    let length = fields.u16()?;
     let text = std::str::from_utf8(fields.slice(length.into())?).map_err(|_| Corrupt)?;
     Ok(Record {
         number,
@@ -223,6 +223,13 @@ impl Compiled {
         }
         self.known = patterns.next;
         Ok(())
+    }
+
+    /// How many of them are in force, and how many of these are not soft.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let soft = self.records.iter().filter(|live| live.mode == Mode::Soft);
+        let all = self.records.len();
+        (all, all.saturating_sub(soft.count()))
     }
 
     /// Whether one of them covers what was asked for before it.

@@ -21,8 +21,10 @@ mod invalidations;
 mod overtaken;
 mod plays;
 mod popular;
+mod retirement;
 mod scene;
 mod stage;
+mod sweeping;
 
 use crate::key::Key;
 use crate::time::Timestamp;

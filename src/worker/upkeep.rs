@@ -1,0 +1,135 @@
+//! What a worker does between requests, on its ticks.
+
+use larder_core::exchange::What;
+use larder_core::report::{Counter, EvictionCause};
+use larder_core::tier::{GeometryNotice, Order, SweepPace, TickReport};
+use larder_core::time::Timestamp;
+use larder_manage::Outcome;
+
+use super::{Pace, Worker, is_due};
+use crate::desk;
+use crate::host::{self, LogLevel};
+use crate::shared_data::SharedData;
+
+/// The tier is looked after on a tick that comes so long after the last: a little less than [`Pace::Rest`], since ticks
+/// are not exact.
+const MAINTENANCE_NANOS: u64 = 450_000_000;
+
+/// A step of a sweep that somebody waits for is taken so long after the last: a little less than [`Pace::Work`].
+const SWEEP_NANOS: u64 = 18_000_000;
+
+impl Worker {
+    /// Compresses, keeps the lease, repairs and sweeps: a bounded step of each, and all but the first only where it is due.
+    /// Last, because of what [`host::resume_request`] does to the calls behind it, some of those are
+    /// let go that have waited too long.
+    pub(crate) fn tick(&self) -> Pace {
+        let Ok(now) = host::now() else {
+            return Pace::Rest;
+        };
+        let pace = self.compress(now);
+        if is_due(&self.maintained, MAINTENANCE_NANOS, now) {
+            if let Ok(mut epochs) = self.epochs.try_borrow_mut() {
+                epochs.doubt();
+            }
+            self.maintain(now);
+            self.show_hot();
+            self.let_go(now);
+        } else {
+            self.sweep_on(now);
+        }
+        match self.sweeping.get() {
+            SweepPace::Rest => pace,
+            SweepPace::Work => Pace::Work,
+        }
+    }
+
+    fn maintain(&self, now: Timestamp) {
+        let (Ok(mut tier), Ok(mut log)) =
+            (self.tier.try_borrow_mut(), self.epochs.try_borrow_mut())
+        else {
+            return;
+        };
+        let mut order = Order {
+            log: &mut log,
+            hint: &*self.metrics,
+        };
+        let report = tier.tend((&SharedData, &*self.metrics), Some(&mut order), now);
+        self.tell(report.geometry);
+        self.take_in(report);
+    }
+
+    /// A step of the sweep between two times of maintenance, where somebody waits for it.
+    fn sweep_on(&self, now: Timestamp) {
+        if self.sweeping.get() == SweepPace::Rest || !is_due(&self.swept, SWEEP_NANOS, now) {
+            return;
+        }
+        let (Ok(mut tier), Ok(mut log)) =
+            (self.tier.try_borrow_mut(), self.epochs.try_borrow_mut())
+        else {
+            return;
+        };
+        let mut order = Order {
+            log: &mut log,
+            hint: &*self.metrics,
+        };
+        let report = tier.sweep_on((&SharedData, &*self.metrics), &mut order, now);
+        self.take_in(report);
+    }
+
+    fn take_in(&self, report: TickReport) {
+        self.sweeping.set(report.pace);
+        if let Some(totals) = report.swept {
+            self.metrics.show_entries(totals.entries);
+        }
+        for (cause, entries) in [
+            (EvictionCause::Expired, report.freed_entries),
+            (EvictionCause::Invalidated, report.ended_entries),
+        ] {
+            self.metrics.add(Counter::Evicted(cause), entries);
+        }
+        if report.trouble.is_some() {
+            self.count(Counter::TickFailed);
+        }
+    }
+
+    fn let_go(&self, now: Timestamp) {
+        let Ok(overdue) = self
+            .waiting
+            .try_borrow_mut()
+            .map(|mut waiting| waiting.overdue(now))
+        else {
+            return;
+        };
+        if !overdue.is_empty() && !self.told_of_waiting.replace(true) {
+            host::log(
+                LogLevel::Warn,
+                "larder: a request was held for its body, and nothing came of it for 5 seconds. Where that is so with every \
+                 request, `allow_on_headers_stop_iteration: true` is missing where Envoy loads this filter",
+            );
+        }
+        for (stream, what) in overdue {
+            self.tolerate(match what {
+                What::Call => desk::answer_from_outside(stream, &Outcome::no_body()),
+                What::Request => host::resume_request(stream),
+            });
+        }
+    }
+
+    /// Says once that `storage.slots` is not what is in force.
+    fn tell(&self, notice: GeometryNotice) {
+        match notice {
+            GeometryNotice::Agreed => self.told.set(false),
+            GeometryNotice::Ignored {
+                configured,
+                in_force,
+            } if !self.told.replace(true) => {
+                let (asked, held) = (configured.slots(), in_force.slots());
+                let text = format!(
+                    "larder: storage.slots is {asked}, but {held} are in use since this process started; restart to change it"
+                );
+                host::log(LogLevel::Warn, &text);
+            }
+            GeometryNotice::Ignored { .. } => {}
+        }
+    }
+}
