@@ -28,6 +28,7 @@ mod keys;
 mod management;
 mod partial;
 mod protocols;
+mod purges;
 mod ranges;
 mod replies;
 mod search;
