@@ -1,9 +1,12 @@
 //! Cells of the log that are lost, damaged or out of reach.
 
+use std::cell::RefCell;
+use std::fmt;
+
 use crate::entry::Epoch;
 use crate::epoch::{Currency, Mode};
 
-use super::super::{Cas, EpochLog, SharedKv};
+use super::super::{Cas, Cell, EpochLog, KvError, MemoryKv, SetError, SharedKv};
 use super::invalidations::{Entry, Plain, Watched, of_all, of_names, of_stamps, two};
 
 #[test]
@@ -115,4 +118,73 @@ fn a_host_that_fails_makes_nothing_current() {
     kv.failing.set(false);
     log.now(&kv, &hint);
     assert_eq!(nobodys.judge(&mut log, &kv), Currency::Gone);
+}
+
+/// Cells at the first reading of one of which something else happens first.
+struct Meddled<'a> {
+    kv: &'a MemoryKv,
+    at: fn(&str) -> bool,
+    meddle: RefCell<Option<Box<dyn FnOnce() + 'a>>>,
+}
+
+impl fmt::Debug for Meddled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("meddled")
+    }
+}
+
+impl SharedKv for Meddled<'_> {
+    fn get(&self, name: &str) -> Result<Option<Cell>, KvError> {
+        if (self.at)(name)
+            && let Some(meddle) = self.meddle.take()
+        {
+            meddle();
+        }
+        self.kv.get(name)
+    }
+
+    fn set(&self, name: &str, value: &[u8], expected: Cas) -> Result<(), SetError> {
+        self.kv.set(name, value, expected)
+    }
+}
+
+#[test]
+fn who_wrote_for_a_log_that_has_ended_writes_over_nothing_of_the_next() {
+    let stamps: Vec<u64> = (0..1_500).collect();
+    let is_page = |name: &str| name.starts_with("larder1e") && name != "larder1e";
+    for (by, at) in [
+        (of_stamps(&stamps, Mode::Hard), is_page as fn(&str) -> bool),
+        (of_names("/x", Mode::Hard), |name| name == "larder1x"),
+    ] {
+        let (kv, hint, mut one, mut other) = two();
+        one.append(&kv, &hint, &of_stamps(&[1], Mode::Hard))
+            .unwrap();
+        let epoch = std::cell::Cell::new(Epoch::UNKNOWN);
+        let meddled = Meddled {
+            kv: &kv,
+            at,
+            meddle: RefCell::new(Some(Box::new(|| {
+                kv.wipe();
+                other.doubt();
+                epoch.set(other.now(&kv, &hint));
+                other
+                    .append(&kv, &hint, &of_stamps(&stamps, Mode::Hard))
+                    .unwrap();
+                other
+                    .append(&kv, &hint, &of_names("/a", Mode::Hard))
+                    .unwrap();
+            }))),
+        };
+        one.append(&meddled, &hint, &by).unwrap();
+        assert!(meddled.meddle.borrow().is_none());
+        drop(meddled);
+        let mut third = EpochLog::new(3, 4096);
+        third.now(&kv, &hint);
+        for stamp in &stamps {
+            let entry = Entry::new(epoch.get(), &[*stamp], "/");
+            assert_eq!(entry.judge(&mut third, &kv), Currency::Gone, "{stamp}");
+        }
+        let entry = Entry::new(epoch.get(), &[], "/a");
+        assert_eq!(entry.judge(&mut third, &kv), Currency::Gone);
+    }
 }

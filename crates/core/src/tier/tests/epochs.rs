@@ -160,7 +160,7 @@ fn a_write_while_another_worker_fetches_and_looks() {
 
 #[test]
 fn a_write_while_a_tick_comes_between_two_looks() {
-    with_each(2, &[&look_doubt_and_look]);
+    with_each(3, &[&look_doubt_and_look]);
 }
 
 #[test]

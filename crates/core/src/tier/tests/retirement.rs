@@ -153,6 +153,7 @@ impl World {
     }
 }
 
+/// A part of a play.
 type Act<'a> = &'a (dyn Fn(&World, &mut Worker, &Baton<'_>) + Sync);
 
 /// Where the order was when the last sweep began that retired something.
@@ -163,19 +164,32 @@ fn retired(kv: &MemoryKv) -> u64 {
     })
 }
 
+/// What one worker does while the others do nothing.
+fn alone<T: Send>(
+    world: &World,
+    worker: &Mutex<Worker>,
+    act: impl FnOnce(&World, &mut Worker, &Baton<'_>) -> T + Send,
+) -> T {
+    let result = Mutex::new(None);
+    let part: Part<'_> = Box::new(|host| {
+        let done = act(world, &mut worker.lock().unwrap(), host);
+        *result.lock().unwrap() = Some(done);
+    });
+    play(&world.stage, vec![part], &mut |_| 0);
+    result.into_inner().unwrap().unwrap()
+}
+
 /// The workers as they stand when a play begins: an entry is stored, and each has taken part before.
 fn assemble(world: &World, count: usize) -> Vec<Mutex<Worker>> {
     let workers: Vec<_> = (1..=count as u128)
         .map(|seed| Mutex::new(Worker::new(seed)))
         .collect();
     for worker in &workers {
-        let part: Part<'_> = Box::new(|host| {
-            let mut worker = worker.lock().unwrap();
+        alone(world, worker, |world, worker, host| {
             worker.tier.tick(host, host, at(NOW - 200)); // the sweep is nobody's any more when the play begins
-            let fetch = world.fetch(&mut worker, host);
-            world.store(fetch, &mut worker, host);
+            let fetch = world.fetch(worker, host);
+            world.store(fetch, worker, host);
         });
-        play(&world.stage, vec![part], &mut |_| 0);
     }
     workers
 }
@@ -222,6 +236,72 @@ fn a_fill_that_is_slower_than_pattern_sweep_and_retirement() {
             orders > 500 && retiring > orders / 2,
             "{retiring} of {orders}"
         );
+    }
+}
+
+/// The response was asked for before the play begins, and is looked for when all is done and acknowledged.
+#[test]
+fn a_fill_that_was_asked_for_before_anything_else() {
+    for mode in MODES {
+        let retiring = AtomicUsize::new(0);
+        let orders = in_every_order(2, |choose| {
+            let world = World::default();
+            let workers = assemble(&world, 3);
+            let [filler, purger, sweeper] = [0, 1, 2].map(|at| &workers[at]);
+            let fetch = alone(&world, filler, |world, worker, host| {
+                world.fetch(worker, host)
+            });
+            let parts: Vec<Part<'_>> = vec![
+                Box::new(|host| world.store(fetch, &mut filler.lock().unwrap(), host)),
+                Box::new(|host| {
+                    let by = of_names("/a*", mode);
+                    world.purge(&by, &mut purger.lock().unwrap(), host);
+                }),
+                Box::new(|host| world.sweep(&mut sweeper.lock().unwrap(), host)),
+            ];
+            play(&world.stage, parts, choose);
+            for worker in &workers {
+                alone(&world, worker, |world, worker, host| {
+                    world.look(worker, host)
+                });
+            }
+            retiring.fetch_add(usize::from(retired(&world.stage.kv) > 0), Ordering::Relaxed);
+        });
+        let retiring = retiring.into_inner();
+        assert!(orders > 1_000 && retiring > 100, "{retiring} of {orders}");
+    }
+}
+
+/// A worker whose tick comes after the position was taken and before the pattern is announced.
+#[test]
+fn an_answer_that_is_judged_while_the_pattern_is_noted() {
+    for mode in MODES {
+        let retiring = AtomicUsize::new(0);
+        let orders = in_every_order(2, |choose| {
+            let world = World::default();
+            let workers = assemble(&world, 2);
+            let [keeper, purger] = [0, 1].map(|at| &workers[at]);
+            alone(&world, keeper, |world, worker, host| {
+                world.look(worker, host);
+                worker.log.get_mut().doubt();
+            });
+            let parts: Vec<Part<'_>> = vec![
+                Box::new(|host| {
+                    let worker = &mut keeper.lock().unwrap();
+                    world.look(worker, host);
+                    world.look(worker, host);
+                }),
+                Box::new(|host| {
+                    let worker = &mut purger.lock().unwrap();
+                    world.purge(&of_names("/a*", mode), worker, host);
+                    world.sweep(worker, host);
+                }),
+            ];
+            play(&world.stage, parts, choose);
+            retiring.fetch_add(usize::from(retired(&world.stage.kv) > 0), Ordering::Relaxed);
+        });
+        let retiring = retiring.into_inner();
+        assert!(orders > 100 && retiring > 100, "{retiring} of {orders}");
     }
 }
 
