@@ -15,7 +15,7 @@ use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::policy::request::RequestBody;
 use larder_core::report::{Counter, Sampling};
-use larder_core::tier::{AbsentReason, Lookup};
+use larder_core::tier::{AbsentReason, Lookup, Stored};
 use larder_core::time::Timestamp;
 use larder_manage::Outcome;
 
@@ -208,9 +208,9 @@ impl Stream {
         let Some(settings) = self.live.settings() else {
             return Outcome::internal(); // without a management API nothing is a call
         };
-        let config = self.exchange.surroundings().config();
+        let around = self.exchange.surroundings();
         self.worker
-            .manage(call, (config, settings), &self.ledger, now)
+            .manage(call, (around, settings), &self.ledger, now)
     }
 
     fn inspect(&mut self, now: Timestamp) -> Result<Action, HostError> {
@@ -297,7 +297,9 @@ impl Stream {
                 Effect::SetHeader(name, value) => self.worker.tolerate(
                     host::replace_response_header(name.as_bytes(), value.as_bytes()),
                 ),
-                Effect::Store(candidate) => self.worker.store(&candidate, now),
+                Effect::Store(candidate) => {
+                    let _: Stored = self.worker.store(&candidate, now);
+                }
             }
         }
     }

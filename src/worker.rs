@@ -21,6 +21,7 @@ use larder_core::key::Key;
 use larder_core::report::{Counter, EvictionCause};
 use larder_core::tier::{
     self, AbsentReason, ChangeHint, EpochLog, Geometry, Lookup, SharedTier, Stored, SweepPace,
+    WhyNot,
 };
 use larder_core::time::Timestamp;
 use larder_manage::{Desk, Desks, Outcome, Settings};
@@ -204,9 +205,9 @@ impl Worker {
     }
 
     /// Stores an entry, if it can be.
-    pub(crate) fn store(&self, candidate: &Candidate, now: Timestamp) {
+    pub(crate) fn store(&self, candidate: &Candidate, now: Timestamp) -> Stored {
         let Ok(mut tier) = self.tier.try_borrow_mut() else {
-            return;
+            return Stored::Skipped(WhyNot::Busy); // no borrow outlives a call
         };
         let entry = tier::Candidate {
             key: &candidate.key,
@@ -217,12 +218,14 @@ impl Worker {
         };
         // Whatever becomes of it: what stood there may be gone.
         self.hot.note_store(&candidate.key);
-        match tier.store(&SharedData, &*self.metrics, entry, now) {
+        let stored = tier.store(&SharedData, &*self.metrics, entry, now);
+        match stored {
             Stored::Published => self.count(Counter::Stored),
             Stored::Skipped(why) => self.count(Counter::NotStored(why.reason())),
         }
         let evicted = Counter::Evicted(EvictionCause::Room);
         self.metrics.add(evicted, tier.take_evictions().into());
+        stored
     }
 
     /// Notes what should be compressed when there is time.
@@ -247,28 +250,24 @@ impl Worker {
     pub(crate) fn manage(
         &self,
         call: &Call,
-        (config, settings): (&Config, &Settings),
+        (around, settings): (&Surroundings, &Settings),
         ledger: &Ledger,
         now: Timestamp,
     ) -> Outcome {
         ledger.show();
-        let (Ok(mut tier), Ok(mut epochs)) =
-            (self.tier.try_borrow_mut(), self.epochs.try_borrow_mut())
-        else {
-            return Outcome::busy(); // no borrow outlives a call, so this is not taken
-        };
-        let mut desk = Desk {
-            config,
+        let desk = Desk {
+            around,
             count: &|counter| self.count(counter),
-            epochs: &mut epochs,
+            epochs: &self.epochs,
             gauge: &*self.metrics,
             hint: &*self.metrics,
             kv: &SharedData,
             numbers: ledger,
             settings,
-            tier: &mut tier,
+            store: &|candidate| self.store(candidate, now),
+            tier: &self.tier,
         };
-        larder_manage::answer(call, &mut desk, now)
+        larder_manage::answer(call, &desk, now)
     }
 
     /// The hint; who reads it next in this callback need not ask the host again.

@@ -28,6 +28,11 @@ fn listener(wasm: Wasm) -> Listener {
     Listener::to_cluster(MAIN, "origin").wasm(wasm)
 }
 
+/// So many workers with this filter.
+pub async fn stage_of(workers: usize, wasm: Wasm) -> Stage {
+    Stage::with_listener(workers, listener(wasm)).await
+}
+
 async fn stage(workers: usize) -> Stage {
     Stage::with_listener(workers, listener(managed(MANAGED))).await
 }
@@ -51,7 +56,7 @@ pub fn json(answer: &Answer) -> Value {
 
 /// The code of a refusal.
 #[track_caller]
-fn refused(answer: &Answer, status: u16) -> String {
+pub fn refused(answer: &Answer, status: u16) -> String {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(answer.header("x-cache"), None, "{answer:?}");

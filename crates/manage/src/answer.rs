@@ -3,26 +3,30 @@
 //! Everything is done before the answer goes out: who has been told that something is invalidated can rely on it, whichever
 //! worker is asked next. What takes longer than a call may is begun here, and goes on when there is time.
 
+use std::cell::RefCell;
+
 use larder_core::config::Config;
-use larder_core::exchange::Call;
+use larder_core::entry::Epoch;
+use larder_core::epoch::{Currency, Invalidation, Stamped};
+use larder_core::exchange::{Call, Candidate, Surroundings};
 use larder_core::report::{Counter, Numbers};
-use larder_core::tier::{ByteGauge, ChangeHint, EpochLog, SharedKv, SharedTier};
+use larder_core::tier::{ByteGauge, ChangeHint, EpochLog, SharedKv, SharedTier, Stored, Unnoted};
 use larder_core::time::Timestamp;
 
 use crate::outcome::Outcome;
 use crate::reception::Ask;
 use crate::route::{Addressed, Place, Verb};
 use crate::settings::{self, Settings};
-use crate::{invalidate, stats};
+use crate::{entries, explain, invalidate, receipts, stats};
 
 /// What a worker has to answer with.
 pub struct Desk<'a> {
-    /// The configuration in force.
-    pub config: &'a Config,
+    /// What the exchanges of this configuration share.
+    pub around: &'a Surroundings,
     /// Adds one to a number.
     pub count: &'a dyn Fn(Counter),
     /// The order of invalidations.
-    pub epochs: &'a mut EpochLog,
+    pub epochs: &'a RefCell<EpochLog>,
     /// The bytes that all entries take.
     pub gauge: &'a dyn ByteGauge,
     /// What tells the other workers that something has changed.
@@ -33,19 +37,51 @@ pub struct Desk<'a> {
     pub numbers: &'a dyn Numbers,
     /// The plugin's configuration, and changes to it.
     pub settings: &'a Settings,
+    /// Stores an entry as that of an exchange is stored.
+    pub store: &'a dyn Fn(&Candidate) -> Stored,
     /// What is stored.
-    pub tier: &'a mut SharedTier,
+    pub tier: &'a RefCell<SharedTier>,
+}
+
+impl Desk<'_> {
+    /// The configuration in force.
+    pub(crate) fn config(&self) -> &Config {
+        self.around.config()
+    }
+
+    /// Whether something that is stored has been invalidated.
+    pub(crate) fn judge(&self, stored: Stamped<'_>) -> Currency {
+        match self.epochs.try_borrow_mut() {
+            Ok(mut epochs) => {
+                epochs.now(self.kv, self.hint);
+                epochs.judge(self.kv, stored)
+            }
+            Err(_) => Currency::Gone, // no borrow outlives a call
+        }
+    }
+
+    /// Notes an invalidation; every request that comes from here on knows of it.
+    pub(crate) fn invalidate(&self, invalidation: &Invalidation) -> Result<Epoch, Unnoted> {
+        let noted = match self.epochs.try_borrow_mut() {
+            Ok(mut epochs) => epochs.append(self.kv, self.hint, invalidation),
+            Err(_) => Err(Unnoted), // no borrow outlives a call
+        };
+        if noted.is_err() {
+            (self.count)(Counter::InvalidationFailed);
+        }
+        noted
+    }
 }
 
 /// Does what a call asks for that the reception has let in.
-pub fn answer(call: &Call, desk: &mut Desk<'_>, now: Timestamp) -> Outcome {
+pub fn answer(call: &Call, desk: &Desk<'_>, now: Timestamp) -> Outcome {
     let outcome = done(call, desk, now);
     (desk.count)(outcome.counter());
     outcome
 }
 
-fn done(call: &Call, desk: &mut Desk<'_>, _now: Timestamp) -> Outcome {
-    let management = desk.config.management.as_ref();
+fn done(call: &Call, desk: &Desk<'_>, now: Timestamp) -> Outcome {
+    let management = desk.config().management.as_ref();
     let addressed = management.and_then(|management| Addressed::of(&call.head, management));
     let (verb, place) = match addressed.map(|addressed| Ask::of(addressed, &call.head)) {
         None => return Outcome::not_found(), // the reception has seen that it is one
@@ -57,6 +93,13 @@ fn done(call: &Call, desk: &mut Desk<'_>, _now: Timestamp) -> Outcome {
         (Verb::Delete, Place::Config) => settings::reset(desk),
         (Verb::Get, Place::Config) => settings::show(desk),
         (Verb::Put, Place::Config) => settings::put(call, desk),
+        (_, Place::Entries(parameters)) => entries::list(parameters, desk, now),
+        (Verb::Delete, Place::Entry(key)) => invalidate::key(key, call, desk),
+        (Verb::Get, Place::Entry(key)) => entries::show(key, desk, now),
+        (Verb::Put, Place::Entry(key)) => entries::put(key, call, desk, now),
+        (_, Place::Explain) => explain::explain(call, desk, now),
+        (_, Place::Invalidation(id) | Place::UserReceipt(id)) => receipts::show(id, desk),
+        (_, Place::User(id)) => receipts::forget_user(id, desk),
         (_, Place::Stats) => stats::stats(desk),
         (_, Place::InvalidateKey(key)) => invalidate::key(key, call, desk),
         (_, Place::InvalidateTag(tag, parameters)) => invalidate::tag(tag, parameters, call, desk),

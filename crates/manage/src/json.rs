@@ -48,11 +48,32 @@ impl Json {
         whole
     }
 
+    /// A field with a list of what is JSON already.
+    pub(crate) fn list(self, name: &str, items: impl IntoIterator<Item = String>) -> Self {
+        let mut json = self.name(name);
+        json.0.push('[');
+        for (place, item) in items.into_iter().enumerate() {
+            if place > 0 {
+                json.0.push(',');
+            }
+            json.0.push_str(&item);
+        }
+        json.0.push(']');
+        json
+    }
+
     /// The whole.
     pub(crate) fn end(mut self) -> String {
         self.0.push('}');
         self.0
     }
+}
+
+/// A text as JSON.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut json = String::with_capacity(text.len().saturating_add(2));
+    quote(text, &mut json);
+    json
 }
 
 fn quote(text: &str, out: &mut String) {
@@ -87,9 +108,14 @@ mod tests {
         let json = Json::object()
             .text("b", "x")
             .nested("a", inner)
+            .list("l", ["1".to_owned(), quoted("2")])
+            .list("none", [])
             .nested("empty", Json::object())
             .end();
-        assert_eq!(json, r#"{"b":"x","a":{"n":7,"f":false},"empty":{}}"#);
+        assert_eq!(
+            json,
+            r#"{"b":"x","a":{"n":7,"f":false},"l":[1,"2"],"none":[],"empty":{}}"#
+        );
     }
 
     #[test]

@@ -17,12 +17,16 @@
 
 mod answer;
 mod credential;
+mod entries;
+mod explain;
 mod failures;
 mod invalidate;
 mod json;
 mod order;
 mod outcome;
+mod play;
 mod purge;
+mod receipts;
 mod reception;
 mod route;
 mod settings;

@@ -47,6 +47,8 @@ pub(crate) struct Order {
     pub(crate) mode: Mode,
     /// Whether it is done.
     pub(crate) run: Run,
+    /// Where it comes from.
+    pub(crate) origin: Origin,
 }
 
 /// Whether everything is covered.
@@ -65,6 +67,24 @@ pub(crate) enum Run {
     Dry,
     /// It is.
     Real,
+}
+
+/// Where an order comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A path of the API.
+    Api,
+    /// A purging method.
+    Purge,
+}
+
+/// Whether an invalidation gets a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Receipts {
+    /// It does not.
+    None,
+    /// It does, where there is one left.
+    Wanted,
 }
 
 /// A cache group.
@@ -96,6 +116,7 @@ impl Order {
             everything: Everything::Kept,
             mode,
             run: Run::Real,
+            origin: Origin::Api,
         }
     }
 
@@ -132,6 +153,19 @@ impl Order {
             ("patterns", self.patterns.len()),
             ("groups", self.groups.len()),
         ]
+    }
+
+    /// Whether somebody may want to know how much it was. One key or URL is asked for again in any case, and whoever purges
+    /// as other caches are purged asks nothing more.
+    pub(crate) fn receipts(&self) -> Receipts {
+        let more = [&self.tags, &self.prefixes, &self.patterns]
+            .iter()
+            .any(|names| !names.is_empty());
+        let is_wide = more || !self.groups.is_empty() || self.everything == Everything::Covered;
+        match (self.origin, is_wide) {
+            (Origin::Api, true) => Receipts::Wanted,
+            (Origin::Api, false) | (Origin::Purge, _) => Receipts::None,
+        }
     }
 
     /// How each thing that is covered is counted.
@@ -179,6 +213,7 @@ impl Order {
                 true => Run::Dry,
                 false => Run::Real,
             },
+            origin: Origin::Api,
         }
     }
 

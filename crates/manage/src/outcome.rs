@@ -23,6 +23,21 @@ impl Outcome {
         Self::new(200, body)
     }
 
+    /// It is under way.
+    pub(crate) fn accepted(body: Json) -> Self {
+        Self::new(202, body)
+    }
+
+    /// What is named is not there.
+    pub(crate) fn absent(message: &str) -> Self {
+        Self::error(404, "not_found", message)
+    }
+
+    /// It was understood and not done, for this reason.
+    pub(crate) fn unprocessable(message: &str) -> Self {
+        Self::error(422, "not_stored", message)
+    }
+
     fn new(status: u16, body: Json) -> Self {
         Self {
             status,

@@ -20,7 +20,7 @@
 use larder_core::epoch::Mode;
 use larder_core::http::RequestHead;
 
-use crate::order::{Everything, Order};
+use crate::order::{Everything, Order, Origin};
 
 /// A method that purges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +78,7 @@ impl PurgeMethod {
 /// What is wrong with it, for people.
 pub(crate) fn order(method: PurgeMethod, head: &RequestHead) -> Result<Order, String> {
     let mut order = Order::new(mode(head)?);
+    order.origin = Origin::Purge;
     if has(head, "clear-cache", "true") {
         order.everything = Everything::Covered;
         return Ok(order);

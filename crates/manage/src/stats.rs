@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 /// `GET stats`.
 pub(crate) fn stats(desk: &Desk<'_>) -> Outcome {
     let requests = |outcome: &Served| {
-        let rules = desk.config.labels();
+        let rules = desk.config().labels();
         let counts =
             rules.map(|(rule, _)| desk.numbers.of_rule(rule, RuleCounter::Requests(*outcome)));
         counts.fold(0, u64::saturating_add)
@@ -18,7 +18,12 @@ pub(crate) fn stats(desk: &Desk<'_>) -> Outcome {
     let hits = hits.map(requests).fold(0, u64::saturating_add);
     let all = hits.saturating_add(requests(&Served::Miss));
     let entries = desk.numbers.gauge(Gauge::Entries);
-    let entries = desk.tier.totals().map_or(entries, |totals| totals.entries);
+    let entries = desk
+        .tier
+        .try_borrow()
+        .ok()
+        .and_then(|tier| tier.totals())
+        .map_or(entries, |totals| totals.entries);
     let before = desk.numbers.counter(Counter::CompressionInput);
     let saved = desk.numbers.counter(Counter::CompressionSaved);
     Outcome::ok(

@@ -200,7 +200,7 @@ impl<'a> Cursor<'a> {
 
     /// The fields of an object whose names are the operator's, at most `most`.
     #[inline(never)]
-    pub(super) fn entries(self, most: usize) -> Given<Vec<(&'a str, Cursor<'a>)>> {
+    pub fn entries(self, most: usize) -> Given<Vec<(&'a str, Cursor<'a>)>> {
         let Value::Object(object) = self.value else {
             return self.refuse_kind("an object");
         };

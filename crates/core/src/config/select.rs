@@ -52,6 +52,14 @@ pub enum PolicyId {
 pub struct RuleIndex(usize);
 
 impl PolicyId {
+    /// Its rule; `None` where no rule matches.
+    pub const fn rule(self) -> Option<RuleIndex> {
+        match self {
+            Self::Rule(index) => Some(index),
+            Self::Unmatched => None,
+        }
+    }
+
     /// Its place in [`Config::labels`].
     pub const fn place(self) -> usize {
         match self {

@@ -142,6 +142,17 @@ impl Surroundings {
         &self.tally
     }
 
+    /// The same configuration and order of invalidations, and nothing else of the worker: for exchanges that leave no trace.
+    pub fn apart(&self) -> Rc<Self> {
+        Self::new(
+            Rc::clone(&self.config),
+            CaptureBudget::new(self.config.limits.capture_bytes),
+            Rc::clone(&self.epochs),
+            Surpluses::new(),
+            HotTier::new(0, 0),
+        )
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config

@@ -63,6 +63,29 @@ impl Key {
         self.content_of(Tag::Search).is_some()
     }
 
+    /// The scheme it was asked for by.
+    pub fn scheme(&self) -> &str {
+        let scheme = self.content_of(Tag::Scheme).unwrap_or_default();
+        std::str::from_utf8(scheme).unwrap_or_default()
+    }
+
+    /// What tells keys of one name apart, besides the scheme: not the values, which may be somebody's.
+    pub fn distinctions(&self) -> Vec<&'static str> {
+        let kinds = [
+            (Tag::Header, "headers"),
+            (Tag::Cookie, "cookies"),
+            (Tag::Identity, "identity"),
+            (Tag::Vary, "vary"),
+            (Tag::Content, "body"),
+        ];
+        let has = |(tag, _): &(Tag, &str)| self.content_of(*tag).is_some_and(|c| !c.is_empty());
+        kinds
+            .into_iter()
+            .filter(has)
+            .map(|(_, kind)| kind)
+            .collect()
+    }
+
     fn content_of(&self, tag: Tag) -> Option<&[u8]> {
         let (_, field) = fields(self.canonical()).find(|(found, _)| *found == tag as u8)?;
         field.get(5..)
