@@ -1,29 +1,43 @@
-//! The numbers of one plugin configuration on one worker, shown in the proxy's statistics.
+//! What one worker counts and learns under one plugin configuration: shown in the proxy's statistics, and to the other workers.
 
 use std::rc::Rc;
 
 use larder_core::config::{Config, PolicyId};
+use larder_core::exchange::{Surroundings, Witness};
 use larder_core::report::{Counter, Gauge, Numbers, RuleCounter, Tally};
+use larder_observe::{Board, Observer};
 
-use crate::host::MetricId;
+use crate::host::{self, MetricId};
 use crate::metrics::Metrics;
+use crate::shared_data::SharedData;
 
 /// The numbers of one configuration.
 pub(crate) struct Ledger {
     metrics: Rc<Metrics>,
     tally: Rc<Tally>,
     rules: Vec<[Option<MetricId>; RuleCounter::ALL.len()]>,
+    observer: Rc<Observer>,
+    board: Board,
 }
 
 impl Ledger {
-    /// Defines the statistics of the configuration's rules.
-    pub(crate) fn open(metrics: Rc<Metrics>, config: &Config, tally: Rc<Tally>) -> Rc<Self> {
+    /// Defines the statistics of the configuration's rules. `number` tells it from those of other configurations and workers.
+    pub(crate) fn open(
+        metrics: Rc<Metrics>,
+        config: &Config,
+        around: &Surroundings,
+        number: u64,
+    ) -> Rc<Self> {
         let of_rule = |rule| RuleCounter::ALL.map(|counter| metrics.counter(counter.name(rule)));
         let rules = config.labels().map(|(_, name)| of_rule(name)).collect();
+        let observer = Observer::of(config);
+        around.watch(Rc::clone(&observer) as Rc<dyn Witness>);
         Rc::new(Self {
             metrics,
-            tally,
+            tally: Rc::clone(around.tally()),
             rules,
+            observer,
+            board: Board::new(number),
         })
     }
 
@@ -41,6 +55,13 @@ impl Ledger {
                 Metrics::grow(id, by);
             }
         });
+    }
+
+    /// Tells the other workers what this one has seen, where it is time.
+    pub(crate) fn report(&self) {
+        if let Ok(now) = host::now() {
+            self.board.show(&SharedData, &self.observer, now);
+        }
     }
 
     fn id(&self, place: usize, counter: RuleCounter) -> Option<MetricId> {

@@ -70,6 +70,7 @@ impl Root {
         };
         live.look_again();
         live.force().ledger.show();
+        live.force().ledger.report();
         if let Some(result) = self.reload.take() {
             live.worker().count(Counter::Reloaded(result)); // not by the VM that only tries the configuration
         }

@@ -176,7 +176,7 @@ impl Worker {
 
     /// The numbers of that configuration.
     pub(crate) fn ledger(&self, config: &Config, around: &Surroundings) -> Rc<Ledger> {
-        Ledger::open(Rc::clone(&self.metrics), config, Rc::clone(around.tally()))
+        Ledger::open(Rc::clone(&self.metrics), config, around, random() as u64)
     }
 
     /// The VM ends, and its memory with it.

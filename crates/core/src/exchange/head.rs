@@ -22,8 +22,12 @@ impl Question {
         now: Timestamp,
     ) -> (State, Step<'a>) {
         if !freshening::describes(update, &self.headers, self.body.length()) {
-            let (state, mut step) =
-                forwarding.skipped(around, &update.headers, Reason::OtherValidator);
+            let (state, mut step) = forwarding.skipped(
+                around,
+                (update.status, &update.headers),
+                Reason::OtherValidator,
+                now,
+            );
             step.effects.extend(Self::ended(forwarding));
             return (state, step);
         }
@@ -37,7 +41,9 @@ impl Question {
                 step.effects.extend(stored);
                 (State::done(), step)
             }
-            Err(reason) => forwarding.skipped(around, &update.headers, reason),
+            Err(reason) => {
+                forwarding.skipped(around, (update.status, &update.headers), reason, now)
+            }
         }
     }
 

@@ -230,6 +230,7 @@ pub(super) fn begin(
         capture: Capture::begin(&around.budget, Some(promised), limit)?,
         draft,
         extent,
+        ticket: None,
     })
 }
 

@@ -44,8 +44,10 @@ mod surplus;
 mod union;
 mod validate;
 mod waiting;
+mod witness;
 mod write;
 
+use std::cell::OnceCell;
 use std::mem;
 use std::rc::Rc;
 
@@ -65,6 +67,7 @@ pub use manage::{Call, Received, Reception, Refused, Said};
 pub use step::{Body, Candidate, Effect, Field, Histogram, Provenance, Reply, Step, Verdict};
 pub use surplus::Surpluses;
 pub use waiting::{Full, Presence, WaitingRoom, What};
+pub use witness::{Sight, Sighting, Ticket, Witness};
 
 use echo::Sent;
 use hold::Holding;
@@ -102,6 +105,7 @@ pub struct Surroundings {
     reception: Option<Rc<dyn Reception>>,
     scope: Scope,
     tally: Rc<Tally>,
+    witness: OnceCell<Rc<dyn Witness>>,
 }
 
 impl Surroundings {
@@ -128,6 +132,7 @@ impl Surroundings {
         Rc::new(Self {
             scope: hot.scope(&config),
             tally: Tally::new(&config),
+            witness: OnceCell::new(),
             config,
             budget,
             epochs,
@@ -252,7 +257,7 @@ impl Exchange {
                 forwarding.responded(around, arriving, now)
             }
             (State::Capturing(capturing), Event::Chunk(chunk)) => capturing.grow(chunk),
-            (State::Capturing(capturing), Event::ResponseEnded) => capturing.finish(around),
+            (State::Capturing(capturing), Event::ResponseEnded) => capturing.finish(around, now),
             (State::Capturing(_), Event::Aborted) => not_stored(Reason::Incomplete),
             (State::Shadowing(shadowing), Event::Response(arriving)) => {
                 shadowing.responded(around, arriving)

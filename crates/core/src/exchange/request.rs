@@ -6,7 +6,7 @@ use super::event::Arrival;
 use super::hold;
 use super::lookup::Looking;
 use super::refusal::{Refusal, ambiguity, refused};
-use super::{State, Step, Surroundings};
+use super::{Sight, Sighting, State, Step, Surroundings};
 use super::{manage, memo};
 use crate::config::{PolicyId, Selection};
 use crate::entry::Epoch;
@@ -80,6 +80,14 @@ fn prepare(
     attributes: &dyn Attributes,
     now: Timestamp,
 ) -> Result<Looking, (PolicyId, Refusal)> {
+    let show = |rule, why| {
+        let sighting = Sighting {
+            rule,
+            head: &head,
+            sight: Sight::Bypassed(why),
+        };
+        around.show(&sighting, now);
+    };
     let unmatched = |refusal| (PolicyId::Unmatched, refusal);
     let target = Target::parse(head.target());
     let target = target.map_err(|error| unmatched(Refusal::Bypass(ambiguity(error))))?;
@@ -88,15 +96,20 @@ fn prepare(
         Selection::Ambiguous => return Err(unmatched(Refusal::Bypass(Reason::AmbiguousPath))),
         Selection::Bypass(index) => {
             let rule = PolicyId::Rule(index);
+            show(rule, Reason::RuleBypass);
             return Err((rule, Refusal::Bypass(Reason::RuleBypass)));
         }
-        Selection::Unmatched => return Err(unmatched(Refusal::NoRule)),
+        Selection::Unmatched => {
+            show(PolicyId::Unmatched, Reason::NoRule);
+            return Err(unmatched(Refusal::NoRule));
+        }
         Selection::Writes(index) => {
             let rule = PolicyId::Rule(index);
             return Err((rule, Refusal::Bypass(Reason::Method)));
         }
     };
     let refusal = |reason| {
+        show(selected.id, reason);
         let refusal = match selected.policy.is_question(head.method()) {
             true => Refusal::Question(reason),
             false => Refusal::Bypass(reason),

@@ -10,7 +10,9 @@ use super::request::Subject;
 use super::search::Trail;
 use super::store::{Capturing, Draft, Placement};
 use super::validate::{Confirmation, Maker, Question, maker};
-use super::{Effect, Histogram, State, Step, Surroundings, annotate, serve};
+use super::{
+    Effect, Histogram, Sight, Sighting, State, Step, Surroundings, Ticket, annotate, serve,
+};
 use crate::config::{CachePolicy, Limits, Switch};
 use crate::entry::{
     Lifetime, MAX_STAMPS, Meta, Stamp, TagList, TagNames, Validation, VariantMark, Variants,
@@ -93,7 +95,7 @@ impl Forwarding {
                 (result, next)
             }
             Err(_) => {
-                let next = self.skipped(around, &Headers::new(), Reason::Status);
+                let next = self.skipped(around, (502, &Headers::new()), Reason::Status, now);
                 (FetchResult::Error, next)
             }
         }
@@ -116,7 +118,12 @@ impl Forwarding {
                 return question.confirmed(&self, around, update, now);
             }
             (_, _, Maker::Proxy | Maker::Unknown) => {
-                return self.skipped(around, &response.headers, Reason::LocalReply);
+                return self.skipped(
+                    around,
+                    (response.status, &response.headers),
+                    Reason::LocalReply,
+                    now,
+                );
             }
             (Basis::Compared(question), 200, Maker::Upstream) => {
                 return question.compared(&self, around, &response, now);
@@ -124,8 +131,49 @@ impl Forwarding {
             (basis, _, Maker::Upstream) => basis,
         };
         match self.begin(around, basis, &response, body, now) {
-            Err(reason) => self.skipped(around, &response.headers, reason),
-            Ok(capturing) => self.captured(around, &response.headers, capturing, body),
+            Err(reason) => self.skipped(around, (response.status, &response.headers), reason, now),
+            Ok(capturing) => {
+                let capturing = self.shown(around, &response.headers, capturing, now);
+                self.captured(around, &response.headers, (capturing, body), now)
+            }
+        }
+    }
+
+    /// Shows what became of the request to whoever watches.
+    pub(super) fn show(
+        &self,
+        around: &Surroundings,
+        sight: Sight<'_>,
+        now: Timestamp,
+    ) -> Option<Ticket> {
+        let sighting = Sighting {
+            rule: self.subject.policy,
+            head: &self.subject.head,
+            sight,
+        };
+        around.show(&sighting, now)
+    }
+
+    fn shown(
+        &self,
+        around: &Surroundings,
+        response: &Headers,
+        capturing: Capturing,
+        now: Timestamp,
+    ) -> Capturing {
+        let sight = Sight::Stored {
+            forward: self.forward,
+            lifetime: capturing.draft.meta.lifetime,
+            response,
+            tags: capturing.draft.tags.as_names(),
+        };
+        let ticket = match &capturing.extent {
+            Extent::Whole => self.show(around, sight, now),
+            Extent::Part(_) => None,
+        };
+        Capturing {
+            ticket,
+            ..capturing
         }
     }
 
@@ -133,9 +181,17 @@ impl Forwarding {
     pub(super) fn skipped<'a>(
         &self,
         around: &Surroundings,
-        sent: &Headers,
+        (status, sent): (u16, &Headers),
         reason: Reason,
+        now: Timestamp,
     ) -> (State, Step<'a>) {
+        let sight = Sight::NotStored {
+            forward: self.forward,
+            status,
+            response: sent,
+            why: reason,
+        };
+        self.show(around, sight, now);
         let annotation = Annotation::Miss(self.forward, Storing::Skipped(reason));
         let mut step = annotate(around, annotation, Some(sent));
         around
@@ -150,8 +206,8 @@ impl Forwarding {
         &self,
         around: &Surroundings,
         sent: &Headers,
-        capturing: Capturing,
-        body: ResponseBody,
+        (capturing, body): (Capturing, ResponseBody),
+        now: Timestamp,
     ) -> (State, Step<'a>) {
         let annotation = Annotation::Miss(self.forward, Storing::Captured);
         let mut step = annotate(around, annotation, Some(sent));
@@ -168,7 +224,7 @@ impl Forwarding {
         match body {
             ResponseBody::Follows => (State::Capturing(Box::new(capturing)), step),
             ResponseBody::None => {
-                let (state, stored) = capturing.finish(around);
+                let (state, stored) = capturing.finish(around, now);
                 step.effects.extend(stored.effects);
                 (state, step)
             }
@@ -204,6 +260,7 @@ impl Forwarding {
             capture: Capture::begin(&around.budget, promised, limit)?,
             draft,
             extent: Extent::Whole,
+            ticket: None,
         })
     }
 

@@ -11,7 +11,7 @@ use super::form::Held;
 use super::incomplete::Extent;
 use super::response::Known;
 use super::search::Note;
-use super::{Candidate, Effect, Provenance, State, Step, Surroundings, not_stored};
+use super::{Candidate, Effect, Provenance, State, Step, Surroundings, Ticket, not_stored};
 use crate::config::PolicyId;
 use crate::entry::{
     Coding, Meta, StampList, StoredPart, StoredResponse, TagList, Variants, encode_part,
@@ -173,6 +173,8 @@ pub(super) struct Capturing {
     pub(super) capture: Capture,
     /// What the body is of the representation.
     pub(super) extent: Extent,
+    /// Who wants to see the body.
+    pub(super) ticket: Option<Ticket>,
     /// For the draft, which waits as long as the body takes.
     pub(super) _hold: Hold,
 }
@@ -187,8 +189,8 @@ impl Capturing {
     }
 
     /// The response is complete.
-    pub(super) fn finish<'a>(self, around: &Surroundings) -> (State, Step<'a>) {
-        match self.into_candidates(around) {
+    pub(super) fn finish<'a>(self, around: &Surroundings, now: Timestamp) -> (State, Step<'a>) {
+        match self.into_candidates(around, now) {
             Ok(candidates) => {
                 let effects = candidates.into_iter().map(Effect::Store).collect();
                 (State::done(), Step::continue_with(effects))
@@ -197,9 +199,16 @@ impl Capturing {
         }
     }
 
-    fn into_candidates(self, around: &Surroundings) -> Result<Vec<Candidate>, Reason> {
+    fn into_candidates(
+        self,
+        around: &Surroundings,
+        now: Timestamp,
+    ) -> Result<Vec<Candidate>, Reason> {
         let policy = around.config.policy(self.policy).ok_or(Reason::Internal)?;
         let body = self.capture.finish()?;
+        if let (Some(witness), Some(ticket)) = (around.witness.get(), self.ticket) {
+            witness.read(ticket, body.as_bytes(), now);
+        }
         match self.extent {
             Extent::Part(growth) => growth.into_candidates(self.draft, policy, body),
             Extent::Whole => {

@@ -14,7 +14,7 @@ use super::incomplete::Waiting;
 use super::response::Forwarding;
 use super::serve::{self, Answered, Found, Warrant};
 use super::store::Draft;
-use super::{Effect, Reply, State, Step, Surroundings, Verdict, echo};
+use super::{Effect, Reply, Sight, State, Step, Surroundings, Verdict, echo};
 use crate::config::CachePolicy;
 use crate::entry::{Meta, StoredResponse, TagList};
 use crate::http::{ContentRange, Headers, RequestHead, ResponseHead};
@@ -154,6 +154,8 @@ impl Question {
                 (unconfirmed, Err(Reason::OtherValidator))
             }
             Maker::Upstream => {
+                let sight = Sight::Confirmed(forwarding.forward, self.meta.lifetime);
+                forwarding.show(around, sight, now);
                 head.headers =
                     freshening::freshen(head.headers, &update.headers, policy.set_cookie, now);
                 redraft(forwarding, around, (&head, &self.tags), &update, now)

@@ -6,7 +6,7 @@
 //! larder1w            the sweeper's place      larder1e             the log of invalidations
 //! larder1p            the head of that log     larder1e<page>       where they are noted
 //! larder1x            patterns of that log     larder1r             receipts of invalidations
-//! larder1c<number>    changes of a configuration
+//! larder1c<number>    changes of a configuration  larder1o<number> what a worker has seen (crate larder-observe)
 //! ```
 //!
 //! On Istio every module shares one namespace, hence the prefix; the digit is the version of all formats behind it.
