@@ -57,6 +57,16 @@ impl Ledger {
         });
     }
 
+    /// What was seen.
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// Where the workers show it to one another.
+    pub(crate) fn board(&self) -> &Board {
+        &self.board
+    }
+
     /// Tells the other workers what this one has seen, where it is time.
     pub(crate) fn report(&self) {
         if let Ok(now) = host::now() {

@@ -9,6 +9,7 @@ use std::fmt;
 use larder_core::exchange::Histogram;
 use larder_core::report::{Counter, Family, Gauge};
 use larder_core::tier::{ByteGauge, ChangeHint};
+use larder_core::time::Timestamp;
 
 use crate::host::{self, MetricId, MetricKind};
 
@@ -23,6 +24,7 @@ pub(crate) struct Metrics {
     changes: Option<MetricId>,
     entries: Option<MetricId>,
     hot_bytes: Option<MetricId>,
+    started: Option<MetricId>,
 }
 
 impl Metrics {
@@ -56,6 +58,7 @@ impl Metrics {
             changes: gauge(Family::Changes).filter(|id| moves(*id)),
             entries: gauge(Family::Entries),
             hot_bytes: gauge(Family::HotBytes),
+            started: gauge(Family::Started),
         }
     }
 
@@ -112,8 +115,18 @@ impl Metrics {
             Gauge::Bytes => self.bytes,
             Gauge::Entries => self.entries,
             Gauge::HotBytes => self.hot_bytes,
+            Gauge::Started => self.started,
         };
         id.map_or(0, Self::value_of)
+    }
+
+    /// Notes when the first worker of the process began, if nobody has.
+    pub(crate) fn note_start(&self, now: Timestamp) {
+        if let Some(id) = self.started
+            && Self::value_of(id) == 0
+        {
+            let _ = host::record_metric(id, now.as_secs());
+        }
     }
 
     /// Something took so many microseconds.

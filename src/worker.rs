@@ -257,12 +257,14 @@ impl Worker {
         ledger.show();
         let desk = Desk {
             around,
+            board: ledger.board(),
             count: &|counter| self.count(counter),
             epochs: &self.epochs,
             gauge: &*self.metrics,
             hint: &*self.metrics,
             kv: &SharedData,
             numbers: ledger,
+            observer: ledger.observer(),
             settings,
             store: &|candidate| self.store(candidate, now),
             tier: &self.tier,

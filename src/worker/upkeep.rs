@@ -32,6 +32,7 @@ impl Worker {
                 epochs.doubt();
             }
             self.maintain(now);
+            self.metrics.note_start(now);
             self.show_hot();
             self.let_go(now);
         } else {

@@ -28,6 +28,7 @@ mod isolation;
 mod keys;
 mod management;
 mod partial;
+mod performance;
 mod protocols;
 mod purges;
 mod ranges;

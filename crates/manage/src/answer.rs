@@ -12,6 +12,7 @@ use larder_core::exchange::{Call, Candidate, Surroundings};
 use larder_core::report::{Counter, Numbers};
 use larder_core::tier::{ByteGauge, ChangeHint, EpochLog, SharedKv, SharedTier, Stored, Unnoted};
 use larder_core::time::Timestamp;
+use larder_observe::{Board, Observer};
 
 use crate::outcome::Outcome;
 use crate::reception::Ask;
@@ -23,6 +24,8 @@ use crate::{entries, explain, invalidate, receipts, stats};
 pub struct Desk<'a> {
     /// What the exchanges of this configuration share.
     pub around: &'a Surroundings,
+    /// Where workers show one another what they have seen.
+    pub board: &'a Board,
     /// Adds one to a number.
     pub count: &'a dyn Fn(Counter),
     /// The order of invalidations.
@@ -35,6 +38,8 @@ pub struct Desk<'a> {
     pub kv: &'a dyn SharedKv,
     /// The numbers of the process.
     pub numbers: &'a dyn Numbers,
+    /// What this worker has seen.
+    pub observer: &'a Observer,
     /// The plugin's configuration, and changes to it.
     pub settings: &'a Settings,
     /// Stores an entry as that of an exchange is stored.
@@ -100,7 +105,8 @@ fn done(call: &Call, desk: &Desk<'_>, now: Timestamp) -> Outcome {
         (_, Place::Explain) => explain::explain(call, desk, now),
         (_, Place::Invalidation(id) | Place::UserReceipt(id)) => receipts::show(id, desk),
         (_, Place::User(id)) => receipts::forget_user(id, desk),
-        (_, Place::Stats) => stats::stats(desk),
+        (_, Place::Performance) => stats::performance(desk, now),
+        (_, Place::Stats) => stats::stats(desk, now),
         (_, Place::InvalidateKey(key)) => invalidate::key(key, call, desk),
         (_, Place::InvalidateTag(tag, parameters)) => invalidate::tag(tag, parameters, call, desk),
         (_, Place::InvalidatePattern(parameters)) => invalidate::pattern(parameters, call, desk),

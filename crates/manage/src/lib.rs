@@ -21,7 +21,9 @@ mod entries;
 mod explain;
 mod failures;
 mod invalidate;
-mod json;
+mod json {
+    pub(crate) use larder_observe::{Json, quoted};
+}
 mod order;
 mod outcome;
 mod play;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use larder_core::config::Config;
 use larder_core::exchange::Call;
 use larder_core::report::{Counter, Reload};
-use larder_core::tier::{Amendments, MAX_AMENDMENT_BYTES, SetError};
+use larder_core::tier::{Amendments, MAX_AMENDMENT_BYTES, SetError, SharedKv};
 
 use crate::answer::Desk;
 use crate::json::Json;
@@ -49,6 +49,12 @@ impl Settings {
             [] => &self.base,
             amended => amended,
         }
+    }
+
+    /// The configuration as it is now.
+    pub(crate) fn now(&self, kv: &dyn SharedKv) -> Value {
+        let amendment = self.amendments.read(kv);
+        self.document(amendment.as_ref().map_or(&[], |amendment| &amendment.text))
     }
 
     fn document(&self, amendment: &[u8]) -> Value {

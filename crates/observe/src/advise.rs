@@ -9,6 +9,7 @@ use larder_core::policy::Reason;
 use larder_core::sorting::sort_by;
 use serde_json::{Map, Value, json};
 
+use crate::json::Json;
 use crate::observer::rule;
 use crate::patch::{Change, patch};
 use crate::seen::{NameKind, Seen};
@@ -35,8 +36,8 @@ pub struct Advice {
     pub text: String,
     /// Why, in one word.
     pub why: &'static str,
-    /// What was seen.
-    pub numbers: Value,
+    /// What was seen, as JSON.
+    pub numbers: String,
     /// What to send to `PUT config`; `None` where no setting helps.
     pub patch: Option<Value>,
     /// How many requests it is about.
@@ -45,24 +46,28 @@ pub struct Advice {
 
 impl Advice {
     /// As it is shown.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "text": self.text,
-            "why": self.why,
-            "numbers": self.numbers,
-            "patch": self.patch,
-        })
+    pub fn to_json(&self) -> Json {
+        let patch = self
+            .patch
+            .as_ref()
+            .map_or("null".to_owned(), Value::to_string);
+        Json::object()
+            .text("text", &self.text)
+            .text("why", self.why)
+            .raw("numbers", &self.numbers)
+            .raw("patch", &patch)
     }
 }
 
 /// What could be better, what is about most requests first. `document` is the configuration in force as JSON.
 pub fn advise(seen: &[Seen], config: &Config, document: &Value) -> Vec<Advice> {
-    let of_one = |seen| {
-        let found = [uncached(seen), short(seen), exploded(seen), broad(seen)];
-        let found = found.into_iter().flatten();
-        found.filter_map(move |found| finish(seen, config, document, found))
-    };
-    let mut all: Vec<Advice> = seen.iter().flat_map(of_one).collect();
+    let mut all = Vec::new();
+    for seen in seen {
+        for find in [uncached, short, exploded, broad] {
+            let advice = find(seen).and_then(|found| finish(seen, config, document, found));
+            all.extend(advice);
+        }
+    }
     sort_by(&mut all, |one, other| {
         let weight = other.weight.cmp(&one.weight);
         weight.then_with(|| one.text.cmp(&other.text))
@@ -74,7 +79,7 @@ pub fn advise(seen: &[Seen], config: &Config, document: &Value) -> Vec<Advice> {
 struct Found {
     text: String,
     why: &'static str,
-    numbers: Value,
+    numbers: Json,
     change: Change,
     weight: u32,
 }
@@ -82,15 +87,14 @@ struct Found {
 /// Advice about a rule that is not there any more is none.
 fn finish(seen: &Seen, config: &Config, document: &Value, found: Found) -> Option<Advice> {
     let (_, rule) = rule(config, seen.rule)?;
-    let mut numbers = found.numbers;
-    if let Some(numbers) = numbers.as_object_mut() {
-        numbers.insert("rule".to_owned(), rule.into());
-        numbers.insert("requests".to_owned(), seen.sure().into());
-    }
+    let numbers = found
+        .numbers
+        .text("rule", rule)
+        .number("requests", seen.sure().into());
     Some(Advice {
         text: found.text,
         why: found.why,
-        numbers,
+        numbers: numbers.end(),
         patch: patch(document, &seen.template, seen.rule, &found.change),
         weight: found.weight,
     })
@@ -111,13 +115,12 @@ fn uncached(seen: &Seen) -> Option<Found> {
     Some(Found {
         text: ["Add caching to ", &seen.template, " endpoint"].concat(),
         why: "never-cached",
-        numbers: json!({
-            "no_freshness": unsaid,
-            "no_rule": unruled,
-            "urls": seen.keys.count(),
-            "compared": seen.pairs,
-            "changed": seen.changes,
-        }),
+        numbers: Json::object()
+            .number("no_freshness", unsaid.into())
+            .number("no_rule", unruled.into())
+            .number("urls", seen.keys.count())
+            .number("compared", seen.pairs.into())
+            .number("changed", seen.changes.into()),
         change: settings(&[("ttl_seconds", ttl.into())]),
         weight: uncached,
     })
@@ -143,13 +146,12 @@ fn short(seen: &Seen) -> Option<Found> {
     Some(Found {
         text: ["Increase TTL for ", &seen.template].concat(),
         why: "ttl-too-short",
-        numbers: json!({
-            "ttl_seconds": seen.lifetime_seconds,
-            "change_interval_seconds": interval,
-            "compared": seen.pairs,
-            "changed": seen.changes,
-            "fetched_again": again,
-        }),
+        numbers: Json::object()
+            .number("ttl_seconds", seen.lifetime_seconds.into())
+            .number("change_interval_seconds", interval)
+            .number("compared", seen.pairs.into())
+            .number("changed", seen.changes.into())
+            .number("fetched_again", again.into()),
         change: settings(
             &[Some(ttl_seconds), mode]
                 .into_iter()
@@ -189,12 +191,11 @@ fn exploded(seen: &Seen) -> Option<Found> {
         .collect();
     sort_by(&mut names, |(_, one), (_, other)| other.cmp(one));
     names.into_iter().find_map(|(name, values)| {
-        let numbers = json!({
-            "name": name.name,
-            "values": values,
-            "urls": keys,
-            "different_responses": contents,
-        });
+        let numbers = Json::object()
+            .text("name", &name.name)
+            .number("values", values)
+            .number("urls", keys)
+            .number("different_responses", contents);
         match name.kind {
             // As many URLs as values of the parameter, and far fewer responses: it makes no difference to them.
             NameKind::Parameter => {
@@ -235,10 +236,9 @@ fn broad(seen: &Seen) -> Option<Found> {
     (is_much && is_alike).then(|| Found {
         text: ["Narrow the invalidations of ", &seen.template].concat(),
         why: "broad-invalidations",
-        numbers: json!({
-            "invalidated": seen.killed,
-            "same_as_before": seen.killed_alike,
-        }),
+        numbers: Json::object()
+            .number("invalidated", seen.killed.into())
+            .number("same_as_before", seen.killed_alike.into()),
         change: Change::SoftInvalidations,
         weight: seen.killed,
     })

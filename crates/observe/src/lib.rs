@@ -16,6 +16,7 @@
 mod advise;
 mod cells;
 mod distinct;
+mod json;
 mod observer;
 mod patch;
 mod performance;
@@ -29,6 +30,7 @@ mod wire;
 
 pub use advise::{Advice, advise};
 pub use cells::Board;
+pub use json::{Json, quoted};
 pub use observer::Observer;
 pub use performance::performance;
 pub use seen::Seen;

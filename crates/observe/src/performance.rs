@@ -1,147 +1,147 @@
 //! How the cache does: numbers by rule, and what could be better.
 
-use larder_core::config::Config;
+use larder_core::config::{Config, PolicyId};
 use larder_core::policy::Reason;
-use larder_core::report::{
-    Counter, EvictionCause, FetchClass, FetchResult, Gauge, Numbers, RuleCounter, ServedFrom,
-};
-use serde_json::{Map, Value, json};
+use larder_core::report::{Counter, EvictionCause, Gauge, Numbers, RuleCounter, ServedFrom};
+use larder_core::time::Timestamp;
 
 use crate::advise::Advice;
-use crate::shown::{megabytes, quotient};
+use crate::json::{Json, quoted};
+use crate::shown::{decimal, megabytes};
 use crate::stats::Requests;
 
-/// `GET performance`. `minutes` have passed since the statistics began.
+/// `GET performance`.
 pub fn performance(
     numbers: &dyn Numbers,
     config: &Config,
-    minutes: u64,
+    now: Timestamp,
     advice: &[Advice],
-) -> Value {
+) -> Json {
     let requests = Requests::of(numbers, config);
-    let texts: Vec<&str> = advice.iter().map(|advice| &*advice.text).collect();
-    let details: Vec<Value> = advice.iter().map(Advice::to_json).collect();
-    json!({
-        "service_metrics": service(numbers, requests),
-        "middleware_metrics": {
-            "total_requests": requests.looked_up(),
-            "hits": requests.hits,
-            "misses": requests.misses,
-            "bypasses": requests.bypasses,
-        },
-        "rules": rules(numbers, config),
-        "not_stored": by_reason(numbers, Counter::NotStored),
-        "bypassed": by_reason(numbers, Counter::Bypassed),
-        "evictions": evictions(numbers),
-        "invalidations": invalidations(numbers, minutes),
-        "tiers": tiers(numbers),
-        "recommendations": texts,
-        "recommendation_details": details,
-    })
+    let seconds = now.as_secs().saturating_sub(numbers.gauge(Gauge::Started));
+    let all = all(numbers);
+    let middleware = Json::object().number("total_requests", requests.looked_up());
+    let rules = config.labels().map(|(id, name)| rule(numbers, id, name));
+    let texts = advice.iter().map(|advice| quoted(&advice.text));
+    Json::object()
+        .nested("service_metrics", service(numbers, requests, all.fetches))
+        .nested("middleware_metrics", counted(middleware, requests))
+        .list("rules", rules)
+        .nested("not_stored", by_reason(numbers, Counter::NotStored))
+        .nested("bypassed", by_reason(numbers, Counter::Bypassed))
+        .nested("evictions", evictions(numbers))
+        .nested(
+            "invalidations",
+            invalidations(numbers, all.invalidations, seconds),
+        )
+        .nested("tiers", tiers(numbers))
+        .list("recommendations", texts)
+        .list(
+            "recommendation_details",
+            advice.iter().map(|advice| advice.to_json().end()),
+        )
 }
 
-fn service(numbers: &dyn Numbers, requests: Requests) -> Value {
-    let fetch = mean(numbers.counter(Counter::FetchTime), fetches(numbers));
-    let hit = mean(
-        numbers.counter(Counter::HitTime),
-        numbers.counter(Counter::TimedHits),
-    );
+/// Sums over labels.
+#[derive(Default)]
+struct All {
+    fetches: u64,
+    invalidations: u64,
+}
+
+fn all(numbers: &dyn Numbers) -> All {
+    let mut all = All::default();
+    for counter in Counter::all() {
+        let sum = if let Counter::Fetched(..) = counter {
+            &mut all.fetches
+        } else if let Counter::Invalidated(..) = counter {
+            &mut all.invalidations
+        } else {
+            continue;
+        };
+        *sum = sum.saturating_add(numbers.counter(counter));
+    }
+    all
+}
+
+fn counted(json: Json, requests: Requests) -> Json {
+    json.number("hits", requests.hits)
+        .number("misses", requests.misses)
+        .number("bypasses", requests.bypasses)
+}
+
+fn service(numbers: &dyn Numbers, requests: Requests, fetches: u64) -> Json {
+    let mean = |sum: Counter, count: u64| {
+        let sum = numbers.counter(sum);
+        sum.checked_div(count).unwrap_or_default()
+    };
+    let hit = mean(Counter::HitTime, numbers.counter(Counter::TimedHits));
+    let fetch = mean(Counter::FetchTime, fetches);
     // What clients waited for, hits and fetches as often as they were.
-    let count = |part: u64, time: f64| part as f64 * time;
-    let all = requests.looked_up();
-    let sum = count(requests.hits, hit) + count(requests.misses, fetch);
-    let average = match all {
-        0 => 0.0,
-        all => (sum / all as f64 * 10.0).round() / 10.0,
-    };
-    json!({
-        "hit_rate": requests.hit_rate(),
-        "avg_response_time_ms": average,
-        "cached_response_time_ms": hit,
-        "fresh_response_time_ms": fetch,
-    })
+    let hits = hit.saturating_mul(requests.hits);
+    let sum = fetch.saturating_mul(requests.misses).saturating_add(hits);
+    let milliseconds =
+        |micros, count: u64, digits| decimal(micros, count.saturating_mul(1000), digits);
+    Json::object()
+        .text("hit_rate", &requests.hit_rate())
+        .raw(
+            "avg_response_time_ms",
+            &milliseconds(sum, requests.looked_up(), 1),
+        )
+        .raw("cached_response_time_ms", &milliseconds(hit, 1, 3))
+        .raw("fresh_response_time_ms", &milliseconds(fetch, 1, 3))
 }
 
-/// Milliseconds, of a sum of microseconds.
-fn mean(micros: u64, count: u64) -> f64 {
-    quotient(micros, count.saturating_mul(1000), 1000)
+fn rule(numbers: &dyn Numbers, id: PolicyId, name: &str) -> String {
+    let requests = Requests::of_rule(numbers, id);
+    let of_rule = |counter| numbers.of_rule(id, counter);
+    counted(Json::object().text("name", name), requests)
+        .text("hit_rate", &requests.hit_rate())
+        .number("shadow_matches", of_rule(RuleCounter::ShadowMatch))
+        .number("shadow_mismatches", of_rule(RuleCounter::ShadowMismatch))
+        .end()
 }
 
-fn fetches(numbers: &dyn Numbers) -> u64 {
-    let count = |result: &FetchResult| {
-        let classes = FetchClass::ALL.iter();
-        classes
-            .map(|class| numbers.counter(Counter::Fetched(*class, *result)))
-            .fold(0, u64::saturating_add)
-    };
-    FetchResult::ALL
-        .iter()
-        .map(count)
-        .fold(0, u64::saturating_add)
-}
-
-fn rules(numbers: &dyn Numbers, config: &Config) -> Value {
-    let rule = |(id, name): (_, &str)| {
-        let requests = Requests::of_rule(numbers, id);
-        json!({
-            "name": name,
-            "hits": requests.hits,
-            "misses": requests.misses,
-            "bypasses": requests.bypasses,
-            "hit_rate": requests.hit_rate(),
-            "shadow_matches": numbers.of_rule(id, RuleCounter::ShadowMatch),
-            "shadow_mismatches": numbers.of_rule(id, RuleCounter::ShadowMismatch),
-        })
-    };
-    config.labels().map(rule).collect()
-}
-
-fn by_reason(numbers: &dyn Numbers, counter: fn(Reason) -> Counter) -> Value {
-    let mut counts = Map::new();
+fn by_reason(numbers: &dyn Numbers, counter: fn(Reason) -> Counter) -> Json {
+    let mut json = Json::object();
     for reason in Reason::ALL {
         match numbers.counter(counter(*reason)) {
             0 => {}
-            count => drop(counts.insert(reason.code().to_owned(), count.into())),
+            count => json = json.number(reason.code(), count),
         }
     }
-    counts.into()
+    json
 }
 
-fn evictions(numbers: &dyn Numbers) -> Value {
-    let mut counts = Map::new();
+fn evictions(numbers: &dyn Numbers) -> Json {
+    let mut json = Json::object();
     for cause in EvictionCause::ALL {
-        let count = numbers.counter(Counter::Evicted(*cause));
-        counts.insert(cause.word().to_owned(), count.into());
+        json = json.number(cause.word(), numbers.counter(Counter::Evicted(*cause)));
     }
-    counts.into()
+    json
 }
 
-fn invalidations(numbers: &dyn Numbers, minutes: u64) -> Value {
-    let total = Counter::all()
-        .into_iter()
-        .filter(|counter| matches!(counter, Counter::Invalidated(..)))
-        .map(|counter| numbers.counter(counter))
-        .fold(0, u64::saturating_add);
-    json!({
-        "total": total,
-        "per_minute": quotient(total, minutes.max(1), 10),
-        "failed": numbers.counter(Counter::InvalidationFailed),
-    })
+/// In the so many seconds that numbers have been counted.
+fn invalidations(numbers: &dyn Numbers, total: u64, seconds: u64) -> Json {
+    let per_minute = decimal(total.saturating_mul(60), seconds.max(60), 1);
+    Json::object()
+        .number("total", total)
+        .raw("per_minute", &per_minute)
+        .number("failed", numbers.counter(Counter::InvalidationFailed))
 }
 
-fn tiers(numbers: &dyn Numbers) -> Value {
-    let served = |source| megabytes(numbers.counter(Counter::Served(source)));
-    json!({
-        "hot": {
-            "hits": numbers.counter(Counter::HotHit),
-            "size_mb": megabytes(numbers.gauge(Gauge::HotBytes)),
-            "served_mb": served(ServedFrom::Hot),
-        },
-        "shared": {
-            "entries": numbers.gauge(Gauge::Entries),
-            "size_mb": megabytes(numbers.gauge(Gauge::Bytes)),
-            "served_mb": served(ServedFrom::Shared),
-        },
-        "origin": { "served_mb": served(ServedFrom::Origin) },
-    })
+fn tiers(numbers: &dyn Numbers) -> Json {
+    let served = |json: Json, source| {
+        let bytes = numbers.counter(Counter::Served(source));
+        json.raw("served_mb", &megabytes(bytes))
+    };
+    let size = |json: Json, gauge| json.raw("size_mb", &megabytes(numbers.gauge(gauge)));
+    let hot = Json::object().number("hits", numbers.counter(Counter::HotHit));
+    let hot = size(served(hot, ServedFrom::Hot), Gauge::HotBytes);
+    let shared = Json::object().number("entries", numbers.gauge(Gauge::Entries));
+    let shared = size(served(shared, ServedFrom::Shared), Gauge::Bytes);
+    Json::object()
+        .nested("hot", hot)
+        .nested("shared", shared)
+        .nested("origin", served(Json::object(), ServedFrom::Origin))
 }

@@ -1,10 +1,9 @@
 //! The numbers that people ask for first.
 
+use crate::json::Json;
+use crate::shown::{megabytes, percent, ratio};
 use larder_core::config::Config;
 use larder_core::report::{Counter, Gauge, Numbers, Outcome, RuleCounter};
-use serde_json::{Value, json};
-
-use crate::shown::{megabytes, percent, ratio};
 
 /// What is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,16 +63,16 @@ impl Requests {
 }
 
 /// `GET stats`.
-pub fn stats(numbers: &dyn Numbers, config: &Config, census: Census) -> Value {
+pub fn stats(numbers: &dyn Numbers, config: &Config, census: Census) -> Json {
     let input = numbers.counter(Counter::CompressionInput);
     let output = input.saturating_sub(numbers.counter(Counter::CompressionSaved));
-    json!({
-        "total_entries": census.entries,
-        "total_size_mb": megabytes(census.bytes),
-        "hit_rate": Requests::of(numbers, config).hit_rate(),
-        "compression_ratio": ratio(output, input),
-        "tags_count": census.tags,
-        "worker_size_mb": megabytes(numbers.gauge(Gauge::HotBytes)),
-        "stored": numbers.counter(Counter::Stored),
-    })
+    let hot = numbers.gauge(Gauge::HotBytes);
+    Json::object()
+        .number("total_entries", census.entries)
+        .raw("total_size_mb", &megabytes(census.bytes))
+        .text("hit_rate", &Requests::of(numbers, config).hit_rate())
+        .text("compression_ratio", &ratio(output, input))
+        .number("tags_count", census.tags)
+        .number("stored", numbers.counter(Counter::Stored))
+        .raw("worker_size_mb", &megabytes(hot))
 }

@@ -75,6 +75,8 @@ families! {
     HotBytes = "larder_hot_bytes", ["vm_id"],
     /// Entries that went: to make room, or since they were of no use any more.
     Evictions = "larder_evictions_total", ["cause"],
+    /// When the process began to cache, in seconds since 1970.
+    Started = "larder_started_seconds", ["vm_id"],
     /// Invalidations, by what they name, how much they take away and who wanted them.
     Invalidations = "larder_invalidations_total", ["kind", "mode", "source"],
     /// Invalidations that the host did not let be noted: what they name may be served until it expires.

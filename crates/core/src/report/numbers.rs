@@ -12,6 +12,8 @@ pub enum Gauge {
     Entries,
     /// See [`super::Family::HotBytes`].
     HotBytes,
+    /// See [`super::Family::Started`].
+    Started,
 }
 
 /// The statistics of the process. One that the operator has the proxy leave out is 0.

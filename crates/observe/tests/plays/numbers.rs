@@ -8,8 +8,9 @@ use larder_core::report::{
     Counter, FetchClass, FetchResult, Gauge, InvalidationKind, InvalidationSource, Numbers,
     Outcome, RuleCounter,
 };
-use larder_observe::{Census, performance, stats};
-use serde_json::json;
+use larder_core::time::Timestamp;
+use larder_observe::{Census, Json, performance, stats};
+use serde_json::{Value, json};
 
 #[derive(Default)]
 struct Fixed {
@@ -27,9 +28,16 @@ impl Numbers for Fixed {
         self.of_rules.get(&key).copied().unwrap_or_default()
     }
 
-    fn gauge(&self, _: Gauge) -> u64 {
-        47_500_000
+    fn gauge(&self, gauge: Gauge) -> u64 {
+        match gauge {
+            Gauge::Started => 1_000_000,
+            Gauge::Bytes | Gauge::Entries | Gauge::HotBytes => 47_500_000,
+        }
     }
+}
+
+fn value(json: Json) -> Value {
+    serde_json::from_str(&json.end()).unwrap()
 }
 
 fn config() -> Config {
@@ -77,7 +85,7 @@ fn stats_have_the_fields_that_people_know() {
         bytes: 47_500_000,
         tags: 25,
     };
-    let shown = stats(&busy(), &config(), census);
+    let shown = value(stats(&busy(), &config(), census));
     for (name, value) in [
         ("total_entries", json!(1250)),
         ("total_size_mb", json!(45.3)),
@@ -91,7 +99,12 @@ fn stats_have_the_fields_that_people_know() {
 
 #[test]
 fn performance_has_the_fields_that_people_know() {
-    let shown = performance(&busy(), &config(), 10, &[]);
+    let shown = value(performance(
+        &busy(),
+        &config(),
+        Timestamp::from_secs(1_000_600),
+        &[],
+    ));
     let service = &shown["service_metrics"];
     assert_eq!(service["hit_rate"], "78.5%");
     assert_eq!(service["fresh_response_time_ms"], 57.0);
@@ -110,11 +123,16 @@ fn performance_has_the_fields_that_people_know() {
 #[test]
 fn a_cache_that_has_done_nothing_has_numbers_too() {
     let nothing = Fixed::default();
-    let shown = stats(&nothing, &config(), Census::default());
+    let shown = value(stats(&nothing, &config(), Census::default()));
     assert_eq!(
         (&shown["hit_rate"], &shown["compression_ratio"]),
         (&json!("0.0%"), &json!("1.00"))
     );
-    let shown = performance(&nothing, &config(), 0, &[]);
+    let shown = value(performance(
+        &nothing,
+        &config(),
+        Timestamp::from_secs(0),
+        &[],
+    ));
     assert_eq!(shown["service_metrics"]["avg_response_time_ms"], 0.0);
 }

@@ -2,11 +2,11 @@
 
 /// An object that is being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Json(String);
+pub struct Json(String);
 
 impl Json {
     /// Without fields yet.
-    pub(crate) fn object() -> Self {
+    pub fn object() -> Self {
         Self("{".to_owned())
     }
 
@@ -20,36 +20,36 @@ impl Json {
     }
 
     /// A field with a text.
-    pub(crate) fn text(self, name: &str, text: &str) -> Self {
+    pub fn text(self, name: &str, text: &str) -> Self {
         let mut json = self.name(name);
         quote(text, &mut json.0);
         json
     }
 
     /// A field with a number.
-    pub(crate) fn number(self, name: &str, number: u64) -> Self {
+    pub fn number(self, name: &str, number: u64) -> Self {
         self.raw(name, &number.to_string())
     }
 
     /// A field that is true or false.
-    pub(crate) fn flag(self, name: &str, flag: bool) -> Self {
+    pub fn flag(self, name: &str, flag: bool) -> Self {
         self.raw(name, if flag { "true" } else { "false" })
     }
 
     /// A field with an object.
-    pub(crate) fn nested(self, name: &str, object: Self) -> Self {
+    pub fn nested(self, name: &str, object: Self) -> Self {
         self.raw(name, &object.end())
     }
 
     /// A field with what is JSON already.
-    pub(crate) fn raw(self, name: &str, json: &str) -> Self {
+    pub fn raw(self, name: &str, json: &str) -> Self {
         let mut whole = self.name(name);
         whole.0.push_str(json);
         whole
     }
 
     /// A field with a list of what is JSON already.
-    pub(crate) fn list(self, name: &str, items: impl IntoIterator<Item = String>) -> Self {
+    pub fn list(self, name: &str, items: impl IntoIterator<Item = String>) -> Self {
         let mut json = self.name(name);
         json.0.push('[');
         for (place, item) in items.into_iter().enumerate() {
@@ -63,14 +63,14 @@ impl Json {
     }
 
     /// The whole.
-    pub(crate) fn end(mut self) -> String {
+    pub fn end(mut self) -> String {
         self.0.push('}');
         self.0
     }
 }
 
 /// A text as JSON.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut json = String::with_capacity(text.len().saturating_add(2));
     quote(text, &mut json);
     json
