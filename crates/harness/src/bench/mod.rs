@@ -15,6 +15,7 @@ pub mod machine;
 pub mod memory;
 pub mod origin;
 pub mod pairs;
+pub mod purges;
 pub mod report;
 pub mod scenario;
 pub mod stage;

@@ -9,7 +9,7 @@ use super::comparison::{self, Comparison, Outcome};
 use super::drive::Pace;
 use super::pairs::Pairs;
 use super::stage::{Stage, Subject};
-use super::{document, machine, memory, table};
+use super::{document, machine, memory, purges, table};
 use crate::tools;
 
 /// Measures these comparisons with so many workers and gives the section about it.
@@ -78,6 +78,7 @@ pub async fn run(module: &Path, pace: Pace, pairs: usize) -> Result<(), Box<dyn 
         let text = compare(module, comparison::all(), workers, pace, pairs).await?;
         publish(section, &text)?;
     }
+    publish("purges", &purges::run(module, pace, pairs).await?)?;
     publish("memory", &memory::run(module, pace, pairs).await?)
 }
 

@@ -8,11 +8,11 @@ use std::{env, path::PathBuf};
 use larder_harness::bench::drive::Pace;
 use larder_harness::bench::scenario::Scenario;
 use larder_harness::bench::stage::Way;
-use larder_harness::bench::{comparison, crossings, duel, memory, report};
+use larder_harness::bench::{comparison, crossings, duel, memory, purges, report};
 use larder_harness::tools;
 
 const HELP: &str =
-    "usage: larder-bench all|memory|crossings   measure and write docs/performance.md
+    "usage: larder-bench all|memory|purges|crossings   measure and write docs/performance.md
        larder-bench quick                   a minute's look, printed only
        larder-bench duel [SCENARIO...]   LARDER_WASM against LARDER_WASM_OTHER
        larder-bench native|v2|floor|calls|passing|direct|pass [SCENARIO...]   LARDER_WASM against that
@@ -52,6 +52,10 @@ async fn run() -> Result<(), Failure> {
         "memory" => {
             let table = memory::run(&module, pace, pairs).await?;
             return report::publish("memory", &table);
+        }
+        "purges" => {
+            let table = purges::run(&module, pace, pairs).await?;
+            return report::publish("purges", &table);
         }
         "quick" => {
             let quick = comparison::quick();
