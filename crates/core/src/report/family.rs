@@ -73,7 +73,7 @@ families! {
     Bytes = "larder_bytes", ["vm_id"],
     /// Bytes that the workers' own answers take, all workers together. Shown twice a second.
     HotBytes = "larder_hot_bytes", ["vm_id"],
-    /// Entries that went: to make room, or since they were of no use any more.
+    /// Entries that went: to make room, since they were past, or since an invalidation had ended them.
     Evictions = "larder_evictions_total", ["cause"],
     /// When the process began to cache, in seconds since 1970.
     Started = "larder_started_seconds", ["vm_id"],
