@@ -32,6 +32,7 @@ impl Worker {
                 epochs.doubt();
             }
             self.maintain(now);
+            self.hot.weed(self);
             self.metrics.note_start(now);
             self.show_hot();
             self.let_go(now);

@@ -88,7 +88,7 @@ pub(super) fn of<'a>(
                     return Ok(form(headers, Cow::Owned(body), Work::None));
                 }
                 let body = unzip(stored.body, length, around.config.limits.max_object_bytes)?;
-                around.hot.keep_plain(entry, &stored.meta, &body);
+                around.hot.keep_plain(entry, stored, &body);
                 Ok(form(headers, Cow::Owned(body), Work::Unzipped))
             }
         },

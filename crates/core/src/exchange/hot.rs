@@ -8,13 +8,17 @@ use std::rc::Rc;
 use super::memo::Memo;
 use super::surplus::EntryId;
 use crate::config::Config;
-use crate::entry::Meta;
+use crate::entry::{Epoch, Meta, StampList, StoredResponse};
+use crate::epoch::{Currency, Epochs, Stamped, Whereabouts};
 use crate::http::Headers;
 use crate::key::Key;
 use crate::tier::{Door, Kept, Knock, NameHash, Shelf, TellingFields};
 
 /// Counts of stores, by key; keys that share one make each other's answers ask the tiers again.
 const STORES: u64 = 4096;
+
+/// So many places are looked at for what is over at a time.
+const WEEDED: usize = 256;
 
 /// The name of unzipped bodies begins with this, which is no configuration's number.
 const PLAIN: u32 = u32::MAX;
@@ -24,6 +28,16 @@ const PLAIN: u32 = u32::MAX;
 pub struct HotTier {
     pub(super) state: RefCell<HotState>,
     scopes: Cell<u32>,
+    weeding: Cell<Weeding>,
+}
+
+/// How far a look at everything that is kept has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Weeding {
+    /// Where the order of invalidations was when it began.
+    began: Epoch,
+    /// The next place; `None` when all were looked at.
+    next: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -59,6 +73,7 @@ pub(super) enum Held {
 #[derive(Debug)]
 pub(super) struct Plain {
     meta: Meta,
+    stamps: StampList,
     body: Vec<u8>,
 }
 
@@ -83,6 +98,10 @@ impl HotTier {
                 standing: Standing::Unknown,
             }),
             scopes: Cell::new(0),
+            weeding: Cell::new(Weeding {
+                began: Epoch::UNKNOWN,
+                next: None,
+            }),
         })
     }
 
@@ -115,17 +134,41 @@ impl HotTier {
     }
 
     /// A body was unzipped; it is kept when that happens again.
-    pub(super) fn keep_plain(&self, entry: EntryId, meta: &Meta, body: &[u8]) {
+    pub(super) fn keep_plain(&self, entry: EntryId, stored: &StoredResponse<'_>, body: &[u8]) {
         let Ok(mut state) = self.state.try_borrow_mut() else {
             return;
         };
-        let name = plain_name(entry, meta);
+        let meta = stored.meta;
+        let name = plain_name(entry, &meta);
         let is_known = state.shelf.is_open() && state.knock(&name) == Knock::Again;
         if let Some(body) = is_known.then(|| copy(body)).flatten() {
-            let bytes = size_of::<Held>().saturating_add(body.len());
-            let plain = Plain { meta: *meta, body };
+            let bytes = [size_of::<Held>(), body.len(), stored.stamps.size()];
+            let bytes = bytes.into_iter().fold(0, usize::saturating_add);
+            let stamps = stored.stamps.iter().collect();
+            let plain = Plain { meta, stamps, body };
             let _: Kept = state.shelf.put(&name, Held::Plain(plain), bytes);
         }
+    }
+
+    /// Lets go of what an invalidation has ended, a bounded number of places each time: nobody would be given it, but
+    /// memory would hold it until room is needed.
+    pub fn weed(&self, epochs: &dyn Epochs) {
+        let Ok(mut state) = self.state.try_borrow_mut() else {
+            return;
+        };
+        let now = epochs.now();
+        let Weeding { began, next } = self.weeding.get();
+        let (began, from) = match next {
+            Some(next) => (began, next),
+            None if began == now => return,
+            None => (now, 0),
+        };
+        let is_over = |held: &Held| match held {
+            Held::Answer(memo) => memo.is_over(epochs),
+            Held::Plain(plain) => plain.is_over(epochs),
+        };
+        let next = state.shelf.weed(from, WEEDED, is_over);
+        self.weeding.set(Weeding { began, next });
     }
 
     /// The bytes that its answers take.
@@ -171,6 +214,19 @@ impl HotState {
         }
         let count = |digest: &u64| Some((place(*digest), *self.stores.get(place(*digest))?));
         digests.iter().map(count).collect()
+    }
+}
+
+impl Plain {
+    /// Under which key it stands is not known, so patterns meet it when they are carried out.
+    fn is_over(&self, epochs: &dyn Epochs) -> bool {
+        let judged = epochs.judge(Stamped {
+            epoch: self.meta.epoch,
+            stamps: self.stamps.as_stamps(),
+            key: &Key::from_canonical(Vec::new()),
+            whereabouts: Whereabouts::Aside(self.meta.epoch),
+        });
+        judged != Currency::Current
     }
 }
 

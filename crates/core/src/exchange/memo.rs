@@ -24,7 +24,7 @@ use super::step::Body;
 use super::{Reply, State, Step, Surroundings, Verdict};
 use crate::config::{AddedHeaders, KeySource, PolicyId};
 use crate::entry::{Epoch, Meta, StampList, StoredResponse};
-use crate::epoch::{Currency, Stamped, Whereabouts};
+use crate::epoch::{Currency, Epochs, Stamped, Whereabouts};
 use crate::http::{Headers, Method};
 use crate::key::Key;
 use crate::policy::request::{Demands, RequestBody};
@@ -275,22 +275,27 @@ impl Memo {
         }
         let epoch = around.epochs.now();
         if epoch != self.judged || epoch == Epoch::UNKNOWN {
-            let stored = Stamped {
-                epoch: self.meta.epoch,
-                stamps: self.stamps.as_stamps(),
-                key: &self.key,
-                whereabouts: Whereabouts::Aside(self.judged),
-            };
-            match around.epochs.judge(stored) {
-                Currency::Current => self.judged = epoch,
-                Currency::Gone | Currency::Invalidated | Currency::Softened => return None,
+            if self.is_over(&*around.epochs) {
+                return None;
             }
+            self.judged = epoch;
         }
         let facts = (&self.meta, Currency::Current);
         match reuse::judge(facts, self.meta.rule, self.demands, now) {
             Reuse::Fresh { age, ttl_left } => self.show(age, ttl_left),
             Reuse::Stale { .. } | Reuse::Unusable(_) | Reuse::Validate(_) => None,
         }
+    }
+
+    /// Whether an invalidation has met it.
+    pub(super) fn is_over(&self, epochs: &dyn Epochs) -> bool {
+        let judged = epochs.judge(Stamped {
+            epoch: self.meta.epoch,
+            stamps: self.stamps.as_stamps(),
+            key: &self.key,
+            whereabouts: Whereabouts::Aside(self.judged),
+        });
+        judged != Currency::Current
     }
 
     /// Writes the age and what goes with it.

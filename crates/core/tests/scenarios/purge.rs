@@ -278,3 +278,23 @@ fn what_is_compressed_after_a_purge_stays_purged() {
     let next = stage.exchange(zipped(), stored("new"));
     assert_eq!((next.text(), was_asked(&stage)), ("new", false));
 }
+
+/// Nobody would be given it, but it would stay in memory.
+#[test]
+fn a_workers_own_memory_lets_go_of_what_was_purged() {
+    let mut stage = Stage::new(HONOR);
+    let other = || reply("other").with("cache-control", "max-age=60");
+    for _ in 0..4 {
+        stage.exchange(get("/a"), stored("old"));
+        stage.exchange(get("/b"), other());
+    }
+    let both = stage.hot.bytes();
+    stage.weed();
+    assert_eq!(stage.hot.bytes(), both);
+    purge(&stage, Mode::Hard);
+    stage.weed();
+    let one = stage.hot.bytes();
+    assert!(0 < one && one < both, "{one} of {both}");
+    let next = stage.exchange(get("/b"), reply("?"));
+    assert_eq!(seen(&next), (200, "other", "HIT"));
+}

@@ -393,6 +393,11 @@ impl Stage {
         tags
     }
 
+    /// A tick of the worker, as far as its own memory goes.
+    pub fn weed(&self) {
+        self.hot.weed(&*self.log);
+    }
+
     /// Whether what was to be stored last stands in the tier.
     pub fn finds_last(&mut self) -> bool {
         let key = self.last_key.as_ref().unwrap();

@@ -142,6 +142,22 @@ impl<T> Shelf<T> {
         self.remove(name).map(|node| node.value)
     }
 
+    /// Takes away those at the next `count` places that are over; gives the place to go on from, or `None` behind the last.
+    pub fn weed(
+        &mut self,
+        from: usize,
+        count: usize,
+        mut is_over: impl FnMut(&T) -> bool,
+    ) -> Option<usize> {
+        let to = from.saturating_add(count);
+        for at in from..to.min(self.nodes.len()) {
+            if self.node(at).is_some_and(|node| is_over(&node.value)) {
+                self.remove_at(at);
+            }
+        }
+        (to < self.nodes.len()).then_some(to)
+    }
+
     fn settle(&mut self, node: Node<T>) -> usize {
         self.bytes = self.bytes.saturating_add(node.bytes);
         let at = match self.free.pop() {
@@ -249,6 +265,28 @@ mod tests {
             assert_eq!(shelf.put(name.as_bytes(), 0, ONE), Kept::Yes);
         }
         shelf
+    }
+
+    #[test]
+    fn what_is_over_is_taken_away_a_few_at_a_time() {
+        let mut shelf = Shelf::new(1 << 20, NameHash::new(1));
+        for number in 0..10u8 {
+            shelf.put(&[number], number, 1);
+        }
+        let mut from = Some(0);
+        let mut steps = 0;
+        while let Some(at) = from {
+            from = shelf.weed(at, 3, |number| number % 2 == 0);
+            steps += 1;
+        }
+        let left: Vec<u8> = (0..10)
+            .filter(|number| shelf.contains(&[*number]))
+            .collect();
+        assert_eq!((steps, left), (4, vec![1, 3, 5, 7, 9]));
+        let bytes = shelf.bytes();
+        shelf.put(b"x", 0, 1);
+        shelf.take(b"x");
+        assert_eq!(shelf.bytes(), bytes);
     }
 
     #[test]
