@@ -20,7 +20,7 @@ use crate::worker::Worker;
 /// The configuration in force.
 pub(crate) struct Live {
     worker: Rc<Worker>,
-    /// None without a management API: then nothing changes.
+    /// None without a management API, here or elsewhere: then nothing changes.
     settings: Option<Settings>,
     state: RefCell<State>,
 }
@@ -51,7 +51,7 @@ impl Live {
             host::log(LogLevel::Warn, &text);
         }
         let worker = Worker::of_this_vm(&config);
-        let settings = config.management.is_some().then(|| Settings::new(text));
+        let settings = config.management.is_some().then(|| Settings::new(&text));
         let force = Force::of(&worker, config);
         Rc::new(Self {
             worker,
@@ -109,7 +109,7 @@ impl Live {
             return;
         }
         // Anybody may write into a cell: what is no configuration does not come to hold.
-        if let Ok(mut config) = Config::parse(settings.in_force(&amendment.text))
+        if let Ok(mut config) = Config::parse(&settings.in_force(&amendment.text))
             && unlock(&mut config).is_ok()
         {
             state.force.ledger.show();

@@ -219,3 +219,102 @@ async fn prometheus_is_shown_larders_numbers_with_labels() {
     })
     .await;
 }
+
+/// The sample with a listener for the management API, in front of this origin; the token is `secret`.
+async fn private(text: &str, origin: SocketAddr) -> Envoy {
+    let values = [
+        ("LARDER_ADMIN_PORT", "0".to_owned()),
+        ("LARDER_ADDRESS", "127.0.0.1".to_owned()),
+        ("LARDER_PORT", "0".to_owned()),
+        ("LARDER_MANAGEMENT_PORT", "0".to_owned()),
+        (
+            "LARDER_WASM",
+            tools::module().unwrap().display().to_string(),
+        ),
+        ("ORIGIN_ADDRESS", origin.ip().to_string()),
+        ("ORIGIN_PORT", origin.port().to_string()),
+    ];
+    let text = template::render(text, &values).unwrap();
+    let (from, to) = (
+        "{ host_env_keys: [LARDER_TOKEN] }",
+        "{ key_values: { LARDER_TOKEN: secret } }",
+    );
+    assert_eq!(text.matches(from).count(), 2);
+    let text = text.replace(from, to);
+    let (envoy, _) = Envoy::from_yaml(&text, 2).await.unwrap();
+    envoy
+}
+
+#[tokio::test]
+async fn the_management_api_may_have_a_listener_of_its_own() {
+    let origin = Origin::start().await.unwrap();
+    origin.on("/api/health", Reply::ok("well"));
+    let envoy = private(&read("management.yaml"), origin.address()).await;
+    let (public, own) = (envoy.address("api"), envoy.address("management"));
+    let send = async |address, request: Request| {
+        let mut client = Client::connect(address, Protocol::Http1).await.unwrap();
+        let request = request.authority("api.example.com");
+        client.send(request).await.unwrap()
+    };
+    let purge = || Request::new("PURGE", "/api/health");
+    let with_token = |request: Request| request.header("authorization", "Bearer secret");
+    for expected in ["MISS", "HIT"] {
+        let answer = send(public, Request::get("/api/health")).await;
+        assert_eq!(answer.header("x-cache"), Some(expected));
+    }
+    // The public one has no API: what looks like a call goes on.
+    let stats = with_token(Request::get("/api/cache/stats"));
+    assert_eq!(send(public, stats.clone()).await.status, 404);
+    send(public, with_token(purge())).await;
+    assert_eq!(origin.count("/api/cache/stats"), 1);
+    let asked = origin.total();
+    assert_eq!(send(own, purge()).await.status, 401);
+    let stats = send(own, stats).await;
+    assert_eq!(stats.status, 200, "{stats:?}");
+    let entries = with_token(Request::get("/api/cache/entries"));
+    assert!(send(own, entries).await.text().contains("/api/health"));
+    assert_eq!(send(own, with_token(purge())).await.status, 200);
+    assert_eq!(send(own, Request::get("/else")).await.status, 404);
+    assert_eq!(origin.total(), asked);
+    let answer = send(public, Request::get("/api/health")).await;
+    assert_eq!(answer.header("x-cache"), Some("MISS"));
+    // What is changed there holds here, although the public one has no `management` of its own.
+    let change = Request::new("PUT", "/api/cache/config");
+    let change = change.body(r#"{"rules": {"health": {"cache": false, "ttl_seconds": null}}}"#);
+    let answer = send(own, with_token(change)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = send(public, Request::get("/api/health")).await;
+    assert_eq!(answer.header("x-cache"), Some("BYPASS"));
+    assert_eq!(
+        send(public, with_token(Request::get("/api/cache/stats")))
+            .await
+            .status,
+        404
+    );
+}
+
+/// What the sample says in a comment to do for clients that cannot send a token.
+#[tokio::test]
+async fn a_listener_may_give_each_request_the_token() {
+    let origin = Origin::start().await.unwrap();
+    let text = read("management.yaml");
+    let uncommented: Vec<String> = text
+        .lines()
+        .map(|line| match line.strip_prefix("          # ") {
+            Some(rest) if rest.starts_with("- name: token") || rest.starts_with("  ") => {
+                format!("          {rest}")
+            }
+            Some(_) | None => line.to_owned(),
+        })
+        .collect();
+    let text = uncommented.join("\n");
+    assert!(text.contains("\n          - name: token\n"));
+    // The test has no environment of Envoy's own.
+    let text = text.replace("%ENVIRONMENT(LARDER_TOKEN)%", "secret");
+    let envoy = private(&text, origin.address()).await;
+    let own = envoy.address("management");
+    let mut client = Client::connect(own, Protocol::Http1).await.unwrap();
+    let answer = client.send(Request::new("PURGE", "/a")).await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(origin.total(), 0);
+}

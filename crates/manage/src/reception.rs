@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use larder_core::config::{Config, Management, TokenVerdict};
+use larder_core::config::{Config, Exposure, Management, TokenVerdict};
 use larder_core::exchange::{Received, Reception, Refused, Said};
 use larder_core::http::RequestHead;
 use larder_core::key::Attributes;
@@ -37,8 +37,9 @@ pub(crate) enum Ask {
 impl Desks {
     /// That of a configuration; none where it has no management API.
     pub fn of(config: &Config) -> Option<Self> {
+        let here = |management: &Management| management.exposure == Exposure::Here;
         Some(Self {
-            management: config.management.clone()?,
+            management: config.management.clone().filter(here)?,
             failures: Failures::default(),
             max_object_bytes: config.limits.max_object_bytes,
         })

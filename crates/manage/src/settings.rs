@@ -5,10 +5,13 @@
 //! name that is new is a new rule, behind the others. What comes of it is read like any configuration, and refused whole if
 //! there is anything wrong with it. Else it stands, as a whole, in a cell where all workers find it, and lasts until the
 //! plugin's configuration is another one.
+//!
+//! `management` is no part of that: configurations that differ in nothing else share their changes, and each keeps its own.
 
 use serde_json::{Map, Value};
 
 use larder_core::config::Config;
+use larder_core::config::reading::{self, Given};
 use larder_core::exchange::Call;
 use larder_core::report::{Counter, Reload};
 use larder_core::tier::{Amendments, MAX_AMENDMENT_BYTES, SetError, SharedKv};
@@ -29,40 +32,61 @@ const ALIASES: [(&str, &str); 2] = [
 /// The plugin's configuration, and where changes to it stand.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    base: Vec<u8>,
+    /// Without `management`.
+    base: Value,
+    management: Value,
     /// Where changes stand.
     pub amendments: Amendments,
 }
 
 impl Settings {
     /// Of the plugin's configuration, which has been read without a problem.
-    pub fn new(base: Vec<u8>) -> Self {
+    pub fn new(text: &[u8]) -> Self {
+        let mut base = value(text).unwrap_or_else(|_| Value::Object(Map::new()));
+        let management = take_management(&mut base);
         Self {
-            amendments: Amendments::of(&base),
+            amendments: Amendments::of(base.to_string().as_bytes()),
             base,
+            management,
         }
     }
 
     /// The text of the configuration in force, when this stands in the cell.
-    pub fn in_force<'a>(&'a self, amendment: &'a [u8]) -> &'a [u8] {
-        match amendment {
-            [] => &self.base,
-            amended => amended,
-        }
+    pub fn in_force(&self, amendment: &[u8]) -> Vec<u8> {
+        self.whole(self.document(amendment))
+            .to_string()
+            .into_bytes()
     }
 
     /// The configuration as it is now.
     pub(crate) fn now(&self, kv: &dyn SharedKv) -> Value {
         let amendment = self.amendments.read(kv);
-        self.document(amendment.as_ref().map_or(&[], |amendment| &amendment.text))
+        self.whole(self.document(amendment.as_ref().map_or(&[], |amendment| &amendment.text)))
     }
 
+    /// That configuration, without `management`. What stands in the cell may be anybody's.
     fn document(&self, amendment: &[u8]) -> Value {
-        // What stands in the cell may be anybody's.
-        let parsed = serde_json::from_slice(self.in_force(amendment));
-        let parsed = parsed.or_else(|_| serde_json::from_slice(&self.base));
-        parsed.unwrap_or_else(|_| Value::Object(Map::new()))
+        let mut amended = match amendment {
+            [] => return self.base.clone(),
+            text => value(text).unwrap_or_else(|_| self.base.clone()),
+        };
+        take_management(&mut amended);
+        amended
     }
+
+    /// With what is this one's own.
+    fn whole(&self, mut document: Value) -> Value {
+        if let (Value::Object(fields), false) = (&mut document, self.management.is_null()) {
+            fields.insert("management".to_owned(), self.management.clone());
+        }
+        document
+    }
+}
+
+fn take_management(document: &mut Value) -> Value {
+    let fields = document.as_object_mut();
+    let taken = fields.and_then(|fields| fields.remove("management"));
+    taken.unwrap_or(Value::Null)
 }
 
 /// `GET config`.
@@ -74,7 +98,7 @@ pub(crate) fn show(desk: &Desk<'_>) -> Outcome {
 }
 
 fn shown(settings: &Settings, amendment: &[u8]) -> Json {
-    let mut document = settings.document(amendment);
+    let mut document = settings.whole(settings.document(amendment));
     if let Some(digest) = document.pointer_mut("/management/token_sha256")
         && digest.is_string()
     {
@@ -112,12 +136,21 @@ pub(crate) fn put(call: &Call, desk: &Desk<'_>) -> Outcome {
     })
 }
 
+/// Reads JSON as the configuration is read: nothing stands twice.
+fn value(json: &[u8]) -> Result<Value, String> {
+    let read = reading::read(json, |cursor| Given::Value(cursor.value.clone()));
+    read.map_err(|errors| {
+        let problems: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        problems.join("; ").replace("configuration: ", "")
+    })
+}
+
 /// Reads a change, under the names that stand in the configuration.
 fn read(json: &[u8]) -> Result<Value, String> {
     if json.trim_ascii().is_empty() {
         return Err("needs a body with what changes: `{\"default_ttl_seconds\": 600}`".to_owned());
     }
-    let change = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let change = value(json)?;
     let Value::Object(mut change) = change else {
         return Err("must be an object".to_owned());
     };
@@ -161,7 +194,7 @@ fn amend(settings: &Settings, before: &[u8], change: &Value) -> Result<Vec<u8>, 
         let most = MAX_AMENDMENT_BYTES.to_string();
         return Err(["the whole configuration must be at most ", &most, " bytes"].concat());
     }
-    match Config::parse(&text) {
+    match Config::parse(&settings.in_force(&text)) {
         Ok(_) => Ok(text),
         Err(errors) => {
             let problems: Vec<_> = errors.iter().map(ToString::to_string).collect();
@@ -275,7 +308,7 @@ mod tests {
     use serde_json::json;
 
     fn settings(base: &Value) -> Settings {
-        Settings::new(base.to_string().into_bytes())
+        Settings::new(base.to_string().as_bytes())
     }
 
     /// The configuration after these changes, one after the other.
@@ -416,6 +449,28 @@ mod tests {
         assert_eq!(shown["enable_compression"], true);
         assert_eq!(shown["compression_threshold_bytes"], 1024);
         assert_eq!(shown["default_ttl_seconds"], Value::Null);
+    }
+
+    #[test]
+    fn configurations_that_differ_in_management_alone_share_their_changes() {
+        let one = settings(&json!({"default_ttl_seconds": 5, "management": {"prefix": "/x"}}));
+        let other = settings(&json!({"management": {"elsewhere": true}, "default_ttl_seconds": 5}));
+        assert_eq!(one.amendments, other.amendments);
+        let change = json!({"default_ttl_seconds": 7});
+        let text = amend(&one, b"", &change).unwrap();
+        let holds = |settings: &Settings, text: &[u8]| -> Value {
+            serde_json::from_slice(&settings.in_force(text)).unwrap()
+        };
+        let expected = json!({"default_ttl_seconds": 7, "management": {"elsewhere": true}});
+        assert_eq!(holds(&other, &text), expected);
+        // Whoever writes into the cell gives nobody an API.
+        let forged = br#"{"management": {"token_sha256": "00"}}"#;
+        assert_eq!(
+            holds(&other, forged),
+            json!({"management": {"elsewhere": true}})
+        );
+        let third = settings(&json!({"default_ttl_seconds": 6}));
+        assert_ne!(third.amendments, one.amendments);
     }
 
     /// RFC 7396, appendix A.

@@ -23,6 +23,17 @@ pub struct Management {
     /// The only host that has it, in lower case; any where there is none.
     pub host: Option<String>,
     token: Token,
+    /// Where calls are answered.
+    pub exposure: Exposure,
+}
+
+/// Where calls of the management API are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exposure {
+    /// At another listener; what it changes of the configuration holds here.
+    Elsewhere,
+    /// Here.
+    Here,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +108,7 @@ impl Management {
         &mut self,
         read: impl FnOnce(&str) -> Option<String>,
     ) -> Result<(), NoToken> {
-        let Token::Environment(variable) = &self.token else {
+        let (Token::Environment(variable), Exposure::Here) = (&self.token, self.exposure) else {
             return Ok(());
         };
         // A file or a secret that was filled with `echo` ends in a line feed.
@@ -150,7 +161,22 @@ impl Management {
             let problem = "has no meaning beside `token_sha256`";
             fields.problems.add(at, problem);
         }
+        let elsewhere = fields.optional("elsewhere", Cursor::flag).unwrap_or(false);
+        if elsewhere {
+            for name in ["prefix", "host", "token_env", "token_sha256"] {
+                if fields.has(name) {
+                    let at = field_path(&fields.path, name);
+                    fields
+                        .problems
+                        .add(at, "has no meaning beside `elsewhere: true`");
+                }
+            }
+        }
         Self {
+            exposure: match elsewhere {
+                true => Exposure::Elsewhere,
+                false => Exposure::Here,
+            },
             prefix: prefix.unwrap_or(DEFAULT_PREFIX.to_owned()),
             host: host.value(),
             token: match digest {
@@ -310,6 +336,10 @@ mod tests {
             (r#""token_env": "A=B""#, "token_env: must be the name of"),
             (r#""token_sha256": "2b""#, "token_sha256: must be a SHA-256"),
             (r#""token": "secret""#, "token: is unknown"),
+            (
+                r#""elsewhere": true, "host": "a""#,
+                "host: has no meaning beside `elsewhere: true`",
+            ),
         ] {
             let json = format!(r#"{{"management": {{{field}}}}}"#);
             let errors = Config::parse(json.as_bytes()).unwrap_err();

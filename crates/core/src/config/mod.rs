@@ -31,7 +31,7 @@ pub mod reading {
 }
 
 pub use compression::{Compression, Share};
-pub use management::{Management, NoToken, TokenDigest, TokenVerdict};
+pub use management::{Exposure, Management, NoToken, TokenDigest, TokenVerdict};
 pub use orders::{Orders, Purging, REGEX};
 pub use pattern::{NamePattern, Template, TemplatePart};
 pub use problem::ConfigError;
