@@ -29,6 +29,7 @@ mod keys;
 mod management;
 mod partial;
 mod performance;
+mod poison;
 mod protocols;
 mod purges;
 mod ranges;

@@ -1,4 +1,5 @@
-//! The list of requirements in docs/http-semantics.md: complete by section, and every test that it names exists.
+//! The list of requirements in docs/http-semantics.md: complete by section, and every test that it names exists. So does every
+//! test that docs/security.md names.
 
 #![allow(
     clippy::unwrap_used,
@@ -73,7 +74,7 @@ fn rows(manual: &str) -> Vec<Row> {
             section: format!("{specification}, {section}"),
             cells,
         };
-        if row.cells[0] != "requirement" && row.cells[0] != "---" {
+        if !["attack", "requirement", "---"].contains(&&*row.cells[0]) {
             rows.push(row);
         }
     }
@@ -133,6 +134,20 @@ fn every_row_names_tests_that_exist_or_a_reason() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+#[test]
+fn every_attack_has_a_test_that_exists() {
+    let manual = fs::read_to_string(format!("{ROOT}/docs/security.md")).unwrap();
+    let rows = rows(&manual);
+    assert!(rows.len() > 15, "{}", rows.len());
+    for row in rows {
+        assert!(row.tests().next().is_some(), "{}", row.cells[0]);
+        for test in row.tests() {
+            let (module, name) = test.split_once("::").unwrap();
+            assert!(exists(module, name), "{test}");
+        }
+    }
 }
 
 #[test]

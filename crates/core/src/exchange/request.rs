@@ -10,7 +10,7 @@ use super::{Sight, Sighting, State, Step, Surroundings};
 use super::{manage, memo};
 use crate::config::{PolicyId, Selection};
 use crate::entry::Epoch;
-use crate::http::{RequestDirectives, RequestHead, Target};
+use crate::http::{RequestDirectives, RequestHead, Target, overrides_method};
 use crate::key::{Attributes, BuiltKey, Key, KeyError, KeyParts, Search};
 use crate::policy::Reason;
 use crate::policy::invalidation::Write;
@@ -110,7 +110,7 @@ fn prepare(
     };
     let refusal = |reason| {
         show(selected.id, reason);
-        let refusal = match selected.policy.is_question(head.method()) {
+        let refusal = match selected.policy.is_question(head.method()) && !overrides_method(&head) {
             true => Refusal::Question(reason),
             false => Refusal::Bypass(reason),
         };

@@ -22,7 +22,7 @@ use crate::key::Key;
 use crate::policy::freshness::Times;
 use crate::policy::request::RequestFacts;
 use crate::policy::storable::{self, Storability};
-use crate::policy::{Reason, invalidation, range, tags};
+use crate::policy::{Reason, deception, invalidation, range, tags};
 use crate::report::{Annotation, Counter, FetchClass, FetchResult, Forward, Outcome, Storing};
 use crate::time::{Seconds, Timestamp};
 
@@ -294,6 +294,10 @@ impl Forwarding {
             Storability::Store(_) => return Err(Reason::TooLarge),
             Storability::Skip(reason) => return Err(reason),
         };
+        // That of a target which has been read before.
+        let target = Target::parse(self.subject.head.target()).map_err(|_| Reason::Internal)?;
+        let source = plan.lifetime.source;
+        deception::judge(target.path().as_bytes(), &response.headers, source)?;
         let meta = Meta {
             request_time: started,
             response_time: now,
@@ -313,7 +317,8 @@ impl Forwarding {
         let mut stamps = invalidation::stamps_of_groups(&self.subject.head, &response.headers)?;
         let key = &destination.key;
         stamps.extend(invalidation::stamps_of_request(&self.subject.head, key));
-        let (tags, stamps_of_tags) = self.tags(around, policy, &response.headers, before)?;
+        let (tags, stamps_of_tags) =
+            self.tags(around, (policy, &target), &response.headers, before)?;
         stamps.extend(stamps_of_tags);
         if stamps.len() > MAX_STAMPS {
             return Err(Reason::TagLimit);
@@ -340,17 +345,13 @@ impl Forwarding {
     fn tags(
         &self,
         around: &Surroundings,
-        policy: &CachePolicy,
+        (policy, target): (&CachePolicy, &Target),
         response: &Headers,
         before: TagNames<'_>,
     ) -> Result<(TagList, Vec<Stamp>), Reason> {
         let Subject { head, key, .. } = &self.subject;
         let names = &policy.tagging.groups;
-        // That of a target which has been read before.
-        let captures = match Target::parse(head.target()) {
-            Ok(target) => around.config.captures(self.subject.policy, &target, names),
-            Err(_) => return Err(Reason::Internal),
-        };
+        let captures = around.config.captures(self.subject.policy, target, names);
         let values = tags::Values {
             captures: &captures,
             headers: head.headers(),

@@ -8,7 +8,7 @@ use crate::config::{
     CachePolicy, Captures, KeySpec, NoVarySearch, QueryOrder, QuerySpec, Template, TemplatePart,
     Trust,
 };
-use crate::http::{Authority, Headers, RequestHead, Target, cookies};
+use crate::http::{Authority, Headers, INFLUENCES, RequestHead, Target, cookies, said};
 
 /// What a key is made of.
 #[derive(Clone, Copy)]
@@ -69,6 +69,7 @@ impl Key {
         write_place(&mut canonical, target, policy, captures);
         write_query(&mut canonical, target, &policy.key);
         write_chosen(&mut canonical, head.headers(), &policy.key);
+        write_influences(&mut canonical, head.headers(), &policy.key);
         let principal = match &policy.identity {
             None => Principal::NotAsked,
             Some(identity) => {
@@ -211,6 +212,22 @@ fn write_chosen(canonical: &mut Canonical, headers: &Headers, spec: &KeySpec) {
                 }
             }
         });
+    }
+}
+
+/// What the request makes the origin believe, so that nobody else gets what was made for that.
+fn write_influences(canonical: &mut Canonical, headers: &Headers, spec: &KeySpec) {
+    for name in INFLUENCES {
+        if !headers.contains(name) || spec.headers.iter().any(|chosen| chosen == name) {
+            continue;
+        }
+        let mut said = said(headers, name).peekable();
+        if said.peek().is_some() {
+            canonical.list(Tag::Header, |list| {
+                list.element(&[name.as_bytes()]);
+                said.for_each(|part| list.element(&[part]));
+            });
+        }
     }
 }
 

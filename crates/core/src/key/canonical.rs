@@ -9,7 +9,8 @@
 //!  4 template    list              in place of the path: "L" and a literal, "C" and a capture, "N" for none
 //!  5 query       bytes             as it came; absent where there was no "?"
 //!  6 parameters  list              normalised "name=value", chosen and ordered by the rule; absent where none is left
-//!  7 header      list              a name, then the value of every line; one field for each name of the rule
+//!  7 header      list              a name, then the value of every line; one field for each name of the rule, and for
+//!                                  each that tells the origin what it is asked for, where that is there
 //!  8 cookie      list              a name, then "=" and the value, or nothing where there was no "="
 //!  9 identity    list              "anonymous", or "text" or "integer" and the value
 //! 10 credential  list              every Authorization line

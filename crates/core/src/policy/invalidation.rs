@@ -11,7 +11,7 @@
 use crate::config::Config;
 use crate::entry::Stamp;
 use crate::epoch::{Coverage, Invalidation, MAX_PATTERN_BYTES, Mode, Scope, stamps_of_name};
-use crate::http::{Authority, Headers, Method, RequestHead, Target, Uri, groups};
+use crate::http::{Authority, Headers, Method, RequestHead, Target, Uri, groups, overrides_method};
 use crate::key::{Attributes, Key, Resource};
 use crate::policy::{Reason, orders};
 
@@ -227,6 +227,9 @@ fn add(stamps: &mut Vec<Stamp>, more: impl IntoIterator<Item = Stamp>) {
 /// Whether nobody who sends such a request asks for a change (RFC 9110 section 9.2.1; QUERY: RFC 10008). CONNECT is no
 /// request for a resource.
 fn is_safe(head: &RequestHead) -> bool {
+    if overrides_method(head) {
+        return false; // whatever the origin takes it for
+    }
     match head.method() {
         Method::Get | Method::Head | Method::Options | Method::Query => true,
         Method::Delete | Method::Patch | Method::Post | Method::Put => false,

@@ -58,6 +58,8 @@ reasons! {
     LocalReply = "local-reply",
     /// The response is stale, and the client takes it so (`max-stale`, RFC 9111 section 5.2.1.2).
     MaxStale = "max-stale",
+    /// The path ends like that of a style sheet, a script or an image, and the response is a page or data: it may be somebody's.
+    MediaType = "media-type",
     /// The method is not one that is cached.
     Method = "method",
     /// The request was held for its body, of which nothing came for 5 seconds; if that is so with every request,

@@ -17,7 +17,7 @@
 //! POST and QUERY are looked up where their content is part of the key, and so is any other request with content.
 
 use crate::config::{CachePolicy, RequestCacheControl, RequestContent};
-use crate::http::{Method, RequestDirectives, RequestHead};
+use crate::http::{Method, RequestDirectives, RequestHead, overrides_method};
 use crate::key::Principal;
 use crate::policy::Reason;
 use crate::time::Seconds;
@@ -115,6 +115,7 @@ pub fn judge(
     let (outright, unless_cached) = obstacles(head);
     let content = policy.key.content;
     let outright = outright
+        .or_else(|| overrides_method(head).then_some(Reason::Method))
         .or_else(|| method_obstacle(head.method(), content))
         .or_else(|| content_obstacle(head, body, content));
     if let Some(reason) = outright {

@@ -264,6 +264,11 @@ fn act() -> impl Strategy<Value = Act> {
             ("x-user-id", "bob"),
             ("accept-encoding", "identity"),
             ("origin", "https://a.example"),
+            ("x-forwarded-host", "a"),
+            ("forwarded", "for=1;host=a"),
+            ("x-original-url", "/me"),
+            ("x-http-method-override", "DELETE"),
+            ("x-method-override", "get"),
         ]),
         2 => prop::sample::select(vec![
             ("user-agent", "one"),

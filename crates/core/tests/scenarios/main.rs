@@ -19,6 +19,7 @@ mod growth;
 mod head;
 mod hot;
 mod invalidation;
+mod isolation;
 mod orders;
 mod partial;
 mod purge;

@@ -7,7 +7,7 @@
 //! on the shelf has named. A property of the exchange (`tests/scenarios/hot.rs`) holds it against requests of all kinds.
 
 use crate::config::Config;
-use crate::http::Headers;
+use crate::http::{Headers, is_influence};
 
 /// Names that `Vary` may add in a worker's life, over all responses.
 const MOST_LEARNED: usize = 64;
@@ -29,7 +29,7 @@ pub struct Unlearned;
 /// Whether every request is judged by it.
 fn is_always_telling(name: &[u8]) -> bool {
     let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
-    match name.len() {
+    let is_known = match name.len() {
         5 => is(b"range"),
         6 => is(b"pragma"),
         7 => is(b"upgrade"),
@@ -40,7 +40,8 @@ fn is_always_telling(name: &[u8]) -> bool {
         17 => is(b"if-modified-since") || is(b"x-forwarded-proto"),
         19 => is(b"if-unmodified-since"),
         _ => false,
-    }
+    };
+    is_known || is_influence(name)
 }
 
 impl TellingFields {
