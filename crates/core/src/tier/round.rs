@@ -12,7 +12,7 @@
 //!
 //! **Hurry.** Patterns slow down hits for as long as they are in force, and receipts wait for the sweep. Then the worker that
 //! sweeps takes its steps soon after each other, each bounded in slots and bytes, and an audit under way begins anew as a
-//! full round.
+//! full round. The more patterns there are, the longer the steps: when the list is full the next pattern invalidates everything.
 //!
 //! **Retirement** ([`super::epochs`]). When a full round began, the patterns announced by then were known, and the hint was
 //! moved, so that everybody who stores something later knows them too. Who claims a way after the round has passed it
@@ -41,8 +41,9 @@ use super::way::{Condition, Published, Way};
 /// Sets in a step at least, and at most; in between, a round takes 16 steps.
 const SETS: std::ops::RangeInclusive<u32> = 32..=512;
 
-/// Slots in a step of a full round at most, but those of one set.
+/// Slots in a step of a full round at most, but those of one set; as many again for so many patterns in force.
 const SLOTS: u32 = 1024;
+const CROWD: usize = 64;
 
 /// The bytes of entries that a step looks into, about.
 const BYTES: u64 = 2 << 20;
@@ -64,6 +65,8 @@ pub(super) struct Step<'a, 'b> {
     retires: bool,
     tallies: Tallies,
     bytes: u64,
+    /// How many slots it may look into, about.
+    slots: u32,
     pub(super) pace: SweepPace,
 }
 
@@ -91,6 +94,7 @@ impl<'a, 'b> Step<'a, 'b> {
                 retires: false,
                 tallies: Tallies::default(),
                 bytes: 0,
+                slots: SLOTS,
                 pace: SweepPace::Rest,
             });
         };
@@ -118,6 +122,10 @@ impl<'a, 'b> Step<'a, 'b> {
             retires,
             tallies,
             bytes: 0,
+            slots: u32::try_from(outlook.live / CROWD)
+                .unwrap_or_default()
+                .saturating_add(1)
+                .saturating_mul(SLOTS),
             pace,
         })
     }
@@ -128,7 +136,7 @@ impl<'a, 'b> Step<'a, 'b> {
         match depth {
             Depth::Audit => sets,
             Depth::Full => sets
-                .min(SLOTS.checked_div(geometry.ways()).unwrap_or(1))
+                .min(self.slots.checked_div(geometry.ways()).unwrap_or(1))
                 .max(1),
         }
     }

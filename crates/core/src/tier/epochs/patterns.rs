@@ -8,7 +8,8 @@
 //! Numbers are given in the order in which records come into the cell, which is not that of their positions. So who knows the
 //! first *n* of them knows what the head means by *n* announced patterns.
 //!
-//! Records of retired patterns are dropped by whoever adds the next one. The cell says up to which number that was
+//! A pattern that stands there already is replaced: rules that purge by pattern note the same one again and again. Records
+//! of retired patterns are dropped by whoever adds the next one. The cell says up to which number that was
 //! done: a worker whose head does not know of it yet must not take the missing ones for none.
 
 use super::super::record::{Corrupt, Fields};
@@ -55,10 +56,16 @@ impl Patterns {
         }
     }
 
-    /// Adds one, and drops those that are retired.
+    /// Adds one, and drops those that are retired, and the same one if it stands there: the new one covers all that it does.
     pub(super) fn add(&mut self, head: &Head, mode: Mode, pattern: &NamePattern) -> Added {
-        self.records
-            .retain(|record| !head.retired.has(record.number, record.mode));
+        let mut position = head.epoch.position;
+        self.records.retain(|record| {
+            let is_same = record.mode == mode && record.pattern == *pattern;
+            if is_same {
+                position = position.max(record.position); // its worker was faster here
+            }
+            !is_same && !head.retired.has(record.number, record.mode)
+        });
         if head.retired.includes(&self.dropped) {
             self.dropped = head.retired;
         }
@@ -69,7 +76,7 @@ impl Patterns {
         self.next = self.next.wrapping_add(1);
         self.records.push(Record {
             number,
-            position: head.epoch.position,
+            position,
             mode,
             pattern: pattern.clone(),
         });
@@ -209,6 +216,12 @@ impl Compiled {
         if patterns.next < head.patterns {
             return Err(Unknown::Corrupt);
         }
+        // What stands there no more is retired, or the same pattern has come again.
+        let stands = |live: &Live| {
+            let mut numbers = patterns.records.iter().map(|record| record.number);
+            numbers.any(|number| number == live.number)
+        };
+        self.records.retain(stands);
         for record in patterns.records {
             if record.number < self.known || head.retired.has(record.number, record.mode) {
                 continue;

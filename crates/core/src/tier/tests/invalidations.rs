@@ -279,3 +279,36 @@ fn more_patterns_than_there_is_room_for_raise_the_floor() {
         assert_eq!(young.judge(&mut one, &kv), Currency::Current);
     }
 }
+
+/// A rule's writes note the same pattern again and again: 256 of them once made the floor rise.
+#[test]
+fn the_same_pattern_again_takes_no_more_room() {
+    let (kv, hint, mut one, mut other) = two();
+    let (old, kept) = (one.now(&kv, &hint), "/kept");
+    for number in 0..600 {
+        let epoch = one.now(&kv, &hint);
+        let mode = if number % 2 == 0 {
+            Mode::Hard
+        } else {
+            Mode::Soft
+        };
+        other.append(&kv, &hint, &of_names("/a*", mode)).unwrap();
+        one.now(&kv, &hint);
+        let judged = Entry::new(epoch, &[], "/a").judge(&mut one, &kv);
+        assert_eq!(judged, Currency::met_by(mode), "{number}");
+    }
+    assert_eq!(
+        Entry::new(old, &[], kept).judge(&mut one, &kv),
+        Currency::Current
+    );
+    let mut third = EpochLog::new(3, 4096);
+    third.now(&kv, &hint);
+    assert_eq!(
+        Entry::new(old, &[], kept).judge(&mut third, &kv),
+        Currency::Current
+    );
+    assert_eq!(
+        Entry::new(old, &[], "/a").judge(&mut third, &kv),
+        Currency::Gone
+    );
+}

@@ -198,6 +198,18 @@ fn soft_patterns_stay_until_there_are_many() {
 }
 
 #[test]
+fn the_same_soft_pattern_again_is_one() {
+    let mut worker = Worker::new();
+    worker.store("/a", 1);
+    for _ in 0..200 {
+        let by = of_names("/a", Mode::Soft);
+        worker.log.append(&worker.kv, &worker.hint, &by).unwrap();
+        assert_eq!(worker.tick().pace, SweepPace::Rest);
+    }
+    assert_eq!(worker.paths(), ["GET:/a"]);
+}
+
+#[test]
 fn entries_of_a_log_that_has_ended_are_freed() {
     let mut worker = Worker::new();
     worker.store("/a", 1);
