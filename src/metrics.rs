@@ -13,6 +13,9 @@ use larder_core::time::Timestamp;
 
 use crate::host::{self, MetricId, MetricKind};
 
+/// So many statistics by rule are defined in one VM's life; rules beyond are not counted.
+const MOST_NAMED: usize = 16_384;
+
 /// The statistics of this VM.
 pub(crate) struct Metrics {
     counters: Vec<(Counter, MetricId)>,
@@ -93,6 +96,10 @@ impl Metrics {
         let mut named = self.named.try_borrow_mut().ok()?;
         if let Some((_, id)) = named.iter().find(|(known, _)| *known == name) {
             return Some(*id);
+        }
+        // Statistics never go: names that come and go with changes of the configuration must not fill the process.
+        if named.len() >= MOST_NAMED {
+            return None;
         }
         let id = host::define_metric(MetricKind::Counter, &name).ok()?;
         named.push((name, id));

@@ -1,12 +1,12 @@
 //! The management API: what is stored, one by one, and why.
 
-use larder_harness::client::{Answer, Request};
+use larder_harness::client::{Answer, Protocol, Request};
 use larder_harness::origin::Reply;
 use larder_harness::wait;
 use serde_json::{Value, json};
 
 use crate::management::{call, json as body, managed, refused, stage_of};
-use crate::stage::{Stage, x_cache};
+use crate::stage::{MAIN, Stage, x_cache};
 
 const TAGGED: &str = r#"{"rules": [
     {"name": "users", "match": {"path": "/users/(?P<id>[^/]+)"}, "ttl_seconds": 60,
@@ -181,7 +181,7 @@ async fn what_is_deleted_is_gone_and_what_is_put_is_found() {
         ),
         (
             "/api/cache/entries//a",
-            ("set-cookie", "a=b"),
+            ("larder-set-set-cookie", "a=b"),
             422,
             "not_stored",
         ),
@@ -340,4 +340,114 @@ async fn explain_says_what_becomes_of_a_response() {
         assert_eq!(refused(&answer, 400), "bad_request");
         assert!(answer.text().contains(problem), "{question} {answer:?}");
     }
+}
+
+/// What another worker has in its own memory, and what stands in front of the URL's own place, is over when an entry is put.
+#[tokio::test]
+async fn what_is_put_is_what_every_worker_answers_with() {
+    let configuration = r#"{"rules": [{"name": "all", "match": {"path": "/.*"}, "ttl_seconds": 60}],
+        "no_vary_search": true, "management": {}}"#;
+    let stage = stage_of(2, managed(configuration)).await;
+    stage.origin.on("/doc", Reply::ok("old"));
+    let folded = Reply::ok("old").header("no-vary-search", "params=(\"utm\")");
+    stage.origin.on("/search", folded);
+    let client = |worker| stage.envoy.connect_to_worker(MAIN, worker, Protocol::Http1);
+    let [mut caller, mut reader] = [client(0).await.unwrap(), client(1).await.unwrap()];
+    for path in ["/doc", "/search?utm=1"] {
+        let get = || Request::get(path).authority("api.example.com");
+        for _ in 0..5 {
+            assert_eq!(reader.send(get()).await.unwrap().text(), "old");
+        }
+        let put = call("PUT", &format!("/api/cache/entries/{path}")).body("new");
+        let answer = caller.send(put).await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let seen = reader.send(get()).await.unwrap();
+        assert_eq!(
+            (x_cache(&seen), seen.text().as_str()),
+            ("HIT", "new"),
+            "{path} {seen:?}"
+        );
+    }
+}
+
+/// Fields that are about the call are nobody else's business.
+#[tokio::test]
+async fn what_is_put_has_no_fields_of_its_call() {
+    let stage = stage().await;
+    let put = call("PUT", "/api/cache/entries//a")
+        .header("x-api-key", "private")
+        .header("traceparent", "00-private-01")
+        .header("forwarded", "for=private")
+        .header("via", "1.1 private")
+        .header("larder-set-x-own", "shown")
+        .header("content-language", "en")
+        .body("put");
+    assert_eq!(stage.send(put).await.status, 200);
+    let seen = stage.get("/a").await;
+    assert_eq!(x_cache(&seen), "HIT");
+    assert!(
+        !format!("{:?}", seen.headers).contains("private"),
+        "{seen:?}"
+    );
+    for name in ["x-api-key", "traceparent", "forwarded", "via"] {
+        assert_eq!(seen.header(name), None, "{name}");
+    }
+    assert_eq!(seen.header("x-own"), Some("shown"));
+    assert_eq!(seen.header("content-language"), Some("en"));
+}
+
+/// A search in URLs covers what stands under a template, since nobody can tell which URL that was.
+#[tokio::test]
+async fn a_ban_covers_what_stands_under_a_template() {
+    let stage = stage().await;
+    for ban in [
+        call("BAN", "/")
+            .header("x-url", "^/users/")
+            .header("x-host", "API.example.com"),
+        call("BAN", "/").header("x-ban-url", "/users/.*"),
+        call("PURGE", "/users/.*").header("x-purge-method", "regex"),
+    ] {
+        for path in ["/users/42", "/a"] {
+            stage.get(path).await;
+            assert_eq!(x_cache(&stage.get(path).await), "HIT");
+        }
+        assert_eq!(stage.send(ban).await.status, 200);
+        assert_eq!(x_cache(&stage.get("/users/42").await), "MISS");
+        assert_eq!(x_cache(&stage.get("/a").await), "HIT");
+    }
+    let ban = call("BAN", "/")
+        .header("x-url", "^/a$")
+        .header("x-host", "API.example.com");
+    assert_eq!(stage.send(ban).await.status, 200);
+    assert_eq!(x_cache(&stage.get("/a").await), "MISS");
+}
+
+#[tokio::test]
+async fn a_dry_run_of_too_much_is_refused_and_costs_nothing() {
+    let stage = stage().await;
+    let many: Vec<String> = (0..20).map(|number| format!("/{number}/*")).collect();
+    let dry = |patterns: &[String]| {
+        let body = json!({"patterns": patterns, "dry_run": true}).to_string();
+        call("POST", "/api/cache/invalidate").body(body)
+    };
+    for _ in 0..10 {
+        let answer = stage.send(dry(&many)).await;
+        assert_eq!(refused(&answer, 400), "bad_request");
+    }
+    assert_eq!(stage.send(dry(&many[..15])).await.status, 202);
+}
+
+#[tokio::test]
+async fn one_key_may_be_looked_for_from_a_cursor_on() {
+    let stage = stage().await;
+    fill(&stage).await;
+    let from = |cursor: &str| {
+        call("GET", "/api/cache/entries/user_profile:42").header("larder-cursor", cursor)
+    };
+    assert_eq!(stage.send(from("0")).await.status, 200);
+    assert_eq!(
+        refused(&stage.send(from("99999999")).await, 404),
+        "not_found"
+    );
+    assert_eq!(refused(&stage.send(from("x")).await, 400), "bad_request");
 }

@@ -100,7 +100,7 @@ fn done(call: &Call, desk: &Desk<'_>, now: Timestamp) -> Outcome {
         (Verb::Put, Place::Config) => settings::put(call, desk),
         (_, Place::Entries(parameters)) => entries::list(parameters, desk, now),
         (Verb::Delete, Place::Entry(key)) => invalidate::key(key, call, desk),
-        (Verb::Get, Place::Entry(key)) => entries::show(key, desk, now),
+        (Verb::Get, Place::Entry(key)) => entries::show(key, call, desk, now),
         (Verb::Put, Place::Entry(key)) => entries::put(key, call, desk, now),
         (_, Place::Explain) => explain::explain(call, desk, now),
         (_, Place::Invalidation(id) | Place::UserReceipt(id)) => receipts::show(id, desk),

@@ -5,7 +5,7 @@
 
 use larder_core::config::{Action, Unmatched};
 use larder_core::entry::{Coding, Payload, StoredResponse};
-use larder_core::epoch::{Currency, Stamped, Whereabouts};
+use larder_core::epoch::{Coverage, Currency, Invalidation, Mode, Stamped, Whereabouts};
 use larder_core::exchange::Call;
 use larder_core::http::Headers;
 use larder_core::policy::Reason;
@@ -26,21 +26,31 @@ const MOST_BYTES: u64 = 32 << 20;
 const DEFAULT_LIMIT: usize = 100;
 const MOST_LIMIT: usize = 1000;
 
-/// Fields of a call that are about the call, not about the response that it brings.
-const OF_THE_CALL: [&str; 12] = [
-    "authorization",
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "user-agent",
-    "accept",
-    "accept-encoding",
-    "expect",
-    "cookie",
-    "te",
-    "cache-purge-mode",
+/// Fields of a call that are fields of the response which it brings. The rest is about the call, and nobody else's business.
+const OF_THE_RESPONSE: [&str; 19] = [
+    "cache-control",
+    "cache-groups",
+    "cache-tag",
+    "cdn-cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-location",
+    "content-type",
+    "edge-cache-tag",
+    "etag",
+    "expires",
+    "last-modified",
+    "link",
+    "surrogate-control",
+    "surrogate-key",
+    "vary",
+    "x-cache-tags",
+    "xkey",
 ];
+
+/// What stands in front of the names of other fields of the response.
+const OTHERS: &[u8] = b"larder-set-";
 
 /// Which keys are looked for.
 enum Wanted<'a> {
@@ -97,13 +107,42 @@ pub(crate) fn list(parameters: &Parameters, desk: &Desk<'_>, now: Timestamp) -> 
 }
 
 /// `GET entries/{key}`.
-pub(crate) fn show(key: &Key, desk: &Desk<'_>, now: Timestamp) -> Outcome {
+pub(crate) fn show(key: &Key, call: &Call, desk: &Desk<'_>, now: Timestamp) -> Outcome {
     let names = key.readings();
-    let walk = walk(&Wanted::Names(&names), (0, MOST_LIMIT), desk, now);
+    let cursor = call.head.headers().first("larder-cursor");
+    let cursor = cursor.map(|text| std::str::from_utf8(text).ok()?.parse::<u32>().ok());
+    let Some(cursor) = cursor.unwrap_or(Some(0)) else {
+        return Outcome::bad_request("larder-cursor: must be a number");
+    };
+    let mut walk = walk(&Wanted::Names(&names), (cursor, MOST_LIMIT), desk, now);
+    if let (true, Some(_), 0) = (walk.entries.is_empty(), walk.next, cursor) {
+        walk.entries = directly(key, call, desk, now);
+    }
     match (walk.entries.as_slice(), walk.next) {
         ([], None) => Outcome::absent("nothing is stored under this key"),
         _ => Outcome::ok(shown(walk)),
     }
+}
+
+/// What a plain GET of the key finds, for when the walk is long.
+fn directly(key: &Key, call: &Call, desk: &Desk<'_>, now: Timestamp) -> Vec<String> {
+    let Some(request) = request_of(key, call) else {
+        return Vec::new();
+    };
+    let play = Play::ask(desk, request, Look::IntoTheTiers, now);
+    let found = play.lookups.iter().filter_map(|(key, found)| {
+        let found = found.as_ref().ok()?;
+        let response = Payload::outline(found.payload())?;
+        let scanned = Scanned {
+            key,
+            payload: found.payload(),
+            started: found.started,
+            expires: found.expires,
+            charged: u32::try_from(found.payload().len()).unwrap_or(u32::MAX),
+        };
+        Some(entry(&scanned, &response, desk, now))
+    });
+    found.collect()
 }
 
 fn shown(walk: Walk) -> Json {
@@ -181,10 +220,13 @@ fn entry(
         Coding::Gzip { .. } => "gzip",
     };
     let apart = scanned.key.distinctions();
-    // Under an identity that tag is the identity.
-    let is_somebodys = apart.contains(&"identity");
-    let shown = |tag: &[u8]| match tag.starts_with(b"user:") && is_somebodys {
-        true => quoted("user:*"),
+    let identity = scanned.key.identity().unwrap_or_default();
+    let is_somebodys = |tag: &[u8]| {
+        let mut parts = tag.windows(identity.len().max(1));
+        !identity.is_empty() && parts.any(|part| part.eq_ignore_ascii_case(identity))
+    };
+    let shown = |tag: &[u8]| match is_somebodys(tag) {
+        true => quoted("*"),
         false => quoted(&String::from_utf8_lossy(tag)),
     };
     let tags = response.tags.names().map(shown);
@@ -231,21 +273,23 @@ pub(crate) fn put(key: &Key, call: &Call, desk: &Desk<'_>, now: Timestamp) -> Ou
             "only `GET:host/path?query`, or a path of the host that was called, can be put",
         );
     };
-    let mut play = Play::ask(desk, request, Look::Away, now);
-    let mut response = Headers::from_iter([(":status", "200")]);
-    for (name, value) in call.head.headers().iter() {
-        let is_own = OF_THE_CALL
-            .iter()
-            .any(|own| name.eq_ignore_ascii_case(own.as_bytes()));
-        let is_proxys = name.starts_with(b":")
-            || name.starts_with(b"x-envoy")
-            || name.starts_with(b"x-forwarded")
-            || name == b"x-request-id";
-        if !is_own && !is_proxys {
-            response.push(name, value);
+    // To know the names, and whether it can be stored at all.
+    let tried = played(request.clone(), call, desk, (Look::Away, now));
+    let mut names: Vec<_> = tried.stores().map(|entry| entry.key.name()).collect();
+    names.dedup();
+    // Other workers may have an answer in their own memory, and others may stand in front: they are over.
+    for name in &names {
+        let coverage = Coverage::of_name(name.as_str());
+        let mode = Mode::Hard;
+        if desk.invalidate(&Invalidation { coverage, mode }).is_err() {
+            return Outcome::unnoted();
         }
     }
-    play.respond(response, &call.content);
+    let play = match names.is_empty() {
+        true => tried,
+        // It looks, so that what stood in front of the URL's own place is told that it is superseded.
+        false => played(request, call, desk, (Look::IntoTheTiers, now)),
+    };
     let mut stored = None;
     for candidate in play.stores() {
         stored = Some((desk.store)(candidate));
@@ -253,16 +297,28 @@ pub(crate) fn put(key: &Key, call: &Call, desk: &Desk<'_>, now: Timestamp) -> Ou
     let reason = play.reason().map_or("it is not looked up", Reason::code);
     match stored {
         Some(Stored::Published) => Outcome::ok(
-            Json::object().text("status", "stored").list(
-                "keys",
-                play.lookups
-                    .iter()
-                    .map(|(key, _)| quoted(key.name().as_str())),
-            ),
+            Json::object()
+                .text("status", "stored")
+                .list("keys", names.iter().map(|name| quoted(name.as_str()))),
         ),
         Some(Stored::Skipped(why)) => Outcome::unprocessable(why.reason().code()),
         None => Outcome::unprocessable(reason),
     }
+}
+
+fn played(request: Headers, call: &Call, desk: &Desk<'_>, (look, now): (Look, Timestamp)) -> Play {
+    let mut play = Play::ask(desk, request, look, now);
+    let mut response = Headers::from_iter([(":status", "200")]);
+    for (name, value) in call.head.headers().iter() {
+        let is_known = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
+        if OF_THE_RESPONSE.iter().any(is_known) {
+            response.push(name, value);
+        } else if let Some(other) = name.strip_prefix(OTHERS).filter(|other| !other.is_empty()) {
+            response.push(other, value);
+        }
+    }
+    play.respond(response, &call.content);
+    play
 }
 
 /// The head of a plain GET of what a readable key names.

@@ -1,8 +1,10 @@
-//! Wrong tokens, counted by where they come from: who guesses is made to wait, and nobody else.
+//! Wrong tokens, counted by where they come from, so that who guesses is told to wait.
 //!
-//! A call without a token is no guess. The count is the worker's own, so that who spreads guesses over all workers has so
-//! many times more of them; that is nothing against a token's bits. Addresses of IPv6 count by their first half, of which
-//! one guesser has all the rest.
+//! The right token is let in whatever was counted: an address can be forged where the proxy takes it from a field, and
+//! nobody may lock the operator out by it. So this is a bound on what guessing costs the worker, and a sign in the numbers;
+//! what keeps guessers out is the token's length. A call without a token is no guess. The count is the worker's own. Addresses
+//! of IPv6 count by their first half, of which one guesser has all the rest; and so that it is no use to forge others,
+//! there is a bound on all addresses together.
 
 use std::cell::RefCell;
 
@@ -11,6 +13,9 @@ use larder_core::time::{Seconds, Timestamp};
 /// So many wrong tokens within [`WINDOW`] close the door for as long.
 const MOST: u8 = 10;
 const WINDOW: Seconds = Seconds::clamped(60);
+
+/// So many from all addresses do the same to all wrong tokens.
+const MOST_OF_ALL: u32 = 1000;
 
 /// So many addresses are kept in mind; the oldest gives way.
 const ADDRESSES: usize = 1024;
@@ -74,9 +79,16 @@ fn short(group: &str) -> &str {
 }
 
 impl Failures {
-    /// How long a visitor has yet to wait; `None` for who need not.
+    /// How long a visitor with a wrong token has yet to wait; `None` for who need not.
     pub fn wait(&self, visitor: &Visitor, now: Timestamp) -> Option<Seconds> {
         let records = self.0.try_borrow().ok()?;
+        let current = records.iter().filter(|record| record.is_current(now));
+        let all = current
+            .map(|record| u32::from(record.count))
+            .fold(0, u32::saturating_add);
+        if all >= MOST_OF_ALL {
+            return Some(WINDOW);
+        }
         let record = records.iter().find(|record| record.visitor == *visitor)?;
         let is_closed = record.count >= MOST && record.is_current(now);
         is_closed.then(|| Seconds::clamped(record.until.since(now).get().max(1).into()))
@@ -147,6 +159,18 @@ mod tests {
         assert_eq!(failures.wait(&guesser, at(119)), None);
         failures.note(guesser.clone(), at(119));
         assert_eq!(failures.wait(&guesser, at(119)), None, "counted anew");
+    }
+
+    #[test]
+    fn who_comes_from_ever_new_addresses_waits_too() {
+        let failures = Failures::default();
+        for address in 0..1000 {
+            let visitor = Visitor(address.to_string());
+            assert_eq!(failures.wait(&visitor, at(1)), None, "{address}");
+            failures.note(visitor, at(1));
+        }
+        assert!(failures.wait(&Visitor::of(b"10.9.9.9:1"), at(2)).is_some());
+        assert_eq!(failures.wait(&Visitor::of(b"10.9.9.9:1"), at(61)), None);
     }
 
     #[test]

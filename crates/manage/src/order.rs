@@ -9,13 +9,14 @@
 //! A URL is what the request says that asks for it: it covers what each rule makes of it. A key is a readable key, as the
 //! lists of entries show it. A URL without a host, and a group by its name alone, are those of the host that was called.
 
-use larder_core::config::Config;
 use larder_core::config::reading::{self, Cursor, Fields, Given};
+use larder_core::config::{Action, Config, TemplatePart};
 use larder_core::entry::Stamp;
 use larder_core::epoch::{Coverage, Invalidation, Mode, NamePattern, Scope};
 use larder_core::http::{Authority, RequestHead, Uri, tag_name};
 use larder_core::policy::invalidation::stamps_of_uri;
 use larder_core::report::InvalidationKind;
+use larder_core::sorting::sort_by;
 
 use crate::route::Parameters;
 
@@ -49,6 +50,8 @@ pub(crate) struct Order {
     pub(crate) run: Run,
     /// Where it comes from.
     pub(crate) origin: Origin,
+    /// Whether keys without a URL in them are covered too: those that a rule's template makes.
+    pub(crate) templates: Everything,
 }
 
 /// Whether everything is covered.
@@ -117,6 +120,7 @@ impl Order {
             mode,
             run: Run::Real,
             origin: Origin::Api,
+            templates: Everything::Kept,
         }
     }
 
@@ -214,6 +218,7 @@ impl Order {
                 false => Run::Real,
             },
             origin: Origin::Api,
+            templates: Everything::Kept,
         }
     }
 
@@ -272,12 +277,49 @@ impl Order {
             let pattern = pattern.map_err(|problem| named("prefix", text, problem))?;
             all.push(of(Coverage::Names(pattern)));
         }
-        for text in &self.patterns {
+        let of_templates = match self.templates {
+            Everything::Covered => templates(config),
+            Everything::Kept => Vec::new(),
+        };
+        for text in self.patterns.iter().chain(&of_templates) {
             let pattern = NamePattern::parse(text);
             let pattern = pattern.map_err(|problem| named("pattern", text, problem))?;
             all.push(of(Coverage::Names(pattern)));
         }
         Ok(all)
+    }
+}
+
+/// Patterns of all keys that the templates of these rules make. Which URLs stand behind them nobody can say.
+fn templates(config: &Config) -> Vec<String> {
+    let policies = config.rules.iter().filter_map(|rule| match &rule.action {
+        Action::Cache(policy) => policy.key.template.as_ref(),
+        Action::Bypass | Action::Invalidate(_) => None,
+    });
+    let mut patterns = Vec::new();
+    for template in policies {
+        let mut pattern = "regex:(?:".to_owned();
+        for part in template.parts() {
+            match part {
+                TemplatePart::Capture(_) => pattern.push_str(".*"),
+                TemplatePart::Literal(text) => escape(text, &mut pattern),
+            }
+        }
+        pattern.push_str(r")(?:\?.*)?");
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
+        }
+    }
+    patterns
+}
+
+/// A text as a regular expression that means itself.
+fn escape(text: &str, out: &mut String) {
+    for letter in text.chars() {
+        if letter.is_ascii_punctuation() {
+            out.push('\\');
+        }
+        out.push(letter);
     }
 }
 
@@ -290,11 +332,7 @@ fn join_stamps(all: Vec<Invalidation>) -> Vec<Invalidation> {
         mode = invalidation.mode;
         match invalidation.coverage {
             Coverage::Stamps(more) => {
-                for stamp in more {
-                    if !stamps.contains(&stamp) {
-                        stamps.push(stamp);
-                    }
-                }
+                stamps.extend(more);
             }
             coverage @ (Coverage::All | Coverage::Names(_)) => {
                 joined.push(Invalidation { coverage, mode });
@@ -302,6 +340,8 @@ fn join_stamps(all: Vec<Invalidation>) -> Vec<Invalidation> {
         }
     }
     if !stamps.is_empty() {
+        sort_by(&mut stamps, |one, other| one.0.cmp(&other.0));
+        stamps.dedup();
         let coverage = Coverage::Stamps(stamps);
         joined.push(Invalidation { coverage, mode });
     }
@@ -412,6 +452,23 @@ mod tests {
         }
         let everything = invalidations(r#"{"all": true, "tags": ["a"]}"#).unwrap();
         assert_eq!(everything[0].coverage, Coverage::All);
+    }
+
+    #[test]
+    fn what_templates_make_is_covered_where_nobody_can_tell_its_url() {
+        let config = Config::parse(
+            br#"{"rules": [
+                {"name": "a", "match": {"path": "/u/(?P<id>.*)"}, "key": {"template": "user.profile:{id}:x"}},
+                {"name": "b", "match": {"path": "/b"}, "cache": false}]}"#,
+        );
+        let mut order = Order::new(Mode::Hard);
+        order.patterns.push("regex:[A-Z]+:.*".to_owned());
+        order.templates = Everything::Covered;
+        let all = order.invalidations(&head(), &config.unwrap()).unwrap();
+        let pattern = r"regex:(?:user\.profile\:.*\:x)(?:\?.*)?";
+        let expected = Coverage::Names(NamePattern::parse(pattern).unwrap());
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[1].coverage, expected);
     }
 
     #[test]

@@ -68,8 +68,8 @@ impl Outcome {
     pub fn counter(&self) -> Counter {
         match self.status {
             ..400 => Counter::Called(CallOutcome::Ok),
-            401 => Counter::AuthFailed,
-            402..500 | 400 | 501 => Counter::Called(CallOutcome::Refused),
+            401 | 429 => Counter::AuthFailed,
+            400..500 | 501 => Counter::Called(CallOutcome::Refused),
             500.. => Counter::Called(CallOutcome::Failed),
         }
     }

@@ -14,7 +14,8 @@
 //! (FOSHttpCache `src/ProxyClient`, Magento `CacheInvalidate/Model/PurgeCache.php`, Proxy Cache Purge
 //! `varnish-http-purge.php`.)
 //!
-//! Varnish searches for a regular expression anywhere, Larder's patterns match the whole; so they are made whole. What
+//! Varnish searches for a regular expression anywhere, Larder's patterns match the whole; so they are made whole. Keys that a
+//! rule's template makes have no URL in them: a search in URLs covers all of those. What
 //! cannot be said in a pattern is left out where that covers more, and refused where it would cover less.
 
 use larder_core::epoch::Mode;
@@ -91,6 +92,7 @@ pub(crate) fn order(method: PurgeMethod, head: &RequestHead) -> Result<Order, St
         PurgeMethod::Purge if has(head, "x-purge-method", "regex") => {
             let path = text(head.target());
             order.patterns.push(pattern(None, &path)?);
+            order.templates = Everything::Covered;
         }
         PurgeMethod::Purge => order.urls.push(text(head.target())),
         PurgeMethod::PurgeKeys | PurgeMethod::PurgeTags => {
@@ -198,6 +200,7 @@ fn ban(head: &RequestHead, order: &mut Order) -> Result<(), String> {
         (url, host) => {
             let url = url.unwrap_or_else(|| ".*".to_owned());
             order.patterns.push(pattern(host.as_deref(), &url)?);
+            order.templates = Everything::Covered;
         }
     }
     Ok(())
@@ -211,7 +214,8 @@ fn pattern(host: Option<&str>, url: &str) -> Result<String, String> {
         return Ok(["regex:[A-Z]+:[^/]*", &url].concat());
     };
     let host = whole(host)?;
-    Ok(["regex:[A-Z]+:", &host, "(?::[0-9]+)?", &url].concat())
+    // Names of hosts are the same in either case, and keys have them in lower case.
+    Ok(["regex:[A-Z]+:(?i:", &host, ")(?::[0-9]+)?", &url].concat())
 }
 
 /// A regular expression that is searched for, as one that matches the whole.
@@ -390,11 +394,11 @@ mod tests {
             (&[("x-url", "^/a|/b$")], "regex:[A-Z]+:[^/]*.*(?:/a|/b).*"),
             (
                 &[("x-url", "^/a"), ("x-host", "^(a|b)$")],
-                "regex:[A-Z]+:(?:(a|b))(?::[0-9]+)?(?:/a).*",
+                "regex:[A-Z]+:(?i:(?:(a|b)))(?::[0-9]+)?(?:/a).*",
             ),
             (
                 &[("x-host", "^a$")],
-                "regex:[A-Z]+:(?:a)(?::[0-9]+)?.*(?:.*).*",
+                "regex:[A-Z]+:(?i:(?:a))(?::[0-9]+)?.*(?:.*).*",
             ),
             (&[("x-url", "[$^]a")], "regex:[A-Z]+:[^/]*.*(?:[$^]a).*"),
         ] {

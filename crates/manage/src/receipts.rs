@@ -50,6 +50,9 @@ fn hexadecimal(number: u64) -> String {
 
 /// Counts what an invalidation would cover.
 pub(crate) fn try_out(invalidations: &[Invalidation], desk: &Desk<'_>) -> Outcome {
+    if invalidations.len() > MOST_PARTS {
+        return Outcome::bad_request("a dry run takes at most 15 patterns and prefixes");
+    }
     let mut ids = Vec::new();
     for invalidation in invalidations {
         // A receipt's id comes from its place in the order, so each takes one.

@@ -53,17 +53,17 @@ impl Desks {
         visitor: Visitor,
         now: Timestamp,
     ) -> Result<(), Outcome> {
-        if let Some(wait) = self.failures.wait(&visitor, now) {
-            return Err(Outcome::too_many_failures(wait.get()));
-        }
         match credential(head.headers(), addressed) {
             Credential::None => Err(Outcome::unauthorized()),
             Credential::Token(token) => match self.management.judge(&token) {
                 TokenVerdict::Right => Ok(()),
-                TokenVerdict::Wrong => {
-                    self.failures.note(visitor, now);
-                    Err(Outcome::wrong_token())
-                }
+                TokenVerdict::Wrong => match self.failures.wait(&visitor, now) {
+                    Some(wait) => Err(Outcome::too_many_failures(wait.get())),
+                    None => {
+                        self.failures.note(visitor, now);
+                        Err(Outcome::wrong_token())
+                    }
+                },
             },
         }
     }

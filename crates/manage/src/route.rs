@@ -46,7 +46,13 @@ impl Addressed {
             return Some(Self::Purge(method));
         }
         let prefix = management.prefix.as_str();
-        let text = std::str::from_utf8(head.target()).unwrap_or_default();
+        let Ok(text) = std::str::from_utf8(head.target()) else {
+            // Over HTTP/2 any bytes may come. What is no text is no path of the API, but may be meant as one.
+            let lossy = String::from_utf8_lossy(head.target());
+            let path = lossy.split('?').next().unwrap_or_default();
+            let is_meant = management.is_at(head.authority()) && behind(path, prefix).is_some();
+            return is_meant.then_some(Self::Nearly);
+        };
         let (path, query) = match text.split_once('?') {
             Some((path, query)) => (path, Some(query.to_owned())),
             None => (text, None),
@@ -388,6 +394,30 @@ mod tests {
                 addressed("GET", "www.example.com", target),
                 None,
                 "{target}"
+            );
+        }
+        let head = |target: &[u8]| {
+            let mut headers = Headers::from_iter([(":method", "GET"), (":authority", "a")]);
+            headers.push(":path", target);
+            RequestHead::parse(headers).unwrap()
+        };
+        let management = Config::parse(br#"{"management": {}}"#)
+            .unwrap()
+            .management
+            .unwrap();
+        for target in [
+            &b"/api/cache/tag/\xff"[..],
+            b"/api/cache/stats?\xc3",
+            b"/api/cache\xff",
+        ] {
+            let expected = match target.ends_with(b"cache\xff") {
+                true => None,
+                false => Some(Addressed::Nearly),
+            };
+            assert_eq!(
+                Addressed::of(&head(target), &management),
+                expected,
+                "{target:?}"
             );
         }
     }
