@@ -32,7 +32,7 @@ impl Worker {
                 epochs.doubt();
             }
             self.maintain(now);
-            self.hot.weed(self);
+            self.weed();
             self.metrics.note_start(now);
             self.show_hot();
             self.let_go(now);
@@ -58,6 +58,15 @@ impl Worker {
         let report = tier.tend((&SharedData, &*self.metrics), Some(&mut order), now);
         self.tell(report.geometry);
         self.take_in(report);
+    }
+
+    /// Lets go of what invalidations have ended in this worker's own memory, and says so.
+    fn weed(&self) {
+        if let Some(done) = self.hot.weed(self)
+            && let Ok(mut tier) = self.tier.try_borrow_mut()
+        {
+            tier.note_applied(&SharedData, done);
+        }
     }
 
     /// A step of the sweep between two times of maintenance, where somebody waits for it.

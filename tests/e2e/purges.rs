@@ -13,7 +13,7 @@ use larder_harness::origin::{Gate, Received, Reply, Step};
 use larder_harness::wait::{PATIENCE, eventually};
 
 use crate::chaos::Dice;
-use crate::management::{call, managed};
+use crate::management::{call, json, managed};
 use crate::stage::{MAIN, Stage, x_cache};
 
 const MANAGED: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":600}],
@@ -269,4 +269,43 @@ async fn a_fill_that_a_purge_and_its_sweep_overtake_is_not_served_after() {
         }
     }
     stage.assert_unharmed().await;
+}
+
+/// What a worker keeps of a deleted user goes by itself, without another request, and the receipt says so when it has.
+#[tokio::test]
+async fn a_deleted_user_leaves_every_workers_own_memory() {
+    const USERS: &str = r#"{"rules":[{"name":"users","match":{"path":"/users/(?P<id>[^/]+)"},
+        "ttl_seconds":600,"tags":["user:{id}"]}],"storage":{"slots":64},"management":{}}"#;
+    const LENGTH: u64 = 50_000;
+    let listener = Listener::to_cluster(MAIN, "origin").wasm(managed(USERS));
+    let stage = Stage::with_listener(2, listener).await;
+    stage
+        .origin
+        .on("/users/*", Reply::ok(vec![b'x'; LENGTH as usize]));
+    for worker in 0..2 {
+        let client = stage.envoy.connect_to_worker(MAIN, worker, Protocol::Http1);
+        let mut client = client.await.unwrap();
+        for path in ["/users/7", "/users/8"].repeat(4) {
+            let request = Request::get(path).authority("api.example.com");
+            assert_eq!(client.send(request).await.unwrap().status, 200);
+        }
+    }
+    let kept = || stage.counter("larder_hot_bytes.vm_id.larder");
+    eventually("both workers keep both", PATIENCE, async || {
+        kept().await > 4 * LENGTH
+    })
+    .await;
+    let answer = stage.send(call("DELETE", "/api/cache/users/7")).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let id = json(&answer)["receipt"].as_str().unwrap().to_owned();
+    eventually("the receipt", PATIENCE, async || {
+        let path = format!("/api/cache/users/receipts/{id}");
+        let receipt = stage.send(call("GET", &path)).await;
+        json(&receipt)["status"] == "done"
+    })
+    .await;
+    eventually("their memory", PATIENCE, async || {
+        (2 * LENGTH..3 * LENGTH).contains(&kept().await)
+    })
+    .await;
 }

@@ -18,7 +18,7 @@ use crate::tier::{Door, Kept, Knock, NameHash, Shelf, TellingFields};
 const STORES: u64 = 4096;
 
 /// So many places are looked at for what is over at a time.
-const WEEDED: usize = 256;
+const WEEDED: usize = 1024;
 
 /// The name of unzipped bodies begins with this, which is no configuration's number.
 const PLAIN: u32 = u32::MAX;
@@ -151,16 +151,14 @@ impl HotTier {
     }
 
     /// Lets go of what an invalidation has ended, a bounded number of places each time: nobody would be given it, but
-    /// memory would hold it until room is needed.
-    pub fn weed(&self, epochs: &dyn Epochs) {
-        let Ok(mut state) = self.state.try_borrow_mut() else {
-            return;
-        };
+    /// memory would hold it until room is needed. Gives up to where that is done.
+    pub fn weed(&self, epochs: &dyn Epochs) -> Option<Epoch> {
+        let mut state = self.state.try_borrow_mut().ok()?;
         let now = epochs.now();
         let Weeding { began, next } = self.weeding.get();
         let (began, from) = match next {
             Some(next) => (began, next),
-            None if began == now => return,
+            None if began == now => return Some(began),
             None => (now, 0),
         };
         let is_over = |held: &Held| match held {
@@ -169,6 +167,7 @@ impl HotTier {
         };
         let next = state.shelf.weed(from, WEEDED, is_over);
         self.weeding.set(Weeding { began, next });
+        next.is_none().then_some(began)
     }
 
     /// The bytes that its answers take.

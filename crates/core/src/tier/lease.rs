@@ -96,6 +96,18 @@ impl Lease {
         Err(LeaseError::Contended)
     }
 
+    /// The ids of all workers that live; `None` where nobody can say.
+    pub(super) fn live(
+        kv: &dyn SharedKv,
+        incarnation: &Incarnation,
+        now: Timestamp,
+    ) -> Option<Vec<u8>> {
+        let (table, _) = Table::read(kv, incarnation).ok()?;
+        let rows = table.rows.iter().zip(0..=u8::MAX);
+        let live = rows.filter(|(row, _)| row.is_held(now));
+        Some(live.map(|(_, worker)| worker).collect())
+    }
+
     /// Begins the table of a new incarnation where one stands that cannot be read.
     ///
     /// Nobody can have a lease in that incarnation yet: taking one needs a table that can be read.

@@ -20,6 +20,7 @@
 //! is a miss, a typed reason for a counter, and a repair at the next tick.
 
 mod amendments;
+mod applied;
 mod census;
 mod claim;
 mod demand;

@@ -7,6 +7,7 @@
 //! larder1p            the head of that log     larder1e<page>       where they are noted
 //! larder1x            patterns of that log     larder1r             receipts of invalidations
 //! larder1c<number>    changes of a configuration  larder1o<number> what a worker has seen (crate larder-observe)
+//! larder1a            what workers have let go of
 //! ```
 //!
 //! On Istio every module shares one namespace, hence the prefix; the digit is the version of all formats behind it.
@@ -66,6 +67,11 @@ impl Name {
     /// Where it stands what invalidations have come to.
     pub(super) fn receipts() -> Self {
         Self::prefixed(b'r')
+    }
+
+    /// Where it stands up to where workers have carried out invalidations in their own memory.
+    pub(super) fn applied() -> Self {
+        Self::prefixed(b'a')
     }
 
     /// A page of the invalidations.

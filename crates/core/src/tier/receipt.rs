@@ -3,13 +3,14 @@
 //! ```text
 //! "LRC1" │ u16 receipts │ receipts × receipt                                                     the oldest first
 //! receipt: u64 id │ u64 log │ u64 position │ u8 done: 0 1 │ u64 entries │ u64 bytes │ coverage
-//! coverage: 'a' │ 's' u16 count, count × u64 │ form: g p r, u16 length, text │ '-' where it is done
+//! coverage: 'a' │ 's' u16 count, count × u64 │ form: g p r, u16 length, text │ '-' when the sweep is done
 //! ```
 //!
 //! An entry counts when the sweep empties it and the invalidation covers it, or when the invalidation leaves it where it is and
 //! the sweep that is to complete the receipt meets it. What was replaced before the sweep came by is not counted, and
 //! neither is what another worker empties between the invalidation and the receipt. A receipt is done when a sweep is
-//! complete that began after the invalidation and looked at every entry.
+//! complete that began after the invalidation and looked at every entry, and every live worker has let go of what it kept
+//! of them in its own memory ([`super::applied`]).
 
 use crate::entry::{Epoch, Stamp};
 use crate::epoch::{Coverage, Covering, NamePattern, Stamped};
@@ -40,7 +41,7 @@ pub struct Receipt {
     pub bytes: u64,
 }
 
-/// Whether a sweep has been everywhere since.
+/// Whether a sweep has been everywhere since, and every worker has looked at its own memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completeness {
     /// It has.
@@ -62,7 +63,7 @@ pub enum NoReceipt {
 struct Record {
     receipt: Receipt,
     epoch: Epoch,
-    /// `None` when it is done.
+    /// `None` when the sweep is done.
     coverage: Option<Coverage>,
 }
 
@@ -90,7 +91,9 @@ impl Receipt {
         };
         change(kv, |records| {
             if records.len() >= MOST {
-                let done = records.iter().position(|record| record.coverage.is_none());
+                let done = records
+                    .iter()
+                    .position(|record| record.receipt.progress == Completeness::Done);
                 records.remove(done.ok_or(NoReceipt::Full)?);
             }
             records.push(record.clone());
@@ -112,7 +115,11 @@ impl Receipt {
 
 /// What a step of the sweep counts for the receipts that wait.
 #[derive(Debug, Default)]
-pub(super) struct Tallies(Vec<Tally>);
+pub(super) struct Tallies {
+    waiting: Vec<Tally>,
+    /// Those for which the sweep is done.
+    swept: Vec<(u64, Epoch)>,
+}
 
 #[derive(Debug)]
 struct Tally {
@@ -136,6 +143,10 @@ impl Tallies {
     /// Of the receipts that wait.
     pub(super) fn of(kv: &dyn SharedKv) -> Result<Self, NoReceipt> {
         let (records, _) = read(kv)?;
+        let swept = records.iter().filter(|record| record.is_swept());
+        let swept = swept
+            .map(|record| (record.receipt.id, record.epoch))
+            .collect();
         let tally = |record: Record| {
             let covering = record.coverage?.compile().ok()?;
             Some(Tally {
@@ -147,16 +158,42 @@ impl Tallies {
                 fresh: (0, 0),
             })
         };
-        Ok(Self(records.into_iter().filter_map(tally).collect()))
+        Ok(Self {
+            waiting: records.into_iter().filter_map(tally).collect(),
+            swept,
+        })
+    }
+
+    /// Whether some are waiting for the workers only.
+    pub(super) fn has_swept(&self) -> bool {
+        !self.swept.is_empty()
+    }
+
+    /// Those are done for which all workers have let go of what they had, up to here.
+    pub(super) fn release(&self, kv: &dyn SharedKv, all: Epoch) -> Result<(), NoReceipt> {
+        let is_done = |epoch: &Epoch| epoch.log != all.log || epoch.position <= all.position;
+        let swept = self.swept.iter().filter(|(_, epoch)| is_done(epoch));
+        let done: Vec<u64> = swept.map(|(id, _)| *id).collect();
+        if done.is_empty() {
+            return Ok(());
+        }
+        change(kv, |records| {
+            for record in records {
+                if done.contains(&record.receipt.id) {
+                    record.receipt.progress = Completeness::Done;
+                }
+            }
+            Ok(())
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.waiting.is_empty()
     }
 
     /// Counts an entry that is met by a sweep which began here.
     pub(super) fn count(&mut self, stored: Stamped<'_>, bytes: u64, fate: Fate, began: Epoch) {
-        for tally in &mut self.0 {
+        for tally in &mut self.waiting {
             let is_older =
                 stored.epoch.log == tally.epoch.log && stored.epoch.position < tally.epoch.position;
             let counts = match fate {
@@ -172,7 +209,7 @@ impl Tallies {
 
     /// What was counted in a set is so.
     pub(super) fn keep(&mut self) {
-        for tally in &mut self.0 {
+        for tally in &mut self.waiting {
             let (entries, bytes) = std::mem::take(&mut tally.fresh);
             tally.entries = tally.entries.saturating_add(entries);
             tally.bytes = tally.bytes.saturating_add(bytes);
@@ -181,23 +218,23 @@ impl Tallies {
 
     /// It is not: the set has changed meanwhile, and is counted by the next sweep.
     pub(super) fn forget(&mut self) {
-        for tally in &mut self.0 {
+        for tally in &mut self.waiting {
             tally.fresh = (0, 0);
         }
     }
 
     /// Writes down what was counted.
     pub(super) fn settle(&self, kv: &dyn SharedKv) -> Result<(), NoReceipt> {
-        if self.0.iter().all(|tally| tally.entries == 0) {
+        if self.waiting.iter().all(|tally| tally.entries == 0) {
             return Ok(());
         }
         self.apply(kv, |_| false)
     }
 
-    /// Those are done that a complete sweep which began here has looked for.
+    /// The sweep is done for those that a complete one which began here has looked for.
     pub(super) fn complete(mut self, kv: &dyn SharedKv, began: Epoch) -> Result<(), NoReceipt> {
-        self.0.retain(|tally| tally.is_completed_by(began));
-        for tally in &mut self.0 {
+        self.waiting.retain(|tally| tally.is_completed_by(began));
+        for tally in &mut self.waiting {
             (tally.entries, tally.bytes) = (0, 0); // they were settled
         }
         match self.is_empty() {
@@ -208,7 +245,7 @@ impl Tallies {
 
     fn apply(&self, kv: &dyn SharedKv, is_done: fn(&Tally) -> bool) -> Result<(), NoReceipt> {
         change(kv, |records| {
-            for tally in &self.0 {
+            for tally in &self.waiting {
                 let Some(record) = records.iter_mut().find(|r| r.receipt.id == tally.id) else {
                     continue;
                 };
@@ -216,12 +253,17 @@ impl Tallies {
                 receipt.entries = receipt.entries.saturating_add(tally.entries);
                 receipt.bytes = receipt.bytes.saturating_add(tally.bytes);
                 if is_done(tally) {
-                    receipt.progress = Completeness::Done;
                     record.coverage = None;
                 }
             }
             Ok(())
         })
+    }
+}
+
+impl Record {
+    fn is_swept(&self) -> bool {
+        self.coverage.is_none() && self.receipt.progress == Completeness::Pending
     }
 }
 

@@ -21,7 +21,7 @@
 //! stay, for what is stale may be of use; only where more than half of the room for patterns is taken does a round
 //! empty what soft patterns cover, and retire them too.
 
-use crate::entry::Payload;
+use crate::entry::{Epoch, Payload};
 use crate::epoch::{Currency, Stamped, Whereabouts};
 use crate::key::Key;
 
@@ -148,6 +148,16 @@ impl<'a, 'b> Step<'a, 'b> {
     /// Writes down what was counted for receipts; where that fails they say less.
     pub(super) fn settle(&self, host: &Host<'_>) {
         let _ = self.tallies.settle(host.kv);
+    }
+
+    /// Completes receipts that waited for the workers only; where that fails the next step does.
+    pub(super) fn release(&self, tier: &SharedTier, host: &Host<'_>, log: u64) {
+        if !self.tallies.has_swept() {
+            return;
+        }
+        if let Some(position) = tier.applied_by_all(host, log) {
+            let _ = self.tallies.release(host.kv, Epoch { log, position });
+        }
     }
 
     /// The round that had this plan is complete, and everybody knows.

@@ -15,6 +15,7 @@
 
 use std::collections::VecDeque;
 
+use crate::entry::Epoch;
 use crate::key::Key;
 use crate::time::Timestamp;
 
@@ -49,6 +50,8 @@ pub struct SharedTier {
     pub(super) repairs: VecDeque<(u32, usize)>,
     pub(super) totals: Option<Totals>,
     pub(super) evicted: u32,
+    /// What this worker has said last of its own memory, under which lease.
+    pub(super) applied: Option<(u32, Epoch)>,
     /// Sets this worker filled, the oldest first: where something to evict is, when few sets hold anything.
     pub(super) filled: VecDeque<u32>,
 }
@@ -71,6 +74,7 @@ impl SharedTier {
             repairs: VecDeque::new(),
             totals: None,
             evicted: 0,
+            applied: None,
             filled: VecDeque::new(),
         }
     }

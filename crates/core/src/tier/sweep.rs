@@ -302,6 +302,7 @@ impl SharedTier {
         progress.deadline = host.now.plus(SPAN);
         progress.position = at;
         step.settle(host);
+        step.release(self, host, progress.plan.began.log);
         let ended = (at == sets).then_some(progress.plan);
         let correction = ended.map(|_| progress.complete(host.gauge.read(), sets, host.now));
         let record = progress.encode(life.id);

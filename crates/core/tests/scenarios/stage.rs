@@ -395,7 +395,7 @@ impl Stage {
 
     /// A tick of the worker, as far as its own memory goes.
     pub fn weed(&self) {
-        self.hot.weed(&*self.log);
+        assert!(self.hot.weed(&*self.log).is_some());
     }
 
     /// Whether what was to be stored last stands in the tier.

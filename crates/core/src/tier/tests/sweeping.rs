@@ -77,6 +77,8 @@ impl Worker {
             .tier
             .tend((&self.kv, &self.gauge), Some(&mut order), at(self.now));
         assert_eq!(report.trouble, None);
+        let applied = self.log.now(&self.kv, &self.hint); // it keeps nothing
+        self.tier.note_applied(&self.kv, applied);
         report
     }
 
@@ -85,6 +87,7 @@ impl Worker {
         for _ in 0..20 {
             let report = self.tick();
             if report.pace == SweepPace::Rest {
+                self.tick(); // receipts wait for what this worker says of its own memory
                 return report;
             }
         }
@@ -288,4 +291,45 @@ fn a_sweep_that_began_before_does_not_complete_a_receipt() {
     assert_eq!(state(&worker, second), Completeness::Pending);
     worker.finish();
     assert_eq!(state(&worker, second), Completeness::Done);
+}
+
+#[test]
+fn a_receipt_waits_for_the_memory_of_every_live_worker() {
+    let mut worker = Worker::new();
+    worker.store("/a", 1);
+    let mut other = tier(8 * 64, 2);
+    other.tick(&worker.kv, &worker.gauge, at(worker.now)); // it has an id now
+    worker.now += 40; // and leaves the sweep to the first
+    let (epoch, id) = worker.purge(&of_stamps(&[1], Mode::Hard));
+    let state = |worker: &Worker| Receipt::find(&worker.kv, id).unwrap().unwrap();
+    let before = epoch.position - 1;
+    for applied in [None, Some(before)] {
+        if let Some(position) = applied {
+            other.note_applied(&worker.kv, Epoch { position, ..epoch });
+        }
+        worker.finish();
+        let receipt = state(&worker);
+        assert_eq!(
+            (receipt.progress, receipt.entries),
+            (Completeness::Pending, 1)
+        );
+    }
+    other.note_applied(&worker.kv, epoch);
+    worker.finish();
+    assert_eq!(state(&worker).progress, Completeness::Done);
+}
+
+#[test]
+fn a_receipt_waits_for_no_worker_that_has_gone() {
+    let mut worker = Worker::new();
+    worker.store("/a", 1);
+    tier(8 * 64, 2).tick(&worker.kv, &worker.gauge, at(worker.now));
+    worker.now += 40;
+    let (_, id) = worker.purge(&of_stamps(&[1], Mode::Hard));
+    worker.finish();
+    let state = |worker: &Worker| Receipt::find(&worker.kv, id).unwrap().unwrap();
+    assert_eq!(state(&worker).progress, Completeness::Pending);
+    worker.now += 30;
+    worker.finish();
+    assert_eq!(state(&worker).progress, Completeness::Done);
 }

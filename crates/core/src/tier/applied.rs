@@ -1,0 +1,99 @@
+//! Up to where each worker has let go of what invalidations have ended in its own memory; receipts wait for that.
+//!
+//! ```text
+//! "LAP1" │ u64 log │ n × u64, n ≤ 256: by worker id, one more than the position; 0 for nothing said    all little-endian
+//! ```
+//!
+//! A worker that takes over an id has nothing in its memory that is older than what its predecessor has said.
+
+use super::claim::Host;
+use super::kv::{Cas, KvError, SetError, SharedKv};
+use super::lease::Lease;
+use super::name::Name;
+use super::record::{Corrupt, Fields};
+use super::shared::SharedTier;
+use crate::entry::Epoch;
+
+const TAG: &[u8; 4] = b"LAP1";
+const TRIES: usize = 16;
+
+impl SharedTier {
+    /// Says that this worker keeps nothing in its own memory any more that was ended by this epoch. Without a worker id, or
+    /// where the host fails, it is said the next time.
+    pub fn note_applied(&mut self, kv: &dyn SharedKv, epoch: Epoch) {
+        let Some((worker, holder)) = self
+            .lease
+            .as_ref()
+            .map(|lease| (lease.worker(), lease.holder()))
+        else {
+            return;
+        };
+        if epoch == Epoch::UNKNOWN || self.applied == Some((holder, epoch)) {
+            return;
+        }
+        if note(kv, worker, epoch).is_ok() {
+            self.applied = Some((holder, epoch));
+        }
+    }
+
+    /// Up to where in this log every live worker has; `None` where one has not said so.
+    pub(super) fn applied_by_all(&self, host: &Host<'_>, log: u64) -> Option<u64> {
+        let life = self.life?;
+        let (of, positions, _) = read(host.kv).ok()?;
+        let live = Lease::live(host.kv, &life, host.now)?;
+        let mut least = u64::MAX;
+        for worker in live {
+            let position = positions.get(usize::from(worker))?.checked_sub(1)?;
+            least = least.min(position);
+        }
+        (of == log).then_some(least)
+    }
+}
+
+fn note(kv: &dyn SharedKv, worker: u8, epoch: Epoch) -> Result<(), SetError> {
+    for _ in 0..TRIES {
+        let (log, mut positions, cas) = read(kv)?;
+        if log != epoch.log {
+            positions.clear();
+        }
+        let place = usize::from(worker);
+        if positions.len() <= place {
+            positions.resize(place.saturating_add(1), 0);
+        }
+        if let Some(position) = positions.get_mut(place) {
+            *position = epoch.position.saturating_add(1);
+        }
+        let mut value = TAG.to_vec();
+        value.extend_from_slice(&epoch.log.to_le_bytes());
+        for position in positions {
+            value.extend_from_slice(&position.to_le_bytes());
+        }
+        match kv.set(Name::applied().as_str(), &value, cas) {
+            Ok(()) => return Ok(()),
+            Err(SetError::Lost) => {}
+            Err(SetError::Failed) => return Err(SetError::Failed),
+        }
+    }
+    Err(SetError::Lost)
+}
+
+fn read(kv: &dyn SharedKv) -> Result<(u64, Vec<u64>, Cas), SetError> {
+    let cell = kv.get(Name::applied().as_str());
+    let Some(cell) = cell.map_err(|KvError| SetError::Failed)? else {
+        return Ok((0, Vec::new(), Cas::NEVER));
+    };
+    // What cannot be read says nothing.
+    let (log, positions) = decode(&cell.value).unwrap_or_default();
+    Ok((log, positions, cell.cas))
+}
+
+fn decode(value: &[u8]) -> Result<(u64, Vec<u64>), Corrupt> {
+    let mut fields = Fields::of(value, TAG)?;
+    let log = fields.u64()?;
+    let (positions, rest) = fields.rest().as_chunks();
+    if positions.len() > 256 || !rest.is_empty() {
+        return Err(Corrupt);
+    }
+    let positions = positions.iter().map(|bytes| u64::from_le_bytes(*bytes));
+    Ok((log, positions.collect()))
+}
