@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use larder_core::config::{Config, NoToken};
 use larder_core::exchange::Surroundings;
-use larder_manage::Settings;
+use larder_manage::{ROUTE_SETTINGS, RouteError, Settings, at_refused_route, at_route};
 
 use crate::host::{self, LogLevel};
 use crate::ledger::Ledger;
@@ -25,12 +25,22 @@ pub(crate) struct Live {
     state: RefCell<State>,
 }
 
+/// So many different settings at routes are kept ready; more are read anew each time.
+const MOST_ROUTES: usize = 64;
+
+/// What stands for settings that the proxy cannot tell; no block of pairs.
+const UNREADABLE: &[u8] = b"unreadable";
+
 struct State {
     force: Force,
     /// The changes that are in it.
     changes: Vec<u8>,
     /// What the hint was when the cell was last read.
     hint: Option<u64>,
+    /// The text of it.
+    text: Vec<u8>,
+    /// What is in force at routes with these settings, the latest last.
+    routes: Vec<(Vec<u8>, Force)>,
 }
 
 /// What exchanges go by.
@@ -60,6 +70,8 @@ impl Live {
                 force,
                 changes: Vec::new(),
                 hint: None,
+                text,
+                routes: Vec::new(),
             }),
         })
     }
@@ -91,6 +103,55 @@ impl Live {
         (!Rc::ptr_eq(&force.surroundings, surroundings)).then(|| force.clone())
     }
 
+    /// What is in force for a request that is received now and takes this route, if its metadata count and say something. To
+    /// read them costs another host call, so only who asks for it pays.
+    pub(crate) fn at_this_route(&self) -> Option<Force> {
+        let state = self.state.try_borrow().ok()?;
+        if !state.force.surroundings.config().reads_routes() {
+            return None;
+        }
+        drop(state);
+        match host::property(&ROUTE_SETTINGS) {
+            Ok(None) => None,
+            Ok(Some(settings)) => self.at_route(settings),
+            // They are there, and cannot be told: a `null` among them does it.
+            Err(_) => self.at_route(UNREADABLE.to_vec()),
+        }
+    }
+
+    fn at_route(&self, settings: Vec<u8>) -> Option<Force> {
+        let mut state = self.state.try_borrow_mut().ok()?;
+        let known = state.routes.iter().find(|(known, _)| *known == settings);
+        if let Some((_, force)) = known {
+            return Some(force.clone());
+        }
+        let mut config = match at_route(&state.text, &settings) {
+            Ok(config) => config,
+            Err(RouteError(problem)) => {
+                let text = format!(
+                    "larder: the metadata of a route, under `larder`, {problem}; its requests pass"
+                );
+                host::log(LogLevel::Error, &text);
+                at_refused_route(&state.text)?
+            }
+        };
+        let _ = unlock(&mut config); // the same as without them
+        let force = Force::of(&self.worker, config);
+        if state.routes.len() >= MOST_ROUTES {
+            let (_, oldest) = state.routes.remove(0);
+            oldest.ledger.show();
+        }
+        state.routes.push((settings, force.clone()));
+        Some(force)
+    }
+
+    /// Shows what this worker has counted and not yet shown.
+    pub(crate) fn show(&self) {
+        if let Ok(state) = self.state.try_borrow() {
+            state.show();
+        }
+    }
+
     /// Looks whether something was changed, whatever the hint says.
     pub(crate) fn look_again(&self) {
         if let Some(settings) = &self.settings {
@@ -112,11 +173,22 @@ impl Live {
         if let Ok(mut config) = Config::parse(&settings.in_force(&amendment.text))
             && unlock(&mut config).is_ok()
         {
-            state.force.ledger.show();
+            state.show();
             let _: Rc<Worker> = Worker::of_this_vm(&config);
             state.force = Force::of(&self.worker, config);
+            state.text = settings.in_force(&amendment.text);
+            state.routes.clear();
         }
         state.changes = amendment.text;
+    }
+}
+
+impl State {
+    fn show(&self) {
+        self.force.ledger.show();
+        self.routes
+            .iter()
+            .for_each(|(_, force)| force.ledger.show());
     }
 }
 

@@ -69,7 +69,7 @@ impl Root {
             return;
         };
         live.look_again();
-        live.force().ledger.show();
+        live.show();
         live.force().ledger.report();
         if let Some(result) = self.reload.take() {
             live.worker().count(Counter::Reloaded(result)); // not by the VM that only tries the configuration
@@ -82,7 +82,7 @@ impl Root {
 
     fn show(&self) {
         if let Some(live) = &self.live {
-            live.force().ledger.show();
+            live.show();
         }
     }
 

@@ -84,6 +84,10 @@ impl Stream {
             self.exchange = Exchange::new(force.surroundings);
             self.ledger = force.ledger;
         }
+        if let Some(force) = self.live.at_this_route() {
+            self.exchange = Exchange::new(force.surroundings);
+            self.ledger = force.ledger;
+        }
         let arrival = Arrival {
             headers,
             body,

@@ -34,6 +34,7 @@ mod protocols;
 mod purges;
 mod ranges;
 mod replies;
+mod routes;
 mod search;
 mod seed;
 mod shadow;

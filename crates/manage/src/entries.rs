@@ -256,7 +256,7 @@ pub(crate) fn rule<'a>(desk: &'a Desk<'_>, hash: larder_core::config::RuleHash) 
     let config = desk.config();
     let named = config.rules.iter().find(|rule| match &rule.action {
         Action::Cache(policy) => policy.hash == hash,
-        Action::Bypass | Action::Invalidate(_) => false,
+        Action::Bypass | Action::Invalidate(_) | Action::Refuse => false,
     });
     match (named, &config.unmatched) {
         (Some(rule), _) => Some(&rule.name),

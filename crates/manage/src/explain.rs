@@ -84,6 +84,7 @@ fn selected(head: &RequestHead, config: &Config) -> Json {
         Selection::Ambiguous => (None, "ambiguous-path"),
         Selection::Bypass(index) => (Some(index), "bypass"),
         Selection::Cache(selected) => (selected.id.rule(), "cache"),
+        Selection::Refuse(index) => (Some(index), "refused"),
         Selection::Unmatched => (None, "none"),
         Selection::Writes(index) => (Some(index), "write"),
     };

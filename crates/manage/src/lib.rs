@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod at_route;
 mod credential;
 mod entries;
 mod explain;
@@ -38,6 +39,7 @@ mod stats;
 mod property;
 
 pub use answer::{Desk, answer};
+pub use at_route::{ROUTE_SETTINGS, RouteError, at_refused_route, at_route};
 pub use failures::{Failures, Visitor};
 pub use outcome::Outcome;
 pub use reception::Desks;

@@ -294,7 +294,7 @@ impl Order {
 fn templates(config: &Config) -> Vec<String> {
     let policies = config.rules.iter().filter_map(|rule| match &rule.action {
         Action::Cache(policy) => policy.key.template.as_ref(),
-        Action::Bypass | Action::Invalidate(_) => None,
+        Action::Bypass | Action::Invalidate(_) | Action::Refuse => None,
     });
     let mut patterns = Vec::new();
     for template in policies {

@@ -50,6 +50,7 @@ pub(super) fn compile(raw: RawConfig, problems: &Problems) -> Config {
         headers: raw.headers,
         limits: limits(raw.limits),
         storage: storage(raw.storage),
+        route_metadata: raw.route_metadata.unwrap_or(Switch::Off),
         management: raw.management,
     }
 }

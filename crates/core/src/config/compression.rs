@@ -101,7 +101,7 @@ mod tests {
         );
         let config = Config::parse(json.as_bytes()).unwrap();
         match &config.rules[0].action {
-            Action::Bypass | Action::Invalidate(_) => panic!("it is cached"),
+            Action::Bypass | Action::Invalidate(_) | Action::Refuse => panic!("it is cached"),
             Action::Cache(policy) => policy.compression,
         }
     }

@@ -173,7 +173,9 @@ mod tests {
         let json = format!(r#"{{"rules": [{{"name": "a", {settings}}}]}}"#);
         let config = Config::parse(json.as_bytes()).unwrap();
         match &config.rules[0].action {
-            Action::Bypass | Action::Invalidate(_) => panic!("{settings} is not cached"),
+            Action::Bypass | Action::Invalidate(_) | Action::Refuse => {
+                panic!("{settings} is not cached")
+            }
             Action::Cache(policy) => policy.hash,
         }
     }

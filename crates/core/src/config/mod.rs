@@ -59,6 +59,8 @@ pub struct Config {
     pub storage: Storage,
     /// The management API; none where it is not asked for.
     pub management: Option<Management>,
+    /// Whether settings at the proxy's routes count.
+    route_metadata: Switch,
 }
 
 impl Config {
@@ -91,6 +93,11 @@ impl Config {
         unlocked
     }
 
+    /// Whether settings at the proxy's routes count.
+    pub fn reads_routes(&self) -> bool {
+        self.route_metadata == Switch::On
+    }
+
     /// Names of the request fields that some rule reads, beyond those by which every request is judged.
     pub fn request_fields(&self) -> impl Iterator<Item = &str> {
         let matched = self.rules.iter().flat_map(|rule| rule.matcher.fields());
@@ -99,7 +106,7 @@ impl Config {
             Unmatched::Rfc9111(policy) => Some(&**policy),
         };
         let cached = self.rules.iter().filter_map(|rule| match &rule.action {
-            Action::Bypass | Action::Invalidate(_) => None,
+            Action::Bypass | Action::Invalidate(_) | Action::Refuse => None,
             Action::Cache(policy) => Some(&**policy),
         });
         let keyed = cached.chain(unmatched).flat_map(CachePolicy::key_fields);
@@ -183,7 +190,9 @@ mod tests {
 
     fn policy(rule: &Rule) -> &CachePolicy {
         match &rule.action {
-            Action::Bypass | Action::Invalidate(_) => panic!("{} is not cached", rule.name),
+            Action::Bypass | Action::Invalidate(_) | Action::Refuse => {
+                panic!("{} is not cached", rule.name)
+            }
             Action::Cache(policy) => policy,
         }
     }
@@ -262,7 +271,7 @@ mod tests {
     fn the_six_first_rules_are_understood() {
         let config = Config::parse(include_bytes!("../../tests/data/six_rules.json")).unwrap();
         let ttl = |rule: &Rule| match &rule.action {
-            Action::Bypass | Action::Invalidate(_) => None,
+            Action::Bypass | Action::Invalidate(_) | Action::Refuse => None,
             Action::Cache(policy) => Some(policy.ttl),
         };
         let ttls: Vec<_> = config.rules.iter().map(ttl).collect();

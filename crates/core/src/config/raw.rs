@@ -27,6 +27,7 @@ pub(super) struct RawConfig {
     pub(super) headers: AddedHeaders,
     pub(super) limits: RawLimits,
     pub(super) storage: RawStorage,
+    pub(super) route_metadata: Given<Switch>,
     pub(super) management: Option<Management>,
 }
 
@@ -92,6 +93,7 @@ fn read_top(fields: &mut Fields<'_>) -> RawConfig {
         headers: read_headers(fields),
         limits: read_limits(fields),
         storage: read_storage(fields),
+        route_metadata: switch(fields, "route_metadata"),
         management: Management::read(fields),
     }
 }

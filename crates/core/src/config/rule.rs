@@ -25,6 +25,8 @@ pub enum Action {
     Cache(Box<CachePolicy>),
     /// They write, and when they succeed this is invalid.
     Invalidate(Box<super::Orders>),
+    /// They pass, since nobody knows what is meant.
+    Refuse,
 }
 
 /// A digest of everything in a rule that shapes what is stored; an entry made under another one is not reused.

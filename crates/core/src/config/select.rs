@@ -21,6 +21,8 @@ pub enum Selection<'a> {
     Bypass(RuleIndex),
     /// It is cached.
     Cache(Selected<'a>),
+    /// What stands at the route makes no sense.
+    Refuse(RuleIndex),
     /// No rule matches, and such requests are left alone.
     Unmatched,
     /// This rule takes it for a write.
@@ -93,6 +95,7 @@ impl Config {
             (Some((index, rule)), _) => match &rule.action {
                 Action::Bypass => return Selection::Bypass(index),
                 Action::Invalidate(_) => return Selection::Writes(index),
+                Action::Refuse => return Selection::Refuse(index),
                 Action::Cache(policy) => Selected {
                     id: PolicyId::Rule(index),
                     policy,
@@ -135,7 +138,7 @@ impl Config {
                 Action::Cache(policy) if rule.matcher.takes_resource(host, target.path()) => {
                     Some((&**policy, captures(rule, policy, target)))
                 }
-                Action::Bypass | Action::Cache(_) | Action::Invalidate(_) => None,
+                Action::Bypass | Action::Cache(_) | Action::Invalidate(_) | Action::Refuse => None,
             });
         let unmatched = match &self.unmatched {
             Unmatched::Bypass => None,
@@ -163,7 +166,7 @@ impl Config {
                     };
                     Some((&**orders, captures))
                 }
-                Action::Bypass | Action::Cache(_) | Action::Invalidate(_) => None,
+                Action::Bypass | Action::Cache(_) | Action::Invalidate(_) | Action::Refuse => None,
             })
     }
 
@@ -183,7 +186,7 @@ impl Config {
     pub fn policy(&self, id: PolicyId) -> Option<&CachePolicy> {
         match id {
             PolicyId::Rule(index) => match &self.rule(index)?.action {
-                Action::Bypass | Action::Invalidate(_) => None,
+                Action::Bypass | Action::Invalidate(_) | Action::Refuse => None,
                 Action::Cache(policy) => Some(policy),
             },
             PolicyId::Unmatched => match &self.unmatched {
@@ -212,7 +215,7 @@ impl Action {
     /// Whether it keeps responses from some or all clients.
     fn guards(&self) -> bool {
         match self {
-            Self::Bypass => true,
+            Self::Bypass | Self::Refuse => true,
             Self::Cache(policy) => policy.identity.is_some(),
             Self::Invalidate(_) => false,
         }
@@ -255,6 +258,7 @@ mod tests {
             Selection::Ambiguous => "ambiguous".to_owned(),
             Selection::Bypass(index) => format!("bypass {}", config.rule(index).unwrap().name),
             Selection::Unmatched => "left alone".to_owned(),
+            Selection::Refuse(_) => "refused".to_owned(),
             Selection::Writes(_) => "writes".to_owned(),
             Selection::Cache(selected) => match selected.id {
                 PolicyId::Rule(index) => format!("cache {}", config.rule(index).unwrap().name),

@@ -103,6 +103,10 @@ fn prepare(
             show(PolicyId::Unmatched, Reason::NoRule);
             return Err(unmatched(Refusal::NoRule));
         }
+        Selection::Refuse(index) => {
+            let rule = PolicyId::Rule(index);
+            return Err((rule, Refusal::Bypass(Reason::RouteMetadata)));
+        }
         Selection::Writes(index) => {
             let rule = PolicyId::Rule(index);
             return Err((rule, Refusal::Bypass(Reason::Method)));

@@ -98,6 +98,8 @@ reasons! {
     RequestBody = "request-body",
     /// The request's own Cache-Control forbids this answer.
     RequestDirective = "request-directive",
+    /// What the route's metadata says for Larder makes no sense; the log says why.
+    RouteMetadata = "route-metadata",
     /// The rule says `cache: false`.
     RuleBypass = "rule-bypass",
     /// The response sets a cookie.

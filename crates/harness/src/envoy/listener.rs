@@ -153,6 +153,7 @@ pub struct Listener {
     buffer_limit: Option<u32>,
     host_response_headers: Vec<(String, String)>,
     local_reply_config: Value,
+    route_metadata: Value,
 }
 
 impl Listener {
@@ -167,6 +168,7 @@ impl Listener {
             buffer_limit: None,
             host_response_headers: Vec::new(),
             local_reply_config: json!({}),
+            route_metadata: json!({}),
         }
     }
 
@@ -219,6 +221,13 @@ impl Listener {
         self
     }
 
+    /// Lets the route carry metadata for filters: an object by their names.
+    #[must_use]
+    pub fn route_metadata(mut self, by_filter: Value) -> Self {
+        self.route_metadata = by_filter;
+        self
+    }
+
     pub(super) fn render(&self) -> Value {
         let router = HttpFilter::Json(
             json!({"name": "envoy.filters.http.router", "typed_config": {
@@ -267,6 +276,7 @@ impl Listener {
         let mut route = json!({
             "match": {"prefix": "/"},
             "name": "all",
+            "metadata": {"filter_metadata": self.route_metadata},
             "response_headers_to_add": additions(&self.response_headers),
         });
         match &self.target {
