@@ -83,6 +83,13 @@ impl Contexts {
         }
     }
 
+    /// A call that a root has made is answered.
+    pub(crate) fn answered(&mut self, root: u32, token: u32, size: (usize, usize)) {
+        if let Some(root) = self.roots.get(&root) {
+            root.answered(token, size);
+        }
+    }
+
     /// A context is over, and what it held is free.
     pub(crate) fn delete(&mut self, id: u32) {
         if let Some(stream) = self.streams.remove(&id) {

@@ -107,6 +107,20 @@ extern "C" fn proxy_on_tick(root: u32) {
     with_contexts((), |contexts| contexts.tick(root));
 }
 
+/// The answer to a call of our own.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_http_call_response(
+    root: u32,
+    token: u32,
+    lines: usize,
+    bytes: usize,
+    _trailers: usize,
+) {
+    with_contexts((), |contexts| {
+        contexts.answered(root, token, (lines, bytes))
+    });
+}
+
 /// A request's head.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(id: u32, _lines: usize, ended: Ended) -> u32 {

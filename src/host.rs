@@ -10,7 +10,7 @@
 
 use std::ptr::null_mut;
 
-use larder_core::time::Timestamp;
+use larder_core::time::{Seconds, Timestamp};
 
 /// A status other than OK, as the host gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) enum HeaderMap {
     Request = 0,
     /// The response's fields; not available after they were passed on.
     Response = 2,
+    /// Those of the answer to a call, in its callback.
+    CallResponse = 6,
 }
 
 /// How urgent a line in the proxy's log is.
@@ -60,6 +62,7 @@ pub(crate) struct MetricId(u32);
 
 const REQUEST_BODY: u32 = 0;
 const RESPONSE_BODY: u32 = 1;
+const CALL_RESPONSE_BODY: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const REQUEST: u32 = 0;
 const NO_GRPC_STATUS: i32 = -1;
@@ -98,6 +101,18 @@ unsafe extern "C" {
         data: *mut *mut u8,
         len: *mut usize,
         cas: *mut u32,
+    ) -> u32;
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_len: usize,
+        headers: *const u8,
+        headers_len: usize,
+        body: *const u8,
+        body_len: usize,
+        trailers: *const u8,
+        trailers_len: usize,
+        timeout: u32,
+        token: *mut u32,
     ) -> u32;
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
     fn proxy_log(level: u32, text: *const u8, text_len: usize) -> u32;
@@ -254,6 +269,37 @@ pub(crate) fn answer_request(
     // SAFETY: no pointers; a number that is no stream's is refused.
     check(unsafe { proxy_set_effective_context(stream) })?;
     send_response(status, pairs, body, details)
+}
+
+/// Sends a request of our own, without a body, through a cluster of the proxy; its answer comes with this number, and the
+/// proxy makes one up when it takes too long. `pairs` is a block as of `larder_core::http::Headers::to_pairs`.
+pub(crate) fn call(cluster: &str, pairs: &[u8], patience: Seconds) -> Result<u32, HostError> {
+    const NO_TRAILERS: [u8; 4] = [0; 4];
+    let (mut token, timeout) = (0, patience.get().saturating_mul(1000));
+    // SAFETY: all slices outlive the call, and the host copies them; the place for the token is valid.
+    check(unsafe {
+        proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            pairs.as_ptr(),
+            pairs.len(),
+            NO_TRAILERS.as_ptr(),
+            0,
+            NO_TRAILERS.as_ptr(),
+            NO_TRAILERS.len(),
+            timeout,
+            &mut token,
+        )
+    })?;
+    Ok(token)
+}
+
+/// The body of the answer to a call, in its callback.
+pub(crate) fn call_response_body(bytes: usize) -> Result<Vec<u8>, HostError> {
+    match bytes {
+        0 => Ok(Vec::new()),
+        bytes => buffer(CALL_RESPONSE_BODY, bytes),
+    }
 }
 
 /// The plugin's configuration.

@@ -47,6 +47,7 @@ impl Ledger {
     }
 
     /// Shows what this worker has counted and not yet shown.
+    #[inline(never)]
     pub(crate) fn show(&self) {
         self.tally
             .take(&mut |counter, by| self.metrics.add(counter, by));

@@ -18,4 +18,5 @@ mod metrics;
 mod root;
 mod shared_data;
 mod stream;
+mod warm;
 mod worker;

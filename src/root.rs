@@ -80,6 +80,14 @@ impl Root {
         }
     }
 
+    /// A call is answered.
+    pub(crate) fn answered(&self, token: u32, size: (usize, usize)) {
+        if let Some(live) = &self.live {
+            let worker = live.worker();
+            worker.warming.answered(worker, token, size);
+        }
+    }
+
     fn show(&self) {
         if let Some(live) = &self.live {
             live.show();

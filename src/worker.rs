@@ -30,6 +30,7 @@ use crate::host::HostError;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::shared_data::SharedData;
+use crate::warm::{Starter, Warming};
 
 /// A step of compression is taken so long after the last: a little less than [`Pace::Work`].
 const COMPRESSION_NANOS: u64 = 18_000_000;
@@ -97,6 +98,8 @@ pub(crate) struct Worker {
     /// The bytes of the hot tier that the process's gauge knows of.
     hot_bytes: Cell<usize>,
     metrics: Rc<Metrics>,
+    /// What is fetched before clients ask.
+    pub(crate) warming: Warming,
     waiting: RefCell<WaitingRoom>,
     /// Whether the log already says that held requests got no body.
     told_of_waiting: Cell<bool>,
@@ -154,6 +157,7 @@ impl Worker {
             hot: HotTier::new(config.storage.hot_bytes, random()),
             hot_bytes: Cell::new(0),
             metrics: Rc::new(Metrics::define()),
+            warming: Warming::default(),
             waiting: RefCell::default(),
             told_of_waiting: Cell::new(false),
             told: Cell::new(false),
@@ -268,6 +272,10 @@ impl Worker {
             settings,
             store: &|candidate| self.store(candidate, now),
             tier: &self.tier,
+            warm: &Starter {
+                worker: self,
+                around,
+            },
         };
         larder_manage::answer(call, &desk, now)
     }
@@ -344,6 +352,11 @@ impl Worker {
             .move_hot_bytes(self.hot_bytes.replace(bytes), bytes);
     }
 
+    /// Adds so many to a number.
+    pub(crate) fn add(&self, counter: Counter, by: u64) {
+        self.metrics.add(counter, by);
+    }
+
     /// Adds one to a number.
     pub(crate) fn count(&self, counter: Counter) {
         self.metrics.count(counter);
@@ -409,7 +422,7 @@ fn is_due(last: &Cell<Timestamp>, nanos: u64, now: Timestamp) -> bool {
 }
 
 /// Unpredictable bits from the host (`random_get`), through the one door the standard library has to them.
-fn random() -> u128 {
+pub(crate) fn random() -> u128 {
     let half = || u128::from(RandomState::new().hash_one(()));
     (half() << 64) | half()
 }

@@ -26,7 +26,11 @@ impl Worker {
         let Ok(now) = host::now() else {
             return Pace::Rest;
         };
-        let pace = self.compress(now);
+        let mut pace = self.compress(now);
+        self.warming.step(self, now);
+        if !self.warming.is_idle() {
+            pace = Pace::Work;
+        }
         if is_due(&self.maintained, MAINTENANCE_NANOS, now) {
             if let Ok(mut epochs) = self.epochs.try_borrow_mut() {
                 epochs.doubt();

@@ -43,5 +43,6 @@ mod streaming;
 mod tags;
 mod targeted;
 mod validation;
+mod warm;
 mod wipe;
 mod workers;

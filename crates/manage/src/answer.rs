@@ -18,6 +18,7 @@ use crate::outcome::Outcome;
 use crate::reception::Ask;
 use crate::route::{Addressed, Place, Verb};
 use crate::settings::{self, Settings};
+use crate::warm::{self, Warm};
 use crate::{entries, explain, invalidate, receipts, stats};
 
 /// What a worker has to answer with.
@@ -46,6 +47,8 @@ pub struct Desk<'a> {
     pub store: &'a dyn Fn(&Candidate) -> Stored,
     /// What is stored.
     pub tier: &'a RefCell<SharedTier>,
+    /// Who fetches before clients ask.
+    pub warm: &'a dyn Warm,
 }
 
 impl Desk<'_> {
@@ -95,6 +98,8 @@ fn done(call: &Call, desk: &Desk<'_>, now: Timestamp) -> Outcome {
         Some(Ok(Ask::Api(verb, place))) => (verb, place),
     };
     match (verb, &place) {
+        // The paths have no such method, which has been said already.
+        (Verb::Post, Place::Config | Place::Entry(_)) => Outcome::not_found(),
         (Verb::Delete, Place::Config) => settings::reset(desk),
         (Verb::Get, Place::Config) => settings::show(desk),
         (Verb::Put, Place::Config) => settings::put(call, desk),
@@ -105,12 +110,13 @@ fn done(call: &Call, desk: &Desk<'_>, now: Timestamp) -> Outcome {
         (_, Place::Explain) => explain::explain(call, desk, now),
         (_, Place::Invalidation(id) | Place::UserReceipt(id)) => receipts::show(id, desk),
         (_, Place::User(id)) => receipts::forget_user(id, desk),
+        (_, Place::Warm) => warm::begin(call, desk, now),
+        (_, Place::WarmJob(id)) => warm::show(id, desk, now),
         (_, Place::Performance) => stats::performance(desk, now),
         (_, Place::Stats) => stats::stats(desk, now),
         (_, Place::InvalidateKey(key)) => invalidate::key(key, call, desk),
         (_, Place::InvalidateTag(tag, parameters)) => invalidate::tag(tag, parameters, call, desk),
         (_, Place::InvalidatePattern(parameters)) => invalidate::pattern(parameters, call, desk),
         (_, Place::Invalidate) => invalidate::many(call, desk),
-        (Verb::Delete | Verb::Get | Verb::Post | Verb::Put, _) => Outcome::not_implemented(),
     }
 }

@@ -34,6 +34,7 @@ mod reception;
 mod route;
 mod settings;
 mod stats;
+mod warm;
 
 #[cfg(test)]
 mod property;
@@ -44,3 +45,4 @@ pub use failures::{Failures, Visitor};
 pub use outcome::Outcome;
 pub use reception::Desks;
 pub use settings::Settings;
+pub use warm::{Progress, Warm, WarmOrder, WarmUrl};

@@ -170,9 +170,4 @@ impl Outcome {
              is missing where Envoy loads this filter",
         )
     }
-
-    /// It is known, and not there yet.
-    pub(crate) fn not_implemented() -> Self {
-        Self::error(501, "not_implemented", "this call is not there yet")
-    }
 }

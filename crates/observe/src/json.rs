@@ -1,4 +1,5 @@
-//! JSON, written as it comes: the fields of an object stand in the order in which they are given.
+//! JSON, written as it comes: the fields of an object stand in the order in which they are given. Nothing here is inlined: it is
+//! called in a hundred places, none of which is in a hurry.
 
 /// An object that is being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,7 @@ impl Json {
         Self("{".to_owned())
     }
 
+    #[inline(never)]
     fn name(mut self, name: &str) -> Self {
         if !self.0.ends_with('{') {
             self.0.push(',');
@@ -20,6 +22,7 @@ impl Json {
     }
 
     /// A field with a text.
+    #[inline(never)]
     pub fn text(self, name: &str, text: &str) -> Self {
         let mut json = self.name(name);
         quote(text, &mut json.0);
@@ -27,6 +30,7 @@ impl Json {
     }
 
     /// A field with a number.
+    #[inline(never)]
     pub fn number(self, name: &str, number: u64) -> Self {
         self.raw(name, &number.to_string())
     }
@@ -37,11 +41,13 @@ impl Json {
     }
 
     /// A field with an object.
+    #[inline(never)]
     pub fn nested(self, name: &str, object: Self) -> Self {
         self.raw(name, &object.end())
     }
 
     /// A field with what is JSON already.
+    #[inline(never)]
     pub fn raw(self, name: &str, json: &str) -> Self {
         let mut whole = self.name(name);
         whole.0.push_str(json);

@@ -142,6 +142,17 @@ impl Surroundings {
         })
     }
 
+    /// The same for requests that are no client's: they are counted apart, and nobody watches them.
+    pub fn aside(&self) -> Rc<Self> {
+        Self::new(
+            Rc::clone(&self.config),
+            Rc::clone(&self.budget),
+            Rc::clone(&self.epochs),
+            Rc::clone(&self.surpluses),
+            Rc::clone(&self.hot),
+        )
+    }
+
     /// What has been counted under this configuration.
     pub fn tally(&self) -> &Rc<Tally> {
         &self.tally

@@ -116,6 +116,7 @@ impl Tally {
     }
 
     /// What was counted since this was last asked.
+    #[inline(never)]
     pub fn take(&self, show: &mut dyn FnMut(Counter, u64)) {
         let mut give = |counter, by| {
             if by > 0 {
@@ -138,6 +139,7 @@ impl Tally {
     }
 
     /// What was counted for rules, by [`PolicyId::place`], since this was last asked.
+    #[inline(never)]
     pub fn take_rules(&self, show: &mut dyn FnMut(usize, RuleCounter, u64)) {
         for (place, counters) in self.rules.iter().enumerate() {
             for (counter, count) in RuleCounter::ALL.iter().zip(counters) {

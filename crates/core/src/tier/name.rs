@@ -7,6 +7,7 @@
 //! larder1p            the head of that log     larder1e<page>       where they are noted
 //! larder1x            patterns of that log     larder1r             receipts of invalidations
 //! larder1c<number>    changes of a configuration  larder1o<number> what a worker has seen (crate larder-observe)
+//! larder1v<number>    jobs of warming (crate larder-manage)
 //! larder1a            what workers have let go of
 //! ```
 //!
