@@ -512,3 +512,153 @@ async fn a_change_is_taken_whole_or_refused_whole() {
         6
     );
 }
+
+/// "PURGE answers 200 with counts, also for nothing."
+#[tokio::test]
+async fn a_purge_of_a_url_says_how_much_that_was() {
+    let stage = stage(1).await;
+    stage.origin.on("/one", Reply::ok("one"));
+    stage.origin.on_call("/varies", |request| {
+        let language = request.header("accept-language").unwrap_or("none");
+        Reply::ok(language.to_owned()).header("vary", "accept-language")
+    });
+    stage.get("/one").await;
+    for language in ["en", "de", "fr"] {
+        let get = Request::get("/varies").header("accept-language", language);
+        stage.send(get).await;
+    }
+    for (path, count) in [("/one", 1), ("/varies", 3), ("/nothing", 0), ("/one", 0)] {
+        let answer = stage.send(call("PURGE", path)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(json(&answer)["entries"].as_u64(), Some(count), "{path}");
+    }
+    let get = Request::get("/varies").header("accept-language", "de");
+    assert_eq!(x_cache(&stage.send(get).await), "MISS");
+}
+
+/// The calls that the quick start's readers know, as they stand there.
+#[tokio::test]
+async fn the_first_examples_work_as_they_stand() {
+    let configuration = r#"{"rules": [{"name": "analytics", "match": {"path": "/api/analytics/.*"}, "ttl_seconds": 300,
+        "tags": ["analytics:daily"]}], "management": {}}"#;
+    let stage = Stage::with_listener(2, listener(managed(configuration))).await;
+    stage.origin.on("/api/analytics/aggregate", Reply::ok("{}"));
+    let path = "/api/analytics/aggregate?days=7";
+    for request in [
+        call(
+            "POST",
+            "/api/cache/invalidate/key/GET:api.example.com/api/analytics/aggregate?days=7",
+        ),
+        call("POST", "/api/cache/invalidate/tag/analytics"),
+        call("POST", "/api/cache/invalidate/tag/analytics%3Adaily"),
+        call(
+            "POST",
+            "/api/cache/invalidate/pattern?pattern=/api/analytics/*",
+        ),
+    ] {
+        stage.get(path).await;
+        assert_eq!(x_cache(&stage.get(path).await), "HIT");
+        let shown = format!("{request:?}");
+        assert_eq!(stage.send(request).await.status, 200, "{shown}");
+        assert_eq!(x_cache(&stage.get(path).await), "MISS", "{shown}");
+    }
+    let stats = json(&stage.send(call("GET", "/api/cache/stats")).await);
+    for field in [
+        "total_entries",
+        "total_size_mb",
+        "hit_rate",
+        "compression_ratio",
+        "tags_count",
+    ] {
+        assert!(!stats[field].is_null(), "{field}: {stats}");
+    }
+    let performance = json(&stage.send(call("GET", "/api/cache/performance")).await);
+    for field in ["service_metrics", "middleware_metrics", "recommendations"] {
+        assert!(!performance[field].is_null(), "{field}: {performance}");
+    }
+    let body = r#"{ "default_ttl_seconds": 600, "compression_threshold_bytes": 2048, "enable_compression": true }"#;
+    assert_eq!(
+        stage
+            .send(call("PUT", "/api/cache/config").body(body))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(stage.origin.count("/api/cache/stats"), 0);
+}
+
+/// Every path there is, asked in every wrong way: a clear answer, and nothing for the origin.
+#[tokio::test]
+async fn every_path_is_guarded() {
+    const PATHS: [(&str, &str); 17] = [
+        ("/stats", "GET"),
+        ("/performance", "GET"),
+        ("/config", "GET, PUT, DELETE"),
+        ("/invalidate", "POST"),
+        ("/invalidate/key/GET:api.example.com/a?b", "POST"),
+        ("/invalidate/key/a%2Fb%3F", "POST"),
+        ("/invalidate/tag/a%3Ab", "POST"),
+        ("/invalidate/pattern?pattern=%2Fa%2F*", "POST"),
+        ("/invalidations/0000000000000000", "GET"),
+        ("/entries", "GET"),
+        ("/entries/a", "GET, PUT, DELETE"),
+        ("/entries/%2Fa%00", "GET, PUT, DELETE"),
+        ("/users/a", "DELETE"),
+        ("/users/receipts/a", "GET"),
+        ("/warm", "POST"),
+        ("/warm/a", "GET"),
+        ("/explain", "POST"),
+    ];
+    let stage = stage(1).await;
+    let mut client = Client::connect(stage.address(), Protocol::Http2)
+        .await
+        .unwrap();
+    for (path, allowed) in PATHS {
+        let path = format!("/api/cache{path}");
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+            let closed = Request::new(method, &path).authority("api.example.com");
+            let answer = client.send(closed).await.unwrap();
+            assert_eq!(refused(&answer, 401), "unauthorized", "{method} {path}");
+            if allowed.split(", ").any(|one| one == method) {
+                continue;
+            }
+            let answer = client.send(call(method, &path)).await.unwrap();
+            assert_eq!(
+                refused(&answer, 405),
+                "method_not_allowed",
+                "{method} {path}"
+            );
+            assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
+        }
+    }
+    for (method, path) in [
+        ("POST", "/invalidate"),
+        ("PUT", "/config"),
+        ("POST", "/explain"),
+    ] {
+        let path = format!("/api/cache{path}");
+        for body in [
+            "",
+            "{",
+            "[]",
+            "\"x\"",
+            "{\"nothing\": 1}",
+            "\u{0}",
+            "{\"a\": 1e999}",
+        ] {
+            let answer = client.send(call(method, &path).body(body)).await.unwrap();
+            assert_eq!(
+                refused(&answer, 400),
+                "bad_request",
+                "{method} {path} {body}"
+            );
+        }
+        let huge = vec![b'x'; (256 << 10) + 1];
+        let answer = client.send(call(method, &path).body(huge)).await.unwrap();
+        assert_eq!(refused(&answer, 413), "too_large", "{method} {path}");
+    }
+    let huge = call("PUT", "/api/cache/entries//a").body(vec![b'x'; (1 << 20) + 1]);
+    assert_eq!(refused(&client.send(huge).await.unwrap(), 413), "too_large");
+    assert_eq!(stage.origin.total(), 0, "{:?}", stage.origin.requests());
+    stage.assert_unharmed().await;
+}

@@ -94,7 +94,7 @@ fn done(call: &Call, desk: &Desk<'_>, now: Timestamp) -> Outcome {
     let (verb, place) = match addressed.map(|addressed| Ask::of(addressed, &call.head)) {
         None => return Outcome::not_found(), // the reception has seen that it is one
         Some(Err(outcome)) => return outcome,
-        Some(Ok(Ask::Purge(method))) => return invalidate::purge(method, call, desk),
+        Some(Ok(Ask::Purge(method))) => return invalidate::purge(method, call, desk, now),
         Some(Ok(Ask::Api(verb, place))) => (verb, place),
     };
     match (verb, &place) {

@@ -410,6 +410,7 @@ fn group(cursor: Cursor<'_>) -> Given<Group> {
 mod tests {
     use super::*;
     use larder_core::http::Headers;
+    use proptest::prelude::*;
 
     fn head() -> RequestHead {
         RequestHead::parse(Headers::from_iter([
@@ -513,5 +514,28 @@ mod tests {
             invalidations(&many).unwrap_err(),
             "tags: must have at most 1000 elements"
         );
+    }
+
+    proptest! {
+        #![proptest_config(crate::property::cases())]
+
+        #[test]
+        fn any_body_is_an_order_or_a_problem(body in proptest::collection::vec(any::<u8>(), 0..80)) {
+            if let Err(problem) = Order::parse(&body) {
+                prop_assert!(!problem.is_empty());
+            }
+        }
+
+        #[test]
+        fn a_damaged_body_is_an_order_or_a_problem(at in 0..160_usize, cut in 0..9_usize, instead in "[\\x00-\\x7f]{0,4}") {
+            let mut body = br#"{"urls": ["/a"], "keys": ["b"], "tags": ["c"], "prefixes": ["/d"], "patterns": ["/e*"], "groups": [{"name": "f"}], "all": false, "mode": "soft", "dry_run": true}"#.to_vec();
+            let start = at.min(body.len());
+            let end = at.saturating_add(cut).min(body.len());
+            body.splice(start..end, instead.bytes());
+            let config = Config::parse(b"").unwrap();
+            if let Ok(order) = Order::parse(&body) {
+                let _ = order.invalidations(&head(), &config);
+            }
+        }
     }
 }

@@ -20,6 +20,7 @@ mod head;
 mod hot;
 mod invalidation;
 mod isolation;
+mod managed;
 mod orders;
 mod partial;
 mod purge;
