@@ -27,6 +27,7 @@ mod invalidation;
 mod isolation;
 mod keys;
 mod management;
+mod managing;
 mod partial;
 mod performance;
 mod poison;
