@@ -369,7 +369,7 @@ impl Stream {
 
     /// The stream is over, whole or not.
     pub(crate) fn end(mut self) {
-        if self.exchange.wanted_body().is_some()
+        if self.exchange.minds_the_end()
             && let Ok(now) = host::now()
         {
             let step = self.exchange.on(Event::Aborted, now);

@@ -1,6 +1,6 @@
 //! Writes, and what they leave of what was stored before them.
 
-use larder_harness::client::{Client, Protocol, Request};
+use larder_harness::client::{Client, Protocol, Request, raw};
 use larder_harness::origin::{Gate, Reply};
 use larder_harness::wait;
 
@@ -103,6 +103,54 @@ async fn a_fetch_that_a_write_overtakes_is_not_served_again() {
     );
     let read = writer.send(ask("GET", "/doc")).await.unwrap();
     assert_eq!(read.text(), "new");
+}
+
+/// The origin has done it, whoever waits for the answer.
+#[tokio::test]
+async fn a_write_whose_client_goes_away_counts() {
+    let stage = Stage::start(BY_ORIGIN).await;
+    stage.origin.on("/doc", fresh("old"));
+    stage.get("/doc").await;
+    let gate = Gate::closed();
+    stage.origin.on("/doc", fresh("new").behind(&gate));
+    let mut client = Client::connect(stage.address(), Protocol::Http1)
+        .await
+        .unwrap();
+    let write = tokio::spawn(async move { client.send(ask("POST", "/doc").body("new")).await });
+    wait::poll(wait::PATIENCE, async || {
+        (stage.origin.count("/doc") == 2).then_some(())
+    })
+    .await
+    .unwrap();
+    write.abort();
+    stage.origin.on("/doc", fresh("new"));
+    wait::eventually("the write to be known", wait::PATIENCE, async || {
+        stage.get("/doc").await.text() == "new"
+    })
+    .await;
+    gate.open();
+    stage.assert_unharmed().await;
+}
+
+#[tokio::test]
+async fn a_write_to_an_odd_target_is_one_all_the_same() {
+    const RULES: &str = r#"{"rules": [
+        {"name": "report", "match": {"path": "/report"}, "ttl_seconds": 60, "tags": ["reports"]},
+        {"name": "write", "match": {"path": "/tag/.*"}, "invalidates": {"tags": ["reports"], "patterns": ["{header.x-a}"]}}]}"#;
+    let stage = Stage::start(RULES).await;
+    stage.origin.on("/*", Reply::ok("done"));
+    for target in ["/tag/100%", "/tag/a%5Cb", "/tag/b"] {
+        stage.get("/report").await;
+        assert_eq!(x_cache(&stage.get("/report").await), "HIT", "{target}");
+        let write = format!(
+            "POST {target} HTTP/1.1\r\nhost: api.example.com\r\nx-a: regex:(\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        );
+        let answer = raw(stage.address(), write.as_bytes(), wait::PATIENCE)
+            .await
+            .unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{target}");
+        assert_eq!(x_cache(&stage.get("/report").await), "MISS", "{target}");
+    }
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub mod reading {
 
 pub use compression::{Compression, Share};
 pub use management::{Exposure, Management, NoToken, TokenDigest, TokenVerdict};
-pub use orders::{Orders, Purging, REGEX};
+pub use orders::{Orders, Purging, REGEX, expression};
 pub use pattern::{NamePattern, Template, TemplatePart};
 pub use problem::ConfigError;
 pub(crate) use rule::KeySource;

@@ -3,7 +3,7 @@
 //! Values of the request stand for themselves: a `*` that a client puts into its path is no wildcard in a pattern, or anybody
 //! who may write one thing could purge all of them. A regular expression has no place for values at all.
 
-use regex_lite::RegexBuilder;
+use regex_lite::{Regex, RegexBuilder};
 
 use super::Identity;
 use super::compile::missing_groups;
@@ -96,7 +96,7 @@ impl RawOrders {
             patterns: Vec::new(),
             expressions: expressions
                 .into_iter()
-                .filter_map(|raw| expression(raw, problems))
+                .filter_map(|raw| checked(raw, problems))
                 .collect(),
             keys: Vec::new(),
             groups: Vec::new(),
@@ -145,18 +145,35 @@ fn templates(
     templates
 }
 
-fn expression(raw: RawText, problems: &Problems) -> Option<String> {
+fn checked(raw: RawText, problems: &Problems) -> Option<String> {
     let text = raw.text.strip_prefix(REGEX)?;
-    let built = RegexBuilder::new(text)
-        .size_limit(MAX_COMPILED_BYTES)
-        .build();
-    let problem = match built {
-        Ok(_) if text.len() <= MAX_PATTERN_BYTES => return Some(text.to_owned()),
-        Ok(_) => format!("must be at most {MAX_PATTERN_BYTES} bytes long"),
-        Err(error) => format!("is no regular expression: {error}"),
+    let problem = match text.len() {
+        0 => "must not be empty behind `regex:`".to_owned(),
+        1..=MAX_PATTERN_BYTES => match expression(text) {
+            Ok(_) => return Some(text.to_owned()),
+            Err(problem) => problem,
+        },
+        _ => format!("must be at most {MAX_PATTERN_BYTES} bytes long"),
     };
     problems.add(raw.at, problem);
     None
+}
+
+/// A regular expression that all of a key's name must match, as it is checked here and used later; the error is for people.
+///
+/// # Errors
+/// It is none, or a larger one than some hundreds of which may be in force at once.
+pub fn expression(text: &str) -> Result<Regex, String> {
+    build(text)?; // alone first: `a)(b` would become a pattern between the anchors
+    build(&["^(?:", text, ")$"].concat())
+}
+
+fn build(pattern: &str) -> Result<Regex, String> {
+    RegexBuilder::new(pattern)
+        .size_limit(MAX_COMPILED_BYTES)
+        .dot_matches_new_line(true) // a forged key may hold one
+        .build()
+        .map_err(|error| ["is no regular expression: ", &error.to_string()].concat())
 }
 
 /// Reports the methods that write nothing.

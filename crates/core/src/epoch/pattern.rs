@@ -11,16 +11,13 @@
 //! the name's length, the regular expression times its own, so that no name can be made to cost more. A name without a path,
 //! that of a rule's template, is met by no pattern that begins at the path.
 
-use regex_lite::{Regex, RegexBuilder};
+use regex_lite::Regex;
 
 use crate::config;
 use crate::key::KeyName;
 
 /// What a pattern may have, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 1024;
-
-/// What a compiled regular expression may take, in bytes; some hundred of them may be in force at once.
-const MAX_COMPILED_BYTES: usize = 32 * 1024;
 
 const REGEX: &str = "regex:";
 
@@ -70,6 +67,14 @@ impl NamePattern {
         }
     }
 
+    /// A pattern with `*`, whatever it begins with: what a client has written is no regular expression.
+    ///
+    /// # Errors
+    /// As [`NamePattern::parse`].
+    pub fn glob(text: &str) -> Result<Self, String> {
+        Self::new(Form::Glob, text)
+    }
+
     /// Names that begin with this.
     ///
     /// # Errors
@@ -105,10 +110,7 @@ impl NamePattern {
         let test = match self.form {
             Form::Glob => Test::Glob(config::NamePattern::new(&self.text)),
             Form::Prefix => Test::Prefix(self.text.clone()),
-            Form::Regex => {
-                build(&self.text)?; // alone first: `a)(b` would become a pattern between the anchors
-                Test::Regex(build(&["^(?:", &self.text, ")$"].concat())?)
-            }
+            Form::Regex => Test::Regex(config::expression(&self.text)?),
         };
         Ok(NameMatcher { from, test })
     }
@@ -148,14 +150,6 @@ impl NameMatcher {
             Test::Regex(regex) => regex.is_match(text),
         })
     }
-}
-
-fn build(pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(pattern)
-        .size_limit(MAX_COMPILED_BYTES)
-        .dot_matches_new_line(true) // a forged key may hold one
-        .build()
-        .map_err(|error| ["is no regular expression: ", &error.to_string()].concat())
 }
 
 #[cfg(test)]

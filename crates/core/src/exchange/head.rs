@@ -21,7 +21,10 @@ impl Question {
         update: &ResponseHead,
         now: Timestamp,
     ) -> (State, Step<'a>) {
-        if !freshening::describes(update, &self.headers, self.body.length()) {
+        // After a soft purge a date is not enough: it may be the same before and after the change that was purged for.
+        let is_told = forwarding.forward != Forward::Stale(Reason::SoftPurged)
+            || freshening::has_strong_tag(&update.headers);
+        if !is_told || !freshening::describes(update, &self.headers, self.body.length()) {
             let (state, mut step) = forwarding.skipped(
                 around,
                 (update.status, &update.headers),

@@ -21,9 +21,9 @@ use crate::entry::{Meta, Payload, SearchRecord, StoredResponse, Variants};
 use crate::epoch::{Stamped, Whereabouts};
 use crate::http::{Headers, Method};
 use crate::key::Key;
-use crate::policy::Reason;
 use crate::policy::request::{Lookup, OnMiss};
 use crate::policy::reuse::{self, Reuse};
+use crate::policy::{Reason, freshening};
 use crate::report::{Annotation, Counter, Forward, Outcome, Storing};
 use crate::time::Timestamp;
 
@@ -349,7 +349,16 @@ impl Looking {
         }
         // Only the origin's own yes brings back what was invalidated. That a HEAD's fields agree with the stored ones is our
         // conclusion, and they may be the same before and after a write: a modification date is whole seconds.
-        let is_over = matches!(forward, Forward::Stale(Reason::Invalidated));
+        let is_over = match forward {
+            Forward::Stale(Reason::Invalidated) => true,
+            Forward::Stale(Reason::SoftPurged) => !freshening::has_strong_tag(&headers),
+            Forward::Partial
+            | Forward::Request
+            | Forward::Shadow
+            | Forward::Stale(_)
+            | Forward::UriMiss
+            | Forward::VaryMiss => false,
+        };
         if is_over && self.subject.head.method() == Method::Head {
             return self.forward(around, forward);
         }

@@ -289,6 +289,7 @@ impl Exchange {
             (State::Writing(writing), Event::Response(arriving)) => {
                 writing.responded(around, arriving)
             }
+            (State::Writing(writing), Event::Aborted) => writing.aborted(around),
             (state, event) => (surprised(state, &event), Step::pass()),
         };
         self.state = next;
@@ -369,6 +370,11 @@ impl Exchange {
             | State::Shadowing(_)
             | State::Writing(_) => None,
         }
+    }
+
+    /// Whether it matters that the stream ends here.
+    pub fn minds_the_end(&self) -> bool {
+        matches!(self.state, State::Writing(_)) || self.wanted_body().is_some()
     }
 
     /// How long the body is for which the request is held, at most; `None` when it is not held.

@@ -9,6 +9,7 @@ use super::event::Arriving;
 use super::validate::{Maker, maker};
 use super::{Effect, Passage, State, Step, Surroundings, annotate};
 use crate::http::{Headers, ResponseHead};
+use crate::key::Attributes;
 use crate::policy::invalidation::{Cause, Caused, Write};
 use crate::report::{Counter, InvalidationKind, InvalidationSource};
 
@@ -43,6 +44,11 @@ impl Writing {
             Passage::Silent => Step::pass(),
         };
         match maker(arriving.attributes) {
+            // It was on its way, and may have been done.
+            Maker::Proxy if was_sent(arriving.attributes) => {
+                step.effects
+                    .extend(invalidate(around, self.write, 200, &Headers::new()));
+            }
             // What another filter answered, the origin has not done.
             Maker::Proxy => {}
             Maker::Unknown | Maker::Upstream => {
@@ -56,6 +62,26 @@ impl Writing {
             }
         }
         (State::done(), step)
+    }
+}
+
+impl Writing {
+    /// The client has gone, or the answer never came: it may have been done all the same.
+    pub(super) fn aborted<'a>(self, around: &Surroundings) -> (State, Step<'a>) {
+        let effects = invalidate(around, self.write, 200, &Headers::new());
+        (State::done(), Step::continue_with(effects))
+    }
+}
+
+/// Whether the proxy answers because the origin did not, or not in time (`response_timeout`,
+/// `upstream_reset_before_response_started{...}`, see envoy `source/common/http/codes` and its response code details).
+fn was_sent(attributes: &dyn Attributes) -> bool {
+    match attributes.attribute(&["response", "code_details"]) {
+        Ok(Some(details)) => {
+            let has_timeout = details.windows(7).any(|part| part == b"timeout");
+            details.starts_with(b"upstream") || has_timeout
+        }
+        Ok(None) | Err(_) => true,
     }
 }
 

@@ -94,6 +94,43 @@ impl Target {
         }
     }
 
+    /// What a write is about, however it is written; `None` for what begins with no `/`. Nothing is stored under a target that
+    /// cannot be read, but the origin may read it, and what depends on it is over then: what no target has is escaped.
+    pub fn of_write(target: &[u8]) -> Option<Self> {
+        if let Ok(target) = Self::parse(target) {
+            return Some(target);
+        }
+        let end = target.iter().position(|byte| *byte == b'#');
+        let target = target.get(..end.unwrap_or(target.len()))?;
+        let target = target.get(..MAX_TARGET_BYTES).unwrap_or(target);
+        let mut text = String::with_capacity(target.len());
+        for (at, byte) in target.iter().enumerate() {
+            let is_escape = || {
+                let digits = target.get(at.saturating_add(1)..at.saturating_add(3));
+                digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+            };
+            match byte {
+                b'%' if !is_escape() => text.push_str("%25"),
+                0x21..=0x7e => text.push(char::from(*byte)),
+                byte => {
+                    let escaped = super::tag_name(std::slice::from_ref(byte));
+                    text.extend(escaped.iter().copied().map(char::from));
+                }
+            }
+        }
+        let (path, query) = match text.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (text.as_str(), None),
+        };
+        let path = normalize_percent(path).unwrap_or(Cow::Borrowed(path));
+        path.starts_with('/').then(|| Self::new(&path, query))
+    }
+
+    /// All of it, as it is read.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     fn new(path: &str, query: Option<&str>) -> Self {
         let (mark, query) = match query {
             Some(query) => ("?", query),

@@ -63,6 +63,12 @@ pub fn is_about(stored: &Headers, update: &Headers) -> bool {
     }
 }
 
+/// Whether a head names its representation beyond doubt.
+pub fn has_strong_tag(headers: &Headers) -> bool {
+    let tag = headers.only("etag").and_then(EntityTag::parse);
+    tag.is_some_and(|tag| tag.strength() == Strength::Strong)
+}
+
 /// Whether the response to a HEAD is about the stored body, which has `length` bytes.
 ///
 /// "if the stored response and HEAD response have matching values for any received validator fields (ETag and

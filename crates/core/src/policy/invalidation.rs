@@ -53,7 +53,9 @@ impl Write {
         if is_safe(head) {
             return None;
         }
-        let uri = Uri::of_request(head.scheme(), head.authority(), head.target())?;
+        let target = Target::of_write(head.target())?;
+        let target = target.as_str().as_bytes();
+        let uri = Uri::of_request(head.scheme(), head.authority(), target)?;
         let stamps = stamps(&uri, config);
         let ordered = orders::of(head, attributes, &uri, config);
         let is_idle = stamps.is_empty() && ordered.is_empty();
@@ -193,9 +195,9 @@ pub fn stamps_of_uri(uri: &Uri, config: &Config) -> Vec<Stamp> {
 /// The stamps of everything that can be stored for a URI.
 fn stamps(uri: &Uri, config: &Config) -> Vec<Stamp> {
     let mut stamps = Vec::new();
-    let (Some(authority), Ok(target)) = (
+    let (Some(authority), Some(target)) = (
         Authority::parse(uri.authority.as_bytes()),
-        Target::parse(uri.target.as_bytes()),
+        Target::of_write(uri.target.as_bytes()),
     ) else {
         return stamps; // nothing is stored under such a name
     };

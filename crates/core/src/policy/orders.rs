@@ -27,8 +27,8 @@ pub(super) fn of(
     config: &Config,
 ) -> Vec<Caused> {
     let mut found = Vec::new();
-    let Ok(target) = Target::parse(uri.target.as_bytes()) else {
-        return found; // as nothing is stored under such a name
+    let Some(target) = Target::of_write(uri.target.as_bytes()) else {
+        return found;
     };
     // An origin that merges slashes takes a write to `/a//b` for one to `/a/b`.
     let loose = target.loose();
@@ -75,11 +75,12 @@ fn carried_out(orders: &Orders, values: Values<'_>, uri: &Uri) -> Vec<Caused> {
         }
     }
     let expressions = orders.expressions.iter();
-    let regular = expressions.filter_map(|text| regular(text));
+    // They have been tried; whatever fails all the same must not leave out what it was meant for.
+    let regular = expressions.map(|text| regular(text).map_or(Coverage::All, Coverage::Names));
     let templates = orders.patterns.iter();
     let filled = templates.filter_map(|template| pattern(template, values));
-    for pattern in regular.chain(filled) {
-        cause(Cause::Patterns, Coverage::Names(pattern));
+    for coverage in regular.chain(filled.map(Coverage::Names)) {
+        cause(Cause::Patterns, coverage);
     }
     caused
 }
@@ -126,7 +127,7 @@ fn pattern(template: &TagTemplate, values: Values<'_>) -> Option<NamePattern> {
     };
     match pieces.iter().any(is_starred) {
         true => regular(&expression(&pieces)),
-        false => NamePattern::parse(&glob(&pieces)).ok(),
+        false => NamePattern::glob(&glob(&pieces)).ok(),
     }
 }
 
@@ -305,6 +306,12 @@ mod tests {
             assert!(covers(&patterns[0], covered), "{id} {patterns:?}");
             assert!(!covers(&patterns[0], other), "{id} {patterns:?}");
         }
+        let head = write("/regex:.+", &[]);
+        for pattern in ["{id}", "{id}*"] {
+            let patterns = patterns(pattern, &head);
+            assert!(!covers(&patterns[0], "/u/8/x"), "{pattern}");
+        }
+        assert_eq!(patterns("{id}", &write("/regex:(", &[])).len(), 1);
         let head = write("/7", &[("x-a", "*/secret")]);
         let patterns = patterns("*/{header.x-a}*", &head);
         assert!(covers(&patterns[0], "/any/*/secret/thing"));

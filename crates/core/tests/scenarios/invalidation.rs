@@ -1,5 +1,7 @@
 //! Writes, and what they leave of what was stored before them (RFC 9111 section 4.4, RFC 9875).
 
+use larder_core::exchange::Event;
+use larder_core::http::Headers;
 use larder_core::policy::Reason;
 use larder_core::report::Counter;
 
@@ -125,9 +127,54 @@ fn what_is_asked_for_while_the_write_is_on_its_way_is_over() {
 #[test]
 fn what_another_filter_answers_is_no_write() {
     let mut stage = Stage::new(BY_ORIGIN);
-    let redirect = reply("").status(301).by_the_proxy();
+    let redirect = reply("").status(301).because("ext_authz_denied");
     let seen = after(&mut stage, "/a", ("POST", "/a"), redirect);
     assert_eq!(seen.text(), "old");
+}
+
+/// The origin may have done what it did not answer any more.
+#[test]
+fn a_write_that_nobody_answers_may_have_been_done() {
+    for details in [
+        "response_timeout",
+        "upstream_reset_before_response_started{connection_termination}",
+        "upstream_per_try_timeout",
+    ] {
+        let mut stage = Stage::new(BY_ORIGIN);
+        let answer = reply("late").status(504).because(details);
+        let seen = after(&mut stage, "/a", ("POST", "/a"), answer);
+        assert_eq!(seen.text(), "new", "{details}");
+    }
+    let mut stage = Stage::new(BY_ORIGIN);
+    stage.exchange(get("/a"), fresh("old"));
+    let mut write = stage.begin(request("POST", "/a"));
+    assert!(write.minds_the_end());
+    stage.drive(&mut write, Event::Aborted, &mut Headers::new());
+    assert_eq!(stage.exchange(get("/a"), fresh("new")).text(), "new");
+}
+
+/// What cannot be read here may be read by the origin.
+#[test]
+fn a_write_to_an_odd_target_is_one_to_what_it_names() {
+    const RULES: &str = r#"{"rules": [
+        {"name": "report", "match": {"path": "/report"}, "ttl_seconds": 60, "tags": ["reports"]},
+        {"name": "write", "match": {"path": "/tag/.*"}, "invalidates": {"tags": ["reports"]}}]}"#;
+    for target in [
+        "/tag/100%",
+        "/tag/a%5Cb",
+        "/tag/a\\b",
+        "/tag/\u{e9}",
+        "/tag/x?q=\u{e9}",
+        "/tag/x#y",
+        "/tag/a/..%2Fb",
+    ] {
+        let mut stage = Stage::new(RULES);
+        let seen = after(&mut stage, "/report", ("POST", target), done());
+        assert_eq!(seen.text(), "new", "{target}");
+    }
+    let mut stage = Stage::new(BY_ORIGIN);
+    let seen = after(&mut stage, "/a", ("POST", "/a#b"), done());
+    assert_eq!(seen.text(), "new", "its own URL");
 }
 
 #[test]

@@ -139,6 +139,29 @@ fn what_was_purged_softly_is_asked_about() {
     );
 }
 
+/// A modification date is whole seconds: it may be the same before and after what was purged for.
+#[test]
+fn a_head_without_a_strong_tag_brings_nothing_back() {
+    let dated = |body: &str| {
+        let dated = reply(body).with("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT");
+        dated.with("cache-control", "max-age=60").with("xkey", "t")
+    };
+    let weak = |body: &str| dated(body).with("etag", "W/\"1\"");
+    let strong = |body: &str| dated(body).with("etag", "\"1\"");
+    for (stored, head) in [
+        (dated("old"), dated("")),
+        (weak("old"), weak("")),
+        (strong("old"), dated("")),
+    ] {
+        let mut stage = Stage::new(HONOR);
+        stage.exchange(get("/a"), stored);
+        purge(&stage, Mode::Soft);
+        stage.exchange(request("HEAD", "/a"), head);
+        let seen = stage.exchange(get("/a"), dated("new").with("etag", "\"2\""));
+        assert_eq!(seen.text(), "new");
+    }
+}
+
 #[test]
 fn what_was_purged_softly_is_stale_for_who_takes_it() {
     let taking = |directives| get("/a").with("cache-control", directives);

@@ -237,6 +237,12 @@ impl Response {
         self
     }
 
+    /// The proxy made it, for this reason.
+    pub fn because(mut self, details: &'static str) -> Self {
+        self.details = details;
+        self
+    }
+
     /// The proxy does not say who made it.
     pub fn by_nobody(mut self) -> Self {
         self.details = "";
