@@ -451,3 +451,27 @@ async fn one_key_may_be_looked_for_from_a_cursor_on() {
     );
     assert_eq!(refused(&stage.send(from("x")).await, 400), "bad_request");
 }
+
+/// As Magento tags its pages, and purges them.
+#[tokio::test]
+async fn a_shop_purges_by_the_tags_that_it_gave() {
+    let stage = stage().await;
+    let page = Reply::ok("page").header("x-magento-tags", "cat_c,cat_p_694,cat_c_20");
+    stage.origin.on("/hero-hoodie.html", page);
+    let get = || stage.get("/hero-hoodie.html");
+    for (pattern, word) in [
+        ("((^|,)cat_p_695(,|$))|((^|,)cat_p_7(,|$))", "HIT"),
+        ("((^|,)cat_p_694(,|$))|((^|,)cat_p_7(,|$))", "MISS"),
+        (".*", "MISS"),
+    ] {
+        get().await;
+        let seen = get().await;
+        assert_eq!(
+            (x_cache(&seen), seen.header("x-magento-tags")),
+            ("HIT", None)
+        );
+        let purge = call("PURGE", "/").header("x-magento-tags-pattern", pattern);
+        assert_eq!(stage.send(purge).await.status, 200);
+        assert_eq!(x_cache(&get().await), word, "{pattern}");
+    }
+}

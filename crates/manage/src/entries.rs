@@ -27,7 +27,7 @@ const DEFAULT_LIMIT: usize = 100;
 const MOST_LIMIT: usize = 1000;
 
 /// Fields of a call that are fields of the response which it brings. The rest is about the call, and nobody else's business.
-const OF_THE_RESPONSE: [&str; 19] = [
+const OF_THE_RESPONSE: [&str; 20] = [
     "cache-control",
     "cache-groups",
     "cache-tag",
@@ -46,6 +46,7 @@ const OF_THE_RESPONSE: [&str; 19] = [
     "surrogate-key",
     "vary",
     "x-cache-tags",
+    "x-magento-tags",
     "xkey",
 ];
 

@@ -3,7 +3,7 @@
 //! | field | between its names | known from |
 //! |---|---|---|
 //! | `Surrogate-Key`, `xkey` | spaces | Fastly, Varnish |
-//! | `Cache-Tag`, `Edge-Cache-Tag`, `X-Cache-Tags` | commas | Cloudflare and CloudFront, Akamai, FOSHttpCache |
+//! | `Cache-Tag`, `Edge-Cache-Tag`, `X-Cache-Tags`, `X-Magento-Tags` | commas | Cloudflare and CloudFront, Akamai, FOSHttpCache, Magento |
 //!
 //! Whether case matters is told differently by each; here every name is compared byte by byte.
 
@@ -13,12 +13,13 @@ use super::Headers;
 use super::list::trim;
 
 /// The fields, in lower case.
-pub const TAG_FIELDS: [&str; 5] = [
+pub const TAG_FIELDS: [&str; 6] = [
     "surrogate-key",
     "xkey",
     "cache-tag",
     "edge-cache-tag",
     "x-cache-tags",
+    "x-magento-tags",
 ];
 
 /// The names in all lines of one of [`TAG_FIELDS`], as they came: not empty, without space around them.
@@ -89,13 +90,18 @@ mod tests {
 
     #[test]
     fn names_are_separated_as_their_family_does() {
-        let rows: [(&str, &[&str], &[&str]); 9] = [
+        let rows: [(&str, &[&str], &[&str]); 10] = [
             ("surrogate-key", &[" a  b:c\td "], &["a", "b:c", "d"]),
             ("xkey", &["a", "b c"], &["a", "b", "c"]),
             ("xkey", &["a, b,c,"], &["a", "b,c"]),
             ("cache-tag", &["a, b:c ,,d"], &["a", "b:c", "d"]),
             ("edge-cache-tag", &["a b, c"], &["a b", "c"]),
             ("x-cache-tags", &["A,a", "a"], &["A", "a", "a"]),
+            (
+                "x-magento-tags",
+                &["cat_c,cat_c_38"],
+                &["cat_c", "cat_c_38"],
+            ),
             ("x-cache-tags", &["\"a,b\""], &["\"a", "b\""]),
             ("cache-tag", &["", " , "], &[]),
             ("surrogate-key", &[], &[]),
