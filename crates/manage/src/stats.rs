@@ -1,6 +1,7 @@
 //! The numbers that people ask for first, and what could be better.
 
 use larder_core::report::Gauge;
+use larder_core::tier::AbsentReason;
 use larder_core::time::Timestamp;
 use larder_observe::{Census, advise};
 
@@ -10,11 +11,8 @@ use crate::outcome::Outcome;
 /// `GET stats`.
 pub(crate) fn stats(desk: &Desk<'_>, now: Timestamp) -> Outcome {
     let (_, tags) = desk.board.collect(desk.kv, desk.observer, now);
-    let entries = desk.numbers.gauge(Gauge::Entries);
-    let tier = desk.tier.try_borrow().ok();
-    let totals = tier.and_then(|tier| tier.totals());
     let census = Census {
-        entries: totals.map_or(entries, |totals| totals.entries),
+        entries: entries(desk, now),
         bytes: desk.numbers.gauge(Gauge::Bytes),
         tags,
     };
@@ -28,4 +26,17 @@ pub(crate) fn performance(desk: &Desk<'_>, now: Timestamp) -> Outcome {
     let advice = advise(&seen, desk.config(), &document);
     let shown = larder_observe::performance(desk.numbers, desk.config(), now, &advice);
     Outcome::ok(shown)
+}
+
+/// Counted now, or where there are too many to be counted while somebody waits, as of the last sweep.
+fn entries(desk: &Desk<'_>, now: Timestamp) -> u64 {
+    let counted = match desk.tier.try_borrow_mut() {
+        Ok(mut tier) => match tier.count(desk.kv, now) {
+            Ok(counted) => counted,
+            Err(AbsentReason::Unfounded) => Some(0),
+            Err(_) => None,
+        },
+        Err(_) => None,
+    };
+    counted.unwrap_or_else(|| desk.numbers.gauge(Gauge::Entries))
 }

@@ -8,7 +8,7 @@ use larder_core::report::{Counter, Gauge, Numbers, Outcome, RuleCounter};
 /// What is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// Entries, as of the last sweep.
+    /// Entries.
     pub entries: u64,
     /// Bytes they take.
     pub bytes: u64,

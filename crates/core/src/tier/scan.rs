@@ -27,7 +27,41 @@ pub struct Scanned<'a> {
     pub charged: u32,
 }
 
+/// A cache with more sets than this is not counted while somebody waits; this many take about 20 ms.
+const MOST_SETS: u32 = 16_384;
+
 impl SharedTier {
+    /// How many entries there are that are current by their times. `None` where there are more sets than can be counted at
+    /// once; a sweep counts them too ([`SharedTier::totals`]).
+    ///
+    /// # Errors
+    /// As [`SharedTier::scan`].
+    pub fn count(
+        &mut self,
+        kv: &dyn SharedKv,
+        now: Timestamp,
+    ) -> Result<Option<u64>, AbsentReason> {
+        let life = self.known_life(kv)?;
+        let sets = life.geometry.sets();
+        if sets > MOST_SETS {
+            return Ok(None);
+        }
+        let mut entries = 0_u64;
+        for set in 0..sets {
+            let cell = read(kv, Name::directory(set))?;
+            let view = cell.as_ref().and_then(|cell| View::parse(cell).ok());
+            let directory = view
+                .filter(|view| view.incarnation == life.id)
+                .and_then(|view| view.directory().ok());
+            let ways = directory.iter().flat_map(|all| all.ways());
+            let current = ways
+                .filter(|way| matches!(way, Way::Published(entry) if entry.is_current(now)))
+                .count();
+            entries = entries.saturating_add(current as u64);
+        }
+        Ok(Some(entries))
+    }
+
     /// Shows every entry of a set that is current by its times; whether an invalidation has met it is for who looks. As
     /// many sets as [`super::Geometry::sets`] of the [`SharedTier::geometry`] in force; others are empty. One read for the
     /// set, and one for each entry.
