@@ -79,7 +79,7 @@ fn split(url: &str) -> (SocketAddr, String) {
 async fn the_printed_lines_show_what_they_say() {
     let mut demo = Demo::start("0");
     let urls = demo.suggestions();
-    assert_eq!(urls.len(), 4, "{urls:?}");
+    assert_eq!(urls.len(), 6, "{urls:?}");
     let (address, never) = split(&urls[3]);
     let mut client = Client::connect(address, Protocol::Http1).await.unwrap();
     let miss = client.get(&split(&urls[0]).1).await.unwrap();
@@ -97,11 +97,19 @@ async fn the_printed_lines_show_what_they_say() {
             (200, Some("BYPASS"))
         );
     }
+    let opened = |request: Request| request.header("authorization", "Bearer demo");
+    let purge = opened(Request::new("PURGE", &split(&urls[4]).1));
+    assert_eq!(client.send(purge).await.unwrap().status, 200);
+    let purged = client.get(&split(&urls[0]).1).await.unwrap();
+    assert_eq!(purged.header("x-cache"), Some("MISS"));
+    let stats = opened(Request::get(&split(&urls[5]).1));
+    let stats = client.send(stats).await.unwrap();
+    assert!(stats.text().contains(r#""hit_rate":""#), "{}", stats.text());
     demo.interrupt();
     assert!(demo.end().await.success());
     let rest: Vec<String> = demo.output.by_ref().map(Result::unwrap).collect();
     let requests = rest.iter().filter(|line| line.contains("  GET "));
-    assert_eq!(requests.count(), 5, "a line for each request: {rest:?}");
+    assert_eq!(requests.count(), 7, "a line for each request: {rest:?}");
     TcpListener::bind(address).unwrap();
 }
 

@@ -16,6 +16,7 @@ use larder_harness::demo::Demo;
 use larder_harness::envoy::Envoy;
 use larder_harness::origin::Server;
 use larder_harness::{shutdown, template, tools};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 const WORKERS: usize = 2;
@@ -98,7 +99,7 @@ fn render(listen: SocketAddr, origin: SocketAddr) -> Result<String, Failure> {
         ("LARDER_ADDRESS", listen.ip().to_string()),
         ("LARDER_PORT", listen.port().to_string()),
         ("LARDER_WASM", tools::module()?.display().to_string()),
-        ("LARDER_CONFIG", read("larder.json")?),
+        ("LARDER_CONFIG", with_management(&read("larder.json")?)?),
         ("ORIGIN_ADDRESS", origin.ip().to_string()),
         ("ORIGIN_PORT", origin.port().to_string()),
     ];
@@ -106,9 +107,19 @@ fn render(listen: SocketAddr, origin: SocketAddr) -> Result<String, Failure> {
     Ok(rendered.map_err(|error| format!("envoy/envoy.yaml: {error}"))?)
 }
 
+/// The rules, and the management API. The word `demo` opens it, since only this machine reaches it.
+fn with_management(rules: &str) -> Result<String, Failure> {
+    let mut config: Map<String, Value> = serde_json::from_str(rules)?;
+    let token = "2a97516c354b68848cdbd8f54a226a0a55b21ed138e207ad6c5cbb9c00aa5aea";
+    config.insert("management".to_owned(), json!({ "token_sha256": token }));
+    Ok(format!("{:#}\n", Value::Object(config)))
+}
+
 fn welcome(listen: SocketAddr, envoy: &Envoy) {
     let cached = format!("'http://{listen}/api/analytics/aggregate?days=7'");
     let never = format!("'http://{listen}/api/predictive/churn?customer=42'");
+    let stats = format!("'http://{listen}/api/cache/stats'");
+    let token = "\"Authorization: Bearer demo\"";
     println!(
         "Larder is at http://{listen}  (rules: envoy/larder.json, Envoy's log: {log})
 
@@ -122,6 +133,10 @@ Try these in another terminal, in this order:
       304 Not Modified, no body
   curl -si {never}
       x-cache: BYPASS, a new generated_at each time: never cached
+  curl -s -X PURGE {cached} -H {token}
+      purged: the next one is a MISS again
+  curl -s {stats} -H {token}
+      what is stored, and how often that was of use (docs/management.md)
 
 Ctrl-C stops everything. Requests:
 ",
