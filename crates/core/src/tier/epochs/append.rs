@@ -164,7 +164,9 @@ impl EpochLog {
             if log.is_some_and(|log| log != head.epoch.log) {
                 return Ok(None);
             }
-            head.epoch.position = head.epoch.position.saturating_add(1);
+            // The last position is reached by whoever writes it into the cell; the log is begun anew then.
+            let next = head.epoch.position.checked_add(1);
+            head.epoch.position = next.ok_or(SetError::Failed)?;
             change(&mut head);
             match kv.set(Name::epoch_head().as_str(), &head.encode(), cas) {
                 Ok(()) => return Ok(Some(head)),

@@ -9,6 +9,44 @@ use crate::epoch::{Currency, Mode};
 use super::super::{Cas, Cell, EpochLog, KvError, MemoryKv, SetError, SharedKv};
 use super::invalidations::{Entry, Plain, Watched, of_all, of_names, of_stamps, two};
 
+/// Whoever shares the cells may have written it there.
+#[test]
+fn a_log_that_can_get_no_further_is_begun_anew() {
+    let (kv, hint, mut log, _) = two();
+    log.append(&kv, &hint, &of_stamps(&[1], Mode::Hard))
+        .unwrap();
+    let mut head = kv.get("larder1p").unwrap().unwrap().value;
+    head[12..20].fill(0xff); // behind the tag and the log's number
+    kv.set("larder1p", &head, Cas::UNCONDITIONAL).unwrap();
+    log.doubt();
+    let epoch = log.now(&kv, &hint);
+    assert_eq!(epoch.position, u64::MAX);
+    let entry = Entry::new(epoch, &[1], "/");
+    log.append(&kv, &hint, &of_stamps(&[1], Mode::Hard))
+        .unwrap();
+    log.now(&kv, &hint);
+    assert_eq!(entry.judge(&mut log, &kv), Currency::Gone);
+}
+
+#[test]
+fn a_pattern_counts_also_when_the_numbers_have_run_out() {
+    let (kv, hint, mut log, _) = two();
+    let pattern = of_names("/a", Mode::Hard);
+    log.append(&kv, &hint, &pattern).unwrap();
+    // The head's count of patterns, and the next number in their cell: behind a tag and one and four numbers.
+    for (cell, at) in [("larder1p", 36), ("larder1x", 12)] {
+        let mut value = kv.get(cell).unwrap().unwrap().value;
+        value[at..at + 8].fill(0xff);
+        kv.set(cell, &value, Cas::UNCONDITIONAL).unwrap();
+    }
+    log.doubt();
+    let entry = Entry::new(log.now(&kv, &hint), &[], "/a");
+    assert_eq!(entry.judge(&mut log, &kv), Currency::Current);
+    log.append(&kv, &hint, &pattern).unwrap();
+    log.now(&kv, &hint);
+    assert_eq!(entry.judge(&mut log, &kv), Currency::Gone);
+}
+
 #[test]
 fn cells_that_are_damaged_invalidate_too_much_and_never_too_little() {
     let damages: [(&str, &[u8]); 5] = [
