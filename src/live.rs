@@ -86,20 +86,20 @@ impl Live {
         self.settings.as_ref()
     }
 
-    /// What was in force when somebody last looked.
-    pub(crate) fn force(&self) -> Force {
-        self.state.borrow().force.clone()
+    /// What was in force when somebody last looked; `None` never, since no borrow outlives a call.
+    pub(crate) fn force(&self) -> Option<Force> {
+        Some(self.state.try_borrow().ok()?.force.clone())
     }
 
     /// What is in force for a request that is received now, if that is something else.
     pub(crate) fn other_than(&self, surroundings: &Rc<Surroundings>) -> Option<Force> {
         let settings = self.settings.as_ref()?;
         let hint = self.worker.glance();
-        let is_known = hint.is_some() && self.state.borrow().hint == hint;
+        let is_known = hint.is_some() && self.state.try_borrow().ok()?.hint == hint;
         if !is_known {
             self.look(settings, hint);
         }
-        let force = &self.state.borrow().force;
+        let force = &self.state.try_borrow().ok()?.force;
         (!Rc::ptr_eq(&force.surroundings, surroundings)).then(|| force.clone())
     }
 
@@ -154,8 +154,9 @@ impl Live {
 
     /// Looks whether something was changed, whatever the hint says.
     pub(crate) fn look_again(&self) {
-        if let Some(settings) = &self.settings {
-            let hint = self.state.borrow().hint;
+        if let Some(settings) = &self.settings
+            && let Ok(hint) = self.state.try_borrow().map(|state| state.hint)
+        {
             self.look(settings, hint);
         }
     }
@@ -164,7 +165,9 @@ impl Live {
         let Ok(amendment) = settings.amendments.read(&SharedData) else {
             return; // and again with the next request
         };
-        let mut state = self.state.borrow_mut();
+        let Ok(mut state) = self.state.try_borrow_mut() else {
+            return;
+        };
         state.hint = hint;
         if amendment.text == state.changes {
             return;

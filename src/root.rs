@@ -70,7 +70,9 @@ impl Root {
         };
         live.look_again();
         live.show();
-        live.force().ledger.report();
+        if let Some(force) = live.force() {
+            force.ledger.report();
+        }
         if let Some(result) = self.reload.take() {
             live.worker().count(Counter::Reloaded(result)); // not by the VM that only tries the configuration
         }
@@ -102,6 +104,6 @@ impl Root {
 
     /// An exchange of this configuration; none where there is no configuration.
     pub(crate) fn stream(&self, id: u32) -> Option<Stream> {
-        Some(Stream::new(id, Rc::clone(self.live.as_ref()?)))
+        Stream::new(id, Rc::clone(self.live.as_ref()?))
     }
 }

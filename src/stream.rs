@@ -15,7 +15,7 @@ use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::policy::request::RequestBody;
 use larder_core::report::{Counter, Sampling};
-use larder_core::tier::{AbsentReason, Lookup, Stored};
+use larder_core::tier::Stored;
 use larder_core::time::Timestamp;
 use larder_manage::Outcome;
 
@@ -60,12 +60,12 @@ impl Attributes for HostAttributes {
 
 impl Stream {
     /// An exchange that has not begun, on the stream that the host knows by this number.
-    pub(crate) fn new(id: u32, live: Rc<Live>) -> Self {
+    pub(crate) fn new(id: u32, live: Rc<Live>) -> Option<Self> {
         let Force {
             surroundings,
             ledger,
-        } = live.force();
-        Self {
+        } = live.force()?;
+        Some(Self {
             id,
             exchange: Exchange::new(surroundings),
             worker: Rc::clone(live.worker()),
@@ -73,7 +73,7 @@ impl Stream {
             ledger,
             began: Timestamp::from_nanos(0),
             seat: None,
-        }
+        })
     }
 
     fn request(&mut self, body: RequestBody) -> Result<Action, HostError> {
@@ -148,12 +148,7 @@ impl Stream {
     /// the URL itself, and one of its variants. Its states end the recursion.
     fn look_up(&mut self, key: &Key, now: Timestamp) -> Result<Action, HostError> {
         let found = self.worker.lookup(key, now);
-        let answer = match &found {
-            Lookup::Absent(AbsentReason::Expired) => Answer::Expired,
-            Lookup::Absent(_) => Answer::Absent,
-            Lookup::Found(found) => Answer::Found(found.payload()),
-        };
-        let step = self.exchange.on(Event::Answer(answer), now);
+        let step = self.exchange.on(Event::Answer(Answer::of(&found)), now);
         self.obey(step, now)
     }
 

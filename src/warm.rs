@@ -18,7 +18,7 @@ use larder_core::key::{Attributes, Unreadable};
 use larder_core::policy::Reason;
 use larder_core::policy::request::RequestBody;
 use larder_core::report::{Counter, FetchClass};
-use larder_core::tier::{AbsentReason, Lookup, Stored};
+use larder_core::tier::Stored;
 use larder_core::time::{Seconds, Timestamp};
 use larder_manage::{Progress, Warm, WarmOrder, WarmUrl};
 
@@ -271,12 +271,7 @@ fn look_up(
         Verdict::Reply(_) => Err(End::Fresh),
         Verdict::Lookup(key) => {
             let found = worker.lookup(&key, now);
-            let answer = match &found {
-                Lookup::Absent(AbsentReason::Expired) => Answer::Expired,
-                Lookup::Absent(_) => Answer::Absent,
-                Lookup::Found(found) => Answer::Found(found.payload()),
-            };
-            let step = exchange.on(Event::Answer(answer), now);
+            let step = exchange.on(Event::Answer(Answer::of(&found)), now);
             look_up(worker, exchange, step, head, now)
         }
     }

@@ -4,6 +4,7 @@ use super::echo::HeadSize;
 use crate::http::Headers;
 use crate::key::Attributes;
 use crate::policy::request::RequestBody;
+use crate::tier::{AbsentReason, Lookup};
 
 /// Something happened to the exchange.
 pub enum Event<'a> {
@@ -76,4 +77,15 @@ pub enum Answer<'a> {
     Expired,
     /// These bytes, whose key was compared.
     Found(&'a [u8]),
+}
+
+impl<'a> Answer<'a> {
+    /// What a lookup has found, as an exchange wants to hear it.
+    pub fn of(found: &'a Lookup) -> Self {
+        match found {
+            Lookup::Absent(AbsentReason::Expired) => Self::Expired,
+            Lookup::Absent(_) => Self::Absent,
+            Lookup::Found(found) => Self::Found(found.payload()),
+        }
+    }
 }
