@@ -5,6 +5,7 @@
 //! API it is not: a browser keeps a password and sends it along with what other sites make it send.
 
 use larder_core::http::Headers;
+use larder_core::key::decode_base64url;
 
 use crate::route::Addressed;
 
@@ -57,36 +58,14 @@ fn token(value: &[u8], schemes: Schemes) -> Option<Vec<u8>> {
 
 /// Base64 (RFC 4648 section 4), with its padding or without; `None` for other letters.
 fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
-    let text = text.trim_ascii_end();
-    let end = text.iter().rposition(|byte| *byte != b'=');
-    let letters = text.get(..end.map_or(0, |end| end.saturating_add(1)))?;
-    let mut bytes = Vec::with_capacity(letters.len());
-    for quad in letters.chunks(4) {
-        let mut bits = 0_u32;
-        for place in 0..4 {
-            let value = match quad.get(place) {
-                Some(letter) => sextet(*letter)?,
-                None => 0,
-            };
-            bits = bits.wrapping_shl(6) | value;
-        }
-        let [_, decoded @ ..] = bits.to_be_bytes();
-        let whole = quad.len().saturating_sub(1);
-        bytes.extend(decoded.iter().take(whole));
-    }
-    Some(bytes)
-}
-
-fn sextet(letter: u8) -> Option<u32> {
-    let value = match letter {
-        b'A'..=b'Z' => letter.wrapping_sub(b'A'),
-        b'a'..=b'z' => letter.wrapping_sub(b'a').wrapping_add(26),
-        b'0'..=b'9' => letter.wrapping_sub(b'0').wrapping_add(52),
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    };
-    Some(u32::from(value))
+    let end = text.iter().rposition(|byte| *byte != b'=')?;
+    let letters = text.get(..=end)?.iter();
+    let for_urls = letters.map(|letter| match letter {
+        b'+' => b'-',
+        b'/' => b'_',
+        other => *other,
+    });
+    decode_base64url(&for_urls.collect::<Vec<u8>>())
 }
 
 #[cfg(test)]

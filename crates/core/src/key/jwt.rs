@@ -46,7 +46,7 @@ pub(super) fn bearer_claim(authorization: &[u8], name: &str) -> Option<Claim> {
 }
 
 /// Decodes base64url without padding (RFC 7515 section 2); `None` for other letters and for bits that say nothing.
-fn decode_base64url(text: &[u8]) -> Option<Vec<u8>> {
+pub fn decode_base64url(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     for group in text.chunks(4) {
         let mut bits: u32 = 0;

@@ -26,6 +26,7 @@ use md5::{Digest, Md5};
 pub(crate) use accept::weighted;
 pub use build::{BuiltKey, KeyParts, Principal};
 pub use identity::{Attributes, Unreadable, identity_of};
+pub use jwt::decode_base64url;
 pub use name::KeyName;
 pub use resource::Resource;
 pub use search::Search;
