@@ -10,11 +10,11 @@ use crate::outcome::Outcome;
 
 /// `GET stats`.
 pub(crate) fn stats(desk: &Desk<'_>, now: Timestamp) -> Outcome {
-    let (_, tags) = desk.board.collect(desk.kv, desk.observer, now);
+    let (_, stored_lately) = desk.board.collect(desk.kv, desk.observer, now);
     let census = Census {
         entries: entries(desk, now),
         bytes: desk.numbers.gauge(Gauge::Bytes),
-        tags,
+        tags: tags(desk).unwrap_or(stored_lately),
     };
     Outcome::ok(larder_observe::stats(desk.numbers, desk.config(), census))
 }
@@ -39,4 +39,10 @@ fn entries(desk: &Desk<'_>, now: Timestamp) -> u64 {
         Err(_) => None,
     };
     counted.unwrap_or_else(|| desk.numbers.gauge(Gauge::Entries))
+}
+
+/// Of what is stored, as of the last sweep that has looked at all of it; `None` before that.
+fn tags(desk: &Desk<'_>) -> Option<u64> {
+    let counted = desk.tier.try_borrow().ok()?.totals()?.counted;
+    (counted.original_bytes > 0).then_some(counted.tags)
 }
