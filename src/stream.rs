@@ -9,7 +9,7 @@ use crate::live::{Force, Live};
 use crate::worker::{Seat, Worker};
 use larder_core::exchange::{
     Answer, Arrival, Arriving, Call, Effect, Event, Exchange, Field, Full, HeadSize, Histogram,
-    Presence, ResponseBody, Stay, Step, Unheld, Verdict, What,
+    Presence, ResponseBody, Stay, Step, Unheld, Verdict, Wake, What,
 };
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
@@ -262,6 +262,11 @@ impl Stream {
                 desk::answer(&self.manage(&call, now))?;
                 Action::Pause
             }
+            Verdict::Park(_) => {
+                // Nobody waits yet.
+                let step = self.exchange.on(Event::Woken(Wake::Full), now);
+                self.obey(step, now)?
+            }
             Verdict::Reply(reply) => {
                 host::send_response(reply.status, &reply.pairs, &reply.body, reply.details)?;
                 Action::Pause
@@ -280,7 +285,9 @@ impl Stream {
                 Effect::Compress(wish) => self.worker.note(wish),
                 Effect::Count(counter) => self.worker.count(counter),
                 Effect::Invalidate(invalidation) => self.worker.invalidate(&invalidation),
+                Effect::Land(flight, landing) => flight.land(landing),
                 Effect::Measure(histogram, micros) => self.worker.measure(histogram, micros),
+                Effect::Refresh(refresh) => drop(refresh), // nothing is fetched in the background yet
                 Effect::RemoveHeader(name) => {
                     self.worker
                         .tolerate(host::remove_response_header(name.as_bytes()));

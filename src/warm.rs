@@ -255,7 +255,9 @@ fn look_up(
             | Effect::Compress(_)
             | Effect::Count(_)
             | Effect::Invalidate(_)
+            | Effect::Land(..)
             | Effect::Measure(..)
+            | Effect::Refresh(_)
             | Effect::RemoveHeader(_)
             | Effect::SetField(_)
             | Effect::SetHeader(..)
@@ -265,7 +267,7 @@ fn look_up(
     match step.verdict {
         Verdict::Continue if exchange.reads_response() => Ok(()),
         Verdict::Continue => Err(End::NotStored(refused.unwrap_or(Reason::Busy))),
-        Verdict::Hold | Verdict::Inspect | Verdict::Manage(_) => {
+        Verdict::Hold | Verdict::Inspect | Verdict::Manage(_) | Verdict::Park(_) => {
             Err(End::NotStored(Reason::RequestBody))
         }
         Verdict::Reply(_) => Err(End::Fresh),

@@ -245,7 +245,9 @@ impl Worker {
                 self.carry_out(step.effects, now);
                 return Some(status);
             }
-            Verdict::Hold | Verdict::Inspect | Verdict::Manage(_) => panic!("not in this play"),
+            Verdict::Hold | Verdict::Inspect | Verdict::Manage(_) | Verdict::Park(_) => {
+                panic!("not in this play")
+            }
         };
         self.carry_out(step.effects, now);
         replied

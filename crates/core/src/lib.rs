@@ -24,6 +24,8 @@ pub mod entry;
 
 pub mod epoch;
 
+pub mod flight;
+
 pub mod policy;
 
 pub mod report;

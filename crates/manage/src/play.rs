@@ -117,7 +117,9 @@ impl Play {
             | Effect::Compress(_)
             | Effect::Count(_)
             | Effect::Invalidate(_)
+            | Effect::Land(..)
             | Effect::Measure(..)
+            | Effect::Refresh(_)
             | Effect::RemoveHeader(_)
             | Effect::RemoveRequestHeader(_)
             | Effect::SetField(_)
@@ -146,7 +148,11 @@ impl Play {
                 self.reply = Some((status, head));
                 None
             }
-            Verdict::Continue | Verdict::Hold | Verdict::Inspect | Verdict::Manage(_) => None,
+            Verdict::Continue
+            | Verdict::Hold
+            | Verdict::Inspect
+            | Verdict::Manage(_)
+            | Verdict::Park(_) => None,
         }
     }
 }

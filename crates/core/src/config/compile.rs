@@ -15,9 +15,10 @@ use super::raw_rule::{
 use super::read::Given;
 use super::tagging;
 use super::{
-    Action, CacheErrors, CachePolicy, Config, Heuristic, Identity, JsonCondition, KeySpec, Limits,
-    NamePattern, NoVarySearch, QueryOrder, QuerySpec, RequestCacheControl, RequestContent, Rule,
-    RuleHash, SetCookie, Storage, StoreIf, Switch, Tagging, Template, Ttl, Unmatched,
+    Action, BreakerSettings, CacheErrors, CachePolicy, Coalescing, Config, Heuristic, Identity,
+    JsonCondition, KeySpec, Limits, NamePattern, NoVarySearch, QueryOrder, QuerySpec,
+    RequestCacheControl, RequestContent, Rule, RuleHash, SetCookie, Share, Sparing, Storage,
+    StoreIf, Switch, Tagging, Template, Ttl, Unmatched,
 };
 use crate::http::Method;
 use crate::sorting::sort_by;
@@ -50,6 +51,18 @@ pub(super) fn compile(raw: RawConfig, problems: &Problems) -> Config {
         headers: raw.headers,
         limits: limits(raw.limits),
         storage: storage(raw.storage),
+        coalescing: Coalescing {
+            wait: Seconds::clamped(5),
+            max_waiters: 1024,
+            hit_for_miss: Seconds::clamped(120),
+        },
+        breaker: BreakerSettings {
+            window: Seconds::clamped(10),
+            failure_ratio: Share::thousandths(500),
+            min_requests: 20,
+            max_stale: Seconds::ZERO,
+        },
+        background: None,
         route_metadata: raw.route_metadata.unwrap_or(Switch::Off),
         management: raw.management,
     }
@@ -159,6 +172,7 @@ impl Context<'_> {
             key,
             identity: None,
             store_if: StoreIf::default(),
+            sparing: Sparing::new(),
             shadow: Switch::Off,
             tagging: Tagging::default(),
         }

@@ -12,6 +12,7 @@ mod fingerprint;
 mod management;
 mod matcher;
 mod orders;
+mod origin;
 mod path;
 mod pattern;
 mod problem;
@@ -33,6 +34,7 @@ pub mod reading {
 pub use compression::{Compression, Share};
 pub use management::{Exposure, Management, NoToken, TokenDigest, TokenVerdict};
 pub use orders::{Orders, Purging, REGEX, expression};
+pub use origin::{BreakerSettings, Coalescing, Negative, Sparing, StaleWindows};
 pub use pattern::{NamePattern, Template, TemplatePart};
 pub use problem::ConfigError;
 pub(crate) use rule::KeySource;
@@ -57,6 +59,12 @@ pub struct Config {
     pub limits: Limits,
     /// Bounds on what is kept.
     pub storage: Storage,
+    /// Who waits for whom.
+    pub coalescing: Coalescing,
+    /// When an origin counts as failed.
+    pub breaker: BreakerSettings,
+    /// Through which of the proxy's clusters refreshes and warming go; none: through that of the route.
+    pub background: Option<String>,
     /// The management API; none where it is not asked for.
     pub management: Option<Management>,
     /// Whether settings at the proxy's routes count.
@@ -139,6 +147,8 @@ pub struct AddedHeaders {
     pub x_cache: Switch,
     /// `cache-status` (RFC 9211).
     pub cache_status: Switch,
+    /// `warning: 110` or `111` on stale answers, which RFC 9111 section 5.5 has made obsolete.
+    pub warning: Switch,
     /// `cache-control` on responses that have none and are cached by a rule's TTL.
     pub cache_control: Switch,
     /// The origin's tag fields ([`crate::http::TAG_FIELDS`]), which otherwise end here.

@@ -139,6 +139,7 @@ fn read_headers(fields: &mut Fields<'_>) -> AddedHeaders {
     let default = AddedHeaders {
         x_cache: Switch::On,
         cache_status: Switch::On,
+        warning: Switch::Off,
         cache_control: Switch::On,
         expose_tags: Switch::Off,
     };
@@ -147,6 +148,7 @@ fn read_headers(fields: &mut Fields<'_>) -> AddedHeaders {
             cursor.object(|fields| AddedHeaders {
                 x_cache: switch(fields, "x_cache").unwrap_or(default.x_cache),
                 cache_status: switch(fields, "cache_status").unwrap_or(default.cache_status),
+                warning: switch(fields, "warning").unwrap_or(default.warning),
                 cache_control: switch(fields, "cache_control").unwrap_or(default.cache_control),
                 expose_tags: switch(fields, "expose_tags").unwrap_or(default.expose_tags),
             })

@@ -58,6 +58,8 @@ pub struct CachePolicy {
     pub identity: Option<Identity>,
     /// Further conditions on a response.
     pub store_if: StoreIf,
+    /// How the origin is spared.
+    pub sparing: super::Sparing,
     /// Whether its answers are only compared with the origin's.
     pub shadow: super::Switch,
     /// The tags that are given to responses.

@@ -28,6 +28,21 @@ pub enum Event<'a> {
     ReturnedHead(Headers),
     /// A request that was to be held goes on.
     Unheld(Unheld),
+    /// A request that waits for another need not wait any more, or may not.
+    Woken(Wake),
+}
+
+/// Why a request waits no more for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// As many wait as may; it has not waited at all.
+    Full,
+    /// What the other came for is not for it, or did not come: it goes by itself.
+    LetGo,
+    /// The other has landed: what it came for may be there.
+    Look,
+    /// The other takes too long.
+    Overdue,
 }
 
 /// Why a request is not held.

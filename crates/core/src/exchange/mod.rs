@@ -33,6 +33,7 @@ mod memo;
 mod multipart;
 mod needs;
 mod partial;
+mod refresh;
 mod refusal;
 mod request;
 mod response;
@@ -54,6 +55,7 @@ use std::rc::Rc;
 
 use crate::config::{Config, Switch};
 use crate::epoch::Epochs;
+use crate::flight::Flights;
 use crate::http::{Headers, TAG_FIELDS};
 use crate::policy::Reason;
 use crate::report::{Annotation, Counter, Line, ServedFrom, Tally};
@@ -62,10 +64,13 @@ use crate::time::Timestamp;
 pub use budget::CaptureBudget;
 pub use deferred::{Compress, Compressed, Compressions};
 pub use echo::HeadSize;
-pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld};
+pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld, Wake};
 pub use hot::HotTier;
 pub use manage::{Call, Received, Reception, Refused, Said};
-pub use step::{Body, Candidate, Effect, Field, Histogram, Provenance, Reply, Step, Verdict};
+pub use refresh::Refresh;
+pub use step::{
+    Body, Candidate, Effect, Field, Histogram, Parking, Provenance, Reply, Step, Verdict,
+};
 pub use surplus::Surpluses;
 pub use waiting::{Full, Presence, WaitingRoom, What};
 pub use witness::{Sight, Sighting, Ticket, Witness};
@@ -107,6 +112,8 @@ pub struct Surroundings {
     scope: Scope,
     tally: Rc<Tally>,
     witness: OnceCell<Rc<dyn Witness>>,
+    /// None: everybody goes alone.
+    flights: OnceCell<Rc<dyn Flights>>,
 }
 
 impl Surroundings {
@@ -134,6 +141,7 @@ impl Surroundings {
             scope: hot.scope(&config),
             tally: Tally::new(&config),
             witness: OnceCell::new(),
+            flights: OnceCell::new(),
             config,
             budget,
             epochs,
@@ -168,6 +176,11 @@ impl Surroundings {
             Surpluses::new(),
             HotTier::new(0, 0),
         )
+    }
+
+    /// From now on its requests wait for each other there; the first one stays.
+    pub fn coalesce(&self, flights: Rc<dyn Flights>) {
+        let _ = self.flights.set(flights);
     }
 
     /// The configuration.
@@ -322,7 +335,8 @@ fn surprised(state: State, event: &Event<'_>) -> State {
         | Event::Response(_)
         | Event::Returned(_)
         | Event::ReturnedHead(_)
-        | Event::Unheld(_) => state,
+        | Event::Unheld(_)
+        | Event::Woken(_) => state,
     }
 }
 

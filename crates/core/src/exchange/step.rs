@@ -6,9 +6,11 @@ use std::rc::Rc;
 
 use super::deferred::Compress;
 use super::manage::Call;
+use super::refresh::Refresh;
 use crate::entry::{Epoch, StampList};
 use crate::epoch::{Currency, Epochs, Invalidation, Stamped, Whereabouts};
-use crate::key::Key;
+use crate::flight::{Flight, Landing};
+use crate::key::{Key, KeyDigest};
 use crate::report::Counter;
 use crate::time::Timestamp;
 
@@ -33,10 +35,21 @@ pub enum Verdict<'a> {
     Inspect,
     /// The tiers are asked for this key, and the answer comes back as an event.
     Lookup(Rc<Key>),
+    /// The request waits for another, and how that ends comes back as an event.
+    Park(Parking),
     /// The request is a call of the management API, and is answered with what comes of it.
     Manage(Box<Call>),
     /// The request is answered here.
     Reply(Reply<'a>),
+}
+
+/// A request waits for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parking {
+    /// For the flight to what stands under the key with this digest.
+    pub digest: KeyDigest,
+    /// Until then and no longer.
+    pub deadline: Timestamp,
 }
 
 /// A response made here.
@@ -103,8 +116,12 @@ pub enum Effect {
     Count(Counter),
     /// Entries are over, for every worker, before the message goes on.
     Invalidate(Invalidation),
+    /// A flight has ended, after what came before in the same step is done.
+    Land(Flight, Landing),
     /// Something took so many microseconds.
     Measure(Histogram, u64),
+    /// The origin is asked behind the client's back.
+    Refresh(Box<Refresh>),
     /// All lines of that name go from the response's head.
     RemoveHeader(&'static str),
     /// All lines of that name go from the request's head.

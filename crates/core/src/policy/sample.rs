@@ -2,7 +2,8 @@
 
 use crate::config::{
     CacheErrors, CachePolicy, Compression, Heuristic, KeySpec, NoVarySearch, QueryOrder, QuerySpec,
-    RequestCacheControl, RequestContent, RuleHash, SetCookie, StoreIf, Switch, Tagging, Ttl,
+    RequestCacheControl, RequestContent, RuleHash, SetCookie, Sparing, StoreIf, Switch, Tagging,
+    Ttl,
 };
 use crate::entry::{
     Epoch, FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation,
@@ -36,6 +37,7 @@ pub(super) fn policy() -> CachePolicy {
         },
         identity: None,
         store_if: StoreIf::default(),
+        sparing: Sparing::new(),
         shadow: Switch::Off,
         tagging: Tagging::default(),
     }

@@ -191,6 +191,7 @@ mod tests {
     const BOTH: AddedHeaders = AddedHeaders {
         x_cache: Switch::On,
         cache_status: Switch::On,
+        warning: Switch::Off,
         cache_control: Switch::On,
         expose_tags: Switch::Off,
     };

@@ -674,6 +674,7 @@ impl Stage {
         match step.verdict {
             Verdict::Continue | Verdict::Hold | Verdict::Inspect => None,
             Verdict::Manage(_) => panic!("nobody receives calls here"),
+            Verdict::Park(_) => panic!("nobody waits here"),
             Verdict::Lookup(key) => match self.tier.lookup(&*self.kv, &key, self.now) {
                 Lookup::Found(found) => {
                     let step = exchange.on(Event::Answer(Answer::Found(found.payload())), self.now);
@@ -696,7 +697,9 @@ impl Stage {
                 Effect::Count(counter) => {
                     *self.counts.get_mut().entry(counter).or_default() += 1;
                 }
+                Effect::Land(flight, landing) => flight.land(landing),
                 Effect::Measure(..) => {}
+                Effect::Refresh(refresh) => panic!("nobody fetches in the background: {refresh:?}"),
                 Effect::Invalidate(invalidation) => {
                     let Log { kv, log, hint } = &*self.log;
                     log.borrow_mut()

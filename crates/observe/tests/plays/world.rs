@@ -134,7 +134,11 @@ impl World {
     fn settle(&mut self, exchange: &mut Exchange, step: Step<'_>) -> bool {
         let now = self.time();
         match step.verdict {
-            Verdict::Continue | Verdict::Hold | Verdict::Inspect | Verdict::Manage(_) => false,
+            Verdict::Continue
+            | Verdict::Hold
+            | Verdict::Inspect
+            | Verdict::Manage(_)
+            | Verdict::Park(_) => false,
             Verdict::Reply(_) => true,
             Verdict::Lookup(key) => match self.tier.lookup(&*self.kv, &key, now) {
                 Lookup::Found(found) => {
