@@ -22,6 +22,13 @@ const NAME: &str = "route-metadata";
 /// More is no setting that somebody wrote.
 const MAX_BYTES: usize = 64 << 10;
 
+/// The settings that are numbers of seconds.
+const SPANS: [&str; 3] = [
+    "stale_if_error_seconds",
+    "stale_while_revalidate_seconds",
+    "ttl_seconds",
+];
+
 /// The settings of a route are none, or none that fit to the configuration; the text is for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteError(pub String);
@@ -90,7 +97,8 @@ fn rule_of(
         match name {
             b"rule" => rule = named(text(value)?, document)?,
             b"json" => rule = body(value)?,
-            b"cache" | b"tags" | b"ttl_mode" | b"ttl_seconds" => continue,
+            b"cache" | b"tags" | b"ttl_mode" => continue,
+            _ if span(name).is_some() => continue,
             _ => {
                 return Err(refuse(&format!(
                     "have `{}`, which is unknown",
@@ -108,8 +116,10 @@ fn rule_of(
             b"cache" => ("cache", flag(value)?),
             b"tags" => ("tags", tags(value)?),
             b"ttl_mode" => ("ttl_mode", Value::String(text(value)?.to_owned())),
-            b"ttl_seconds" => ("ttl_seconds", number(value)?),
-            _ => continue,
+            _ => match span(name) {
+                Some(name) => (name, number(name, value)?),
+                None => continue,
+            },
         };
         rule.insert(name.to_owned(), value);
     }
@@ -163,11 +173,17 @@ fn flag(value: &[u8]) -> Result<Value, RouteError> {
     }
 }
 
+/// The setting of this name, if it is a number of seconds.
+fn span(name: &[u8]) -> Option<&'static str> {
+    SPANS.into_iter().find(|span| span.as_bytes() == name)
+}
+
 /// A whole number; how large it may be is for the rule to say.
-fn number(value: &[u8]) -> Result<Value, RouteError> {
+fn number(name: &str, value: &[u8]) -> Result<Value, RouteError> {
     let number = value.try_into().map(f64::from_le_bytes).unwrap_or(f64::NAN);
     if !(0.0..=4_294_967_295.0).contains(&number) || number.fract() != 0.0 {
-        return Err(refuse("have a `ttl_seconds` that is no whole number"));
+        let problem = ["have a `", name, "` that is no whole number"].concat();
+        return Err(RouteError(problem));
     }
     Ok((number as u32).into())
 }
@@ -193,7 +209,7 @@ fn refuse(problem: &str) -> RouteError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use larder_core::config::{Selection, Ttl};
+    use larder_core::config::{Selection, StaleWindow, Ttl};
     use larder_core::http::{RequestHead, Target};
     use larder_core::time::Seconds;
     use proptest::prelude::*;
@@ -322,6 +338,26 @@ mod tests {
             settings.truncate(8);
             let _ = at_route(BASE, &pairs(&[("ttl_seconds", &settings)]));
         }
+    }
+
+    #[test]
+    fn a_route_says_for_how_long_its_responses_may_be_stale() {
+        let settings = pairs(&[
+            ("stale_while_revalidate_seconds", &seconds(30.0)),
+            ("stale_if_error_seconds", &seconds(0.0)),
+            ("json", br#"{"stale_if_error_seconds": 5, "negative": [{"status": 404, "ttl_seconds": 9}]}"#),
+        ]);
+        let config = at_route(b"", &settings).unwrap();
+        let Action::Cache(policy) = &config.rules[0].action else {
+            panic!("{config:?}");
+        };
+        let window = |seconds| StaleWindow::Otherwise(Seconds::clamped(seconds));
+        assert_eq!(policy.sparing.stale.while_revalidate, window(30));
+        assert_eq!(policy.sparing.stale.if_error, window(0));
+        assert_eq!(policy.sparing.negative(404), Some(Seconds::clamped(9)));
+        let wrong = pairs(&[("stale_if_error_seconds", b"30")]);
+        let problem = "have a `stale_if_error_seconds` that is no whole number";
+        assert_eq!(at_route(b"", &wrong).unwrap_err(), refuse(problem));
     }
 
     #[test]

@@ -15,10 +15,9 @@ use super::raw_rule::{
 use super::read::Given;
 use super::tagging;
 use super::{
-    Action, BreakerSettings, CacheErrors, CachePolicy, Coalescing, Config, Heuristic, Identity,
-    JsonCondition, KeySpec, Limits, NamePattern, NoVarySearch, QueryOrder, QuerySpec,
-    RequestCacheControl, RequestContent, Rule, RuleHash, SetCookie, Share, Sparing, Storage,
-    StoreIf, Switch, Tagging, Template, Ttl, Unmatched,
+    Action, CacheErrors, CachePolicy, Config, Heuristic, Identity, JsonCondition, KeySpec, Limits,
+    NamePattern, NoVarySearch, QueryOrder, QuerySpec, RequestCacheControl, RequestContent, Rule,
+    RuleHash, SetCookie, Storage, StoreIf, Switch, Tagging, Template, Ttl, Unmatched,
 };
 use crate::http::Method;
 use crate::sorting::sort_by;
@@ -51,18 +50,9 @@ pub(super) fn compile(raw: RawConfig, problems: &Problems) -> Config {
         headers: raw.headers,
         limits: limits(raw.limits),
         storage: storage(raw.storage),
-        coalescing: Coalescing {
-            wait: Seconds::clamped(5),
-            max_waiters: 1024,
-            hit_for_miss: Seconds::clamped(120),
-        },
-        breaker: BreakerSettings {
-            window: Seconds::clamped(10),
-            failure_ratio: Share::thousandths(500),
-            min_requests: 20,
-            max_stale: Seconds::ZERO,
-        },
-        background: None,
+        coalescing: raw.origin.coalescing,
+        breaker: raw.origin.breaker,
+        background: raw.origin.background,
         route_metadata: raw.route_metadata.unwrap_or(Switch::Off),
         management: raw.management,
     }
@@ -137,14 +127,14 @@ impl Context<'_> {
             },
             content: RequestContent::Bypass,
         };
-        let mut policy = self.policy(self.defaults, Ttl::Origin, key);
+        let mut policy = self.policy(RawDefaults::default(), Ttl::Origin, key);
         policy.hash = fingerprint(&policy, None);
         policy
     }
 
     /// A policy without identity and conditions, and without its hash.
     fn policy(&self, settings: RawDefaults, ttl: Ttl, key: KeySpec) -> CachePolicy {
-        let defaults = self.defaults;
+        let defaults = &self.defaults;
         let request_cache_control = settings
             .request_cache_control
             .or(defaults.request_cache_control);
@@ -172,7 +162,7 @@ impl Context<'_> {
             key,
             identity: None,
             store_if: StoreIf::default(),
-            sparing: Sparing::new(),
+            sparing: settings.sparing.compile(&defaults.sparing, ttl),
             shadow: Switch::Off,
             tagging: Tagging::default(),
         }

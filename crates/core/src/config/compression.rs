@@ -22,10 +22,13 @@ pub enum Compression {
 }
 
 /// A part of a whole, in thousandths; less than the whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share(u16);
 
 impl Share {
+    /// Nothing of it.
+    pub const NONE: Self = Self(0);
+
     /// So many thousandths, 999 at most.
     pub const fn thousandths(thousandths: u16) -> Self {
         Self(if thousandths > 999 { 999 } else { thousandths })
@@ -81,7 +84,7 @@ fn read_threshold(cursor: Cursor<'_>) -> Given<usize> {
     number.map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }
 
-fn read_share(cursor: Cursor<'_>) -> Given<Share> {
+pub(super) fn read_share(cursor: Cursor<'_>) -> Given<Share> {
     cursor.thousandths().map(Share::thousandths)
 }
 

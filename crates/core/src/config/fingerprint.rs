@@ -6,13 +6,17 @@
 //! client's Cache-Control counts, since none of them changes what is kept. Nor does compression, which is undone where another
 //! rule does not want it, nor whether the rule is only tried (`shadow`): what was stored meanwhile serves when it is not. The path counts where a template puts its
 //! captures into the key in its place.
+//!
+//! Of what spares the origin only `negative` counts: it says what is stored, and for how long. What may be given stale, and when
+//! it is made fresh, is judged when it is used. A lifetime that `ttl_jitter` has not cut, or has cut by more than it would now, is one that
+//! the rule allows; and if switching jitter on had everything asked about at once, it would do what it is there to prevent.
 
 use md5::{Digest, Md5};
 
 use super::{
-    CacheErrors, CachePolicy, Heuristic, Identity, IdentitySource, NamePattern, NoVarySearch,
-    PrivateResponses, QueryOrder, RequestContent, RuleHash, SetCookie, StoreIf, TagPart, Tagging,
-    TemplatePart, Trust, Ttl,
+    CacheErrors, CachePolicy, Heuristic, Identity, IdentitySource, NamePattern, Negative,
+    NoVarySearch, PrivateResponses, QueryOrder, RequestContent, RuleHash, SetCookie, StoreIf,
+    TagPart, Tagging, TemplatePart, Trust, Ttl,
 };
 
 /// The digest of a policy whose rule has `path` as its pattern.
@@ -68,6 +72,10 @@ impl Fingerprint {
             CacheErrors::Never => "never",
         };
         self.add("cache-errors", cache_errors);
+        for Negative { status, ttl } in &policy.sparing.negative {
+            self.add("negative", &status.to_string());
+            self.add("for", &ttl.get().to_string());
+        }
     }
 
     fn add_key(&mut self, policy: &CachePolicy, path: Option<&str>) {
@@ -206,6 +214,9 @@ mod tests {
             r#""match": {}, "set_cookie": "store""#,
             r#""match": {}, "cache_errors": "never""#,
             r#""match": {}, "no_vary_search": true"#,
+            r#""match": {}, "negative": [{"status": 404, "ttl_seconds": 1}]"#,
+            r#""match": {}, "negative": [{"status": 404, "ttl_seconds": 2}]"#,
+            r#""match": {}, "negative": [{"status": [404, 410], "ttl_seconds": 1}]"#,
             r#""match": {}, "key": {"template": "a"}"#,
             r#""match": {"path": "/(?P<a>.*)"}, "key": {"template": "{a}"}"#,
             r#""match": {"path": "/x/(?P<a>.*)"}, "key": {"template": "{a}"}"#,
@@ -253,6 +264,10 @@ mod tests {
             r#""match": {}, "ttl_seconds": 1, "key": {"body": false}, "hold_headers": false"#,
             r#""match": {}, "ttl_seconds": 1, "tags": []"#,
             r#""match": {}, "ttl_seconds": 1, "shadow": true"#,
+            r#""match": {}, "ttl_seconds": 1, "negative": []"#,
+            r#""match": {}, "ttl_seconds": 1, "stale_while_revalidate_seconds": 9, "stale_if_error_seconds": 9"#,
+            r#""match": {}, "ttl_seconds": 1, "stale_if_error_statuses": [500]"#,
+            r#""match": {}, "ttl_seconds": 1, "refresh_ahead": 0.1, "ttl_jitter": 0.1"#,
         ] {
             assert_eq!(hash(settings), plain, "{settings}");
         }

@@ -17,6 +17,7 @@ mod path;
 mod pattern;
 mod problem;
 mod raw;
+mod raw_origin;
 mod raw_rule;
 mod read;
 mod rule;
@@ -34,7 +35,7 @@ pub mod reading {
 pub use compression::{Compression, Share};
 pub use management::{Exposure, Management, NoToken, TokenDigest, TokenVerdict};
 pub use orders::{Orders, Purging, REGEX, expression};
-pub use origin::{BreakerSettings, Coalescing, Negative, Sparing, StaleWindows};
+pub use origin::{BreakerSettings, Coalescing, Negative, Sparing, StaleWindow, StaleWindows};
 pub use pattern::{NamePattern, Template, TemplatePart};
 pub use problem::ConfigError;
 pub(crate) use rule::KeySource;
@@ -215,7 +216,12 @@ mod tests {
                 "heuristic": false, "request_cache_control": "ignore", "set_cookie": "bypass",
                 "cache_errors": "explicit", "no_vary_search": false,
                 "compression": {"enabled": true, "threshold_bytes": 1024, "min_saving": 0.10},
-                "headers": {"x_cache": true, "cache_status": true, "cache_control": true},
+                "stale_while_revalidate_seconds": 0, "stale_if_error_seconds": 0,
+                "stale_if_error_statuses": [500, 502, 503, 504],
+                "coalesce": {"wait_seconds": 5, "max_waiters": 1024}, "hit_for_miss_seconds": 120,
+                "breaker": {"window_seconds": 10, "failure_ratio": 0.5, "min_requests": 20, "max_stale_seconds": 0},
+                "negative": [], "refresh_ahead": 0, "ttl_jitter": 0, "background": {"cluster": null},
+                "headers": {"x_cache": true, "cache_status": true, "warning": false, "cache_control": true},
                 "limits": {"max_object_bytes": 1048576, "capture_bytes": 67108864,
                            "max_variants": 16, "max_key_bytes": 4096},
                 "storage": {"slots": 65536, "max_bytes": 268435456, "hot_bytes": 16777216, "log_records": 4096}}"#,

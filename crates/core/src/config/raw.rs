@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::compression::RawCompression;
 use super::management::Management;
+use super::raw_origin::{RawOrigin, RawSparing};
 use super::raw_rule::{RawRule, read_rules};
 use super::read::{Cursor, Fields, Given};
 use super::{
@@ -27,6 +28,7 @@ pub(super) struct RawConfig {
     pub(super) headers: AddedHeaders,
     pub(super) limits: RawLimits,
     pub(super) storage: RawStorage,
+    pub(super) origin: RawOrigin,
     pub(super) route_metadata: Given<Switch>,
     pub(super) management: Option<Management>,
 }
@@ -38,7 +40,7 @@ pub(super) enum RawUnmatched {
 }
 
 /// The settings that stand at the top level and, under the same name, in a rule.
-#[derive(Clone, Copy)]
+#[derive(Default)]
 pub(super) struct RawDefaults {
     pub(super) heuristic: Given<Heuristic>,
     pub(super) request_cache_control: Given<RequestCacheControl>,
@@ -46,6 +48,7 @@ pub(super) struct RawDefaults {
     pub(super) cache_errors: Given<CacheErrors>,
     pub(super) no_vary_search: Given<NoVarySearch>,
     pub(super) compression: RawCompression,
+    pub(super) sparing: RawSparing,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -93,6 +96,7 @@ fn read_top(fields: &mut Fields<'_>) -> RawConfig {
         headers: read_headers(fields),
         limits: read_limits(fields),
         storage: read_storage(fields),
+        origin: RawOrigin::read(fields),
         route_metadata: switch(fields, "route_metadata"),
         management: Management::read(fields),
     }
@@ -132,6 +136,7 @@ pub(super) fn read_defaults(fields: &mut Fields<'_>) -> RawDefaults {
             })
         }),
         compression: RawCompression::read(fields),
+        sparing: RawSparing::read(fields),
     }
 }
 

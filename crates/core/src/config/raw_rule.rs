@@ -13,7 +13,7 @@ use crate::time::Seconds;
 const MAX_RULES: usize = 1024;
 const MAX_PATTERN_BYTES: usize = 1024;
 /// The fields that mean something only where responses are cached.
-const CACHING: [&str; 14] = [
+const CACHING: [&str; 20] = [
     "ttl_seconds",
     "ttl_mode",
     "key",
@@ -26,6 +26,12 @@ const CACHING: [&str; 14] = [
     "cache_errors",
     "no_vary_search",
     "compression",
+    "stale_while_revalidate_seconds",
+    "stale_if_error_seconds",
+    "stale_if_error_statuses",
+    "negative",
+    "refresh_ahead",
+    "ttl_jitter",
     "tags",
     "shadow",
 ];
@@ -246,15 +252,11 @@ fn read_identity(fields: &mut Fields<'_>) -> RawIdentity {
 }
 
 fn read_store_if(fields: &mut Fields<'_>) -> RawStoreIf {
-    let status = |cursor: Cursor<'_>| {
-        let number = cursor.number(200..=599).value();
-        number
-            .and_then(|number| u16::try_from(number).ok())
-            .map_or(Given::Refused, Given::Value)
-    };
     RawStoreIf {
         status: fields
-            .optional("status", |cursor| names(cursor, 1, status))
+            .optional("status", |cursor| {
+                names(cursor, 1, |cursor| status(cursor, 200))
+            })
             .value(),
         response_header: fields
             .optional("response_header", field_values)
@@ -269,6 +271,12 @@ fn read_store_if(fields: &mut Fields<'_>) -> RawStoreIf {
             })
             .value(),
     }
+}
+
+/// A status from `least` on.
+pub(super) fn status(cursor: Cursor<'_>, least: u64) -> Given<u16> {
+    let number = cursor.number(least..=599);
+    number.map(|number| u16::try_from(number).unwrap_or(u16::MAX)) // the bounds fit, so it does not fail
 }
 
 fn owned(text: Given<&str>) -> Option<String> {

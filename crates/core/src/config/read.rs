@@ -88,6 +88,15 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// The same value, for who has more to say about it when it has been read.
+    pub(super) fn again(&self) -> Self {
+        Cursor {
+            value: self.value,
+            path: self.path.clone(),
+            problems: self.problems,
+        }
+    }
+
     /// Reports a problem with this value.
     pub fn refuse<T>(&self, problem: impl Into<String>) -> Given<T> {
         self.problems.add(self.path.clone(), problem);

@@ -43,6 +43,26 @@ fn changes_add_up_and_null_takes_out() {
 }
 
 #[test]
+fn the_origin_can_be_spared_more_while_it_needs_it() {
+    let base = json!({"rules": [{"name": "a", "match": {}, "ttl_seconds": 5}],
+        "coalesce": {"wait_seconds": 3}});
+    let changes = [json!({
+        "stale_if_error_seconds": 3600, "coalesce": {"max_waiters": 0}, "background": {"cluster": "refreshes"},
+        "rules": {"a": {"stale_while_revalidate_seconds": 30, "negative": [{"status": 404, "ttl_seconds": 10}]}},
+    })];
+    let after = after(&base, &changes).unwrap();
+    assert_eq!(
+        after["coalesce"],
+        json!({"wait_seconds": 3, "max_waiters": 0})
+    );
+    assert_eq!(after["rules"][0]["stale_while_revalidate_seconds"], 30);
+    let text = after.to_string();
+    let config = Config::parse(text.as_bytes()).unwrap();
+    assert_eq!(config.coalescing.max_waiters, 0);
+    assert_eq!(config.background.as_deref(), Some("refreshes"));
+}
+
+#[test]
 fn rules_are_changed_by_name() {
     let rule = |name: &str, ttl: u32| json!({"name": name, "match": {}, "ttl_seconds": ttl});
     let base = json!({"rules": [rule("a", 1), rule("b", 2)]});
@@ -93,6 +113,10 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             json!({"limits": {"max_variants": "many"}}),
             "limits.max_variants: must be a whole number",
+        ),
+        (
+            json!({"breaker": {"failure_ratio": 0}}),
+            "breaker.failure_ratio: must be more than 0",
         ),
         (
             json!({"enable_compression": 1}),
