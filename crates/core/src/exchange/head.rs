@@ -16,7 +16,7 @@ impl Question {
     /// The origin has answered a HEAD with this head.
     pub(super) fn compared<'a>(
         self,
-        forwarding: &Forwarding,
+        forwarding: &mut Forwarding,
         around: &Surroundings,
         update: &ResponseHead,
         now: Timestamp,

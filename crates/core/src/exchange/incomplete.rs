@@ -76,12 +76,12 @@ impl Looking {
         now: Timestamp,
     ) -> (State, Step<'a>) {
         let Some(policy) = around.config.policy(self.subject.policy) else {
-            return self.miss(around);
+            return self.miss(around, now);
         };
         let response = stored.response;
         let headers = match Headers::from_pairs(response.pairs.to_vec()) {
             Ok(headers) if serve::is_sendable(&headers) => headers,
-            Ok(_) | Err(_) => return self.corrupt(around),
+            Ok(_) | Err(_) => return self.corrupt(around, now),
         };
         let head = &self.subject.head;
         let currency = around.epochs.judge(self.stamped(&response));
@@ -106,16 +106,16 @@ impl Looking {
             Reuse::Unusable(reason) | Reuse::Validate(reason) => {
                 let forward = Forward::because(reason);
                 return if matches!(reason, Reason::Expired | Reason::SoftPurged) {
-                    self.wait(around, forward, stored, headers, Worth::Stale)
+                    self.wait(around, forward, stored, (headers, Worth::Stale), now)
                 } else if reason == Reason::RequestDirective {
-                    self.wait(around, forward, stored, headers, Worth::Fresh)
+                    self.wait(around, forward, stored, (headers, Worth::Fresh), now)
                 } else {
-                    self.forward(around, forward) // as if it were not there
+                    self.forward(around, forward, now) // as if it were not there
                 };
             }
         };
         let Some((spans, metadata)) = incomplete::coverage(head, &headers, stored.range) else {
-            return self.wait(around, forward, stored, headers, worth);
+            return self.wait(around, forward, stored, (headers, worth), now);
         };
         if policy.shadow == Switch::On {
             return self.uncompared(around);
@@ -140,13 +140,13 @@ impl Looking {
         around: &Surroundings,
         forward: Forward,
         stored: StoredPart<'_>,
-        headers: Headers,
-        worth: Worth,
+        (headers, worth): (Headers, Worth),
+        now: Timestamp,
     ) -> (State, Step<'a>) {
         let head = &self.subject.head;
         let may_grow = head.method() == Method::Get && head.headers().contains("range");
         let waiting = may_grow.then(|| Waiting::of(stored, headers, worth, &around.budget));
-        let (mut state, step) = self.forward(around, forward);
+        let (mut state, step) = self.forward(around, forward, now);
         if let (State::Forwarding(forwarding), Some(Ok(waiting))) = (&mut state, waiting) {
             forwarding.basis = Basis::Part(waiting);
         }
@@ -231,6 +231,7 @@ pub(super) fn begin(
         draft,
         extent,
         ticket: None,
+        flight: None,
     })
 }
 

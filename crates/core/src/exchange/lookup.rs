@@ -121,9 +121,9 @@ impl Looking {
             (Answer::Absent | Answer::Expired, Place::Record | Place::Reduced) => {
                 return self.look_for_url();
             }
-            (Answer::Absent, Place::Primary | Place::Variant(_)) => return self.miss(around),
+            (Answer::Absent, Place::Primary | Place::Variant(_)) => return self.miss(around, now),
             (Answer::Expired, Place::Primary | Place::Variant(_)) => {
-                return self.forward(around, Forward::Stale(Reason::Expired));
+                return self.forward(around, Forward::Stale(Reason::Expired), now);
             }
             (Answer::Found(bytes), _) => Payload::decode(bytes),
         };
@@ -143,11 +143,11 @@ impl Looking {
                 self.judge(around, stored, now)
             }
             (Ok(Payload::Variants(variants)), Place::Primary) => {
-                self.look_for_variant(around, variants)
+                self.look_for_variant(around, variants, now)
             }
             (Ok(Payload::Variants(variants)), Place::Reduced) => {
                 self.trail.arrived();
-                self.look_for_variant(around, variants)
+                self.look_for_variant(around, variants, now)
             }
             (Ok(Payload::Search(record)), Place::Record) => self.look_by(around, record),
             (Ok(Payload::Search(SearchRecord::Exact)), Place::Reduced) => self.look_for_url(),
@@ -162,7 +162,7 @@ impl Looking {
             }
             (Ok(Payload::Search(_)), Place::Primary | Place::Variant(_))
             | (Ok(Payload::Variants(_)), Place::Variant(_))
-            | (Err(_), Place::Primary | Place::Variant(_)) => self.corrupt(around),
+            | (Err(_), Place::Primary | Place::Variant(_)) => self.corrupt(around, now),
         }
     }
 
@@ -192,6 +192,7 @@ impl Looking {
         mut self,
         around: &Surroundings,
         variants: Variants,
+        now: Timestamp,
     ) -> (State, Step<'a>) {
         let max = around.config.limits.max_key_bytes;
         match self
@@ -202,7 +203,7 @@ impl Looking {
                 self.place = Place::Variant(variants);
                 self.ask_for(Rc::new(key))
             }
-            Err(_) => self.miss(around),
+            Err(_) => self.miss(around, now),
         }
     }
 
@@ -254,11 +255,11 @@ impl Looking {
         now: Timestamp,
     ) -> (State, Step<'a>) {
         let Some(policy) = around.config.policy(self.subject.policy) else {
-            return self.miss(around);
+            return self.miss(around, now);
         };
         let headers = match Headers::copy_of_pairs(stored.pairs) {
             Ok(headers) if serve::is_sendable(&headers) => headers,
-            Ok(_) | Err(_) => return self.corrupt(around),
+            Ok(_) | Err(_) => return self.corrupt(around, now),
         };
         let answered = |headers, age, warrant| {
             let headers = serve::promise(headers, &stored.meta, policy, around);
@@ -284,17 +285,19 @@ impl Looking {
             self.lookup.demands,
             now,
         ) {
-            Reuse::Fresh { .. } if policy.shadow == Switch::On => self.shadow_hit(around, &stored),
+            Reuse::Fresh { .. } if policy.shadow == Switch::On => {
+                self.shadow_hit(around, &stored, now)
+            }
             // What has to be asked about is a miss then, and so is what a client would take stale: it is to be made fresh.
             Reuse::Stale { .. } | Reuse::Unusable(_) | Reuse::Validate(_)
                 if policy.shadow == Switch::On =>
             {
-                self.miss(around)
+                self.miss(around, now)
             }
             Reuse::Fresh { age, ttl_left } => {
                 let answered = match answered(headers, age, Warrant::Fresh(ttl_left)) {
                     Ok(answered) => answered,
-                    Err(unfit) => return self.unfit(around, unfit),
+                    Err(unfit) => return self.unfit(around, unfit, now),
                 };
                 let fresh = Fresh {
                     looking: &self,
@@ -309,25 +312,25 @@ impl Looking {
             Reuse::Stale { age, overdue, why } => {
                 match answered(headers, age, Warrant::Stale(overdue, why)) {
                     Ok(answered) => answered.reply(self.source(&stored.meta)),
-                    Err(unfit) => self.unfit(around, unfit),
+                    Err(unfit) => self.unfit(around, unfit, now),
                 }
             }
             Reuse::Unusable(reason @ Reason::RequestDirective) => {
-                let (mut state, step) = self.forward(around, Forward::because(reason));
+                let (mut state, step) = self.forward(around, Forward::because(reason), now);
                 if let State::Forwarding(forwarding) = &mut state {
                     forwarding.basis = Basis::Whole;
                 }
                 (state, step)
             }
-            Reuse::Unusable(reason) => self.forward(around, Forward::because(reason)),
+            Reuse::Unusable(reason) => self.forward(around, Forward::because(reason), now),
             Reuse::Validate(reason @ Reason::OtherRule)
                 if is_bound_to_its_rule(&headers, policy) =>
             {
-                self.forward(around, Forward::because(reason))
+                self.forward(around, Forward::because(reason), now)
             }
             Reuse::Validate(reason) => {
                 let forward = Forward::because(reason);
-                self.ask(around, forward, stored, headers, policy)
+                self.ask(around, forward, stored, (headers, policy), now)
             }
         }
     }
@@ -338,14 +341,14 @@ impl Looking {
         around: &Surroundings,
         forward: Forward,
         stored: StoredResponse<'_>,
-        headers: Headers,
-        policy: &CachePolicy,
+        (headers, policy): (Headers, &CachePolicy),
+        now: Timestamp,
     ) -> (State, Step<'a>) {
         // A POST is no conditional request: "the origin server MUST respond with [...] the 412 (Precondition Failed) status
         // code for all other request methods" than GET and HEAD, RFC 9110 section 13.1.2. QUERY is like GET (RFC 10008
         // section 2.6).
         if self.subject.head.method() == Method::Post {
-            return self.forward(around, forward);
+            return self.forward(around, forward, now);
         }
         // Only the origin's own yes brings back what was invalidated. That a HEAD's fields agree with the stored ones is our
         // conclusion, and they may be the same before and after a write: a modification date is whole seconds.
@@ -360,13 +363,13 @@ impl Looking {
             | Forward::VaryMiss => false,
         };
         if is_over && self.subject.head.method() == Method::Head {
-            return self.forward(around, forward);
+            return self.forward(around, forward, now);
         }
         let asker = (&self.subject.head, policy);
         let question = match Question::about(stored, headers, asker, around) {
             Ok(question) => question,
-            Err(Unfit::NoMemory) => return self.forward(around, forward),
-            Err(Unfit::Corrupt) => return self.corrupt(around),
+            Err(Unfit::NoMemory) => return self.forward(around, forward, now),
+            Err(Unfit::Corrupt) => return self.corrupt(around, now),
         };
         // The response to a HEAD has no body that a later GET could use, so it asks in its own words.
         let (basis, edits) = if self.subject.head.method() == Method::Head {
@@ -375,7 +378,7 @@ impl Looking {
             let edits = question.edits(self.subject.head.headers());
             (Basis::Asked(question), edits)
         };
-        let (mut state, mut step) = self.forward(around, forward);
+        let (mut state, mut step) = self.forward(around, forward, now);
         if let State::Forwarding(forwarding) = &mut state {
             forwarding.basis = basis;
             step.effects.extend(edits);
@@ -384,29 +387,34 @@ impl Looking {
     }
 
     /// What stood there cannot be sent.
-    fn unfit<'a>(self, around: &Surroundings, why: Unfit) -> (State, Step<'a>) {
+    fn unfit<'a>(self, around: &Surroundings, why: Unfit, now: Timestamp) -> (State, Step<'a>) {
         match why {
-            Unfit::Corrupt => self.corrupt(around),
-            Unfit::NoMemory => self.miss(around),
+            Unfit::Corrupt => self.corrupt(around, now),
+            Unfit::NoMemory => self.miss(around, now),
         }
     }
 
     /// What stood there is no entry: a miss, and a number somebody should look at.
-    pub(super) fn corrupt<'a>(self, around: &Surroundings) -> (State, Step<'a>) {
-        let (state, mut step) = self.miss(around);
+    pub(super) fn corrupt<'a>(self, around: &Surroundings, now: Timestamp) -> (State, Step<'a>) {
+        let (state, mut step) = self.miss(around, now);
         step.effects.push(Effect::Count(Counter::Corrupt));
         (state, step)
     }
 
-    pub(super) fn miss<'a>(self, around: &Surroundings) -> (State, Step<'a>) {
+    pub(super) fn miss<'a>(self, around: &Surroundings, now: Timestamp) -> (State, Step<'a>) {
         let forward = match self.place {
             Place::Primary | Place::Record | Place::Reduced => Forward::UriMiss,
             Place::Variant(_) => Forward::VaryMiss,
         };
-        self.forward(around, forward)
+        self.forward(around, forward, now)
     }
 
-    pub(super) fn forward<'a>(self, around: &Surroundings, forward: Forward) -> (State, Step<'a>) {
+    pub(super) fn forward<'a>(
+        self,
+        around: &Surroundings,
+        forward: Forward,
+        _: Timestamp,
+    ) -> (State, Step<'a>) {
         let is_shadow = self.is_shadow(around);
         if self.lookup.on_miss == OnMiss::GatewayTimeout && !is_shadow {
             around.tally.request(self.subject.policy, Outcome::Miss);
@@ -435,6 +443,7 @@ impl Looking {
                 known,
                 trail: self.trail,
                 basis: Basis::Nothing,
+                flight: None,
                 _hold: hold,
             })),
             Err(reason) => {

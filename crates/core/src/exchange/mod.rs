@@ -26,6 +26,7 @@ mod head;
 mod hold;
 mod hot;
 mod incomplete;
+mod landing;
 mod lines;
 mod lookup;
 mod manage;
@@ -281,7 +282,9 @@ impl Exchange {
             (State::Forwarding(forwarding), Event::Response(arriving)) => {
                 forwarding.responded(around, arriving, now)
             }
-            (State::Capturing(capturing), Event::Chunk(chunk)) => capturing.grow(chunk),
+            (State::Capturing(capturing), Event::Chunk(chunk)) => {
+                capturing.grow(around, chunk, now)
+            }
             (State::Capturing(capturing), Event::ResponseEnded) => capturing.finish(around, now),
             (State::Capturing(_), Event::Aborted) => not_stored(Reason::Incomplete),
             (State::Shadowing(shadowing), Event::Response(arriving)) => {

@@ -11,12 +11,13 @@ use super::search::Trail;
 use super::store::{Capturing, Draft, Placement};
 use super::validate::{Confirmation, Maker, Question, maker};
 use super::{
-    Effect, Histogram, Sight, Sighting, State, Step, Surroundings, Ticket, annotate, serve,
+    Effect, Histogram, Sight, Sighting, State, Step, Surroundings, Ticket, annotate, landing, serve,
 };
 use crate::config::{CachePolicy, Limits, Switch};
 use crate::entry::{
     Lifetime, MAX_STAMPS, Meta, Stamp, TagList, TagNames, Validation, VariantMark, Variants,
 };
+use crate::flight::{Flight, Landing};
 use crate::http::{Headers, ResponseHead, Target, list, remove_tags};
 use crate::key::Key;
 use crate::policy::freshness::Times;
@@ -35,6 +36,8 @@ pub(super) struct Forwarding {
     pub(super) known: Known,
     pub(super) trail: Trail,
     pub(super) basis: Basis,
+    /// Where others wait for the response.
+    pub(super) flight: Option<Flight>,
     /// For the request's head, which is kept until the response says what it varies on.
     pub(super) _hold: Hold,
 }
@@ -65,7 +68,7 @@ pub(super) enum Basis {
 impl Forwarding {
     /// Takes in the response's head.
     pub(super) fn responded<'a>(
-        self: Box<Self>,
+        mut self: Box<Self>,
         around: &Surroundings,
         arriving: Arriving<'_>,
         now: Timestamp,
@@ -82,7 +85,7 @@ impl Forwarding {
     }
 
     fn take_in<'a>(
-        self: Box<Self>,
+        &mut self,
         around: &Surroundings,
         arriving: Arriving<'_>,
         now: Timestamp,
@@ -102,7 +105,7 @@ impl Forwarding {
     }
 
     fn judge<'a>(
-        mut self: Box<Self>,
+        &mut self,
         around: &Surroundings,
         (response, body, maker): (ResponseHead, ResponseBody, Maker),
         now: Timestamp,
@@ -115,7 +118,7 @@ impl Forwarding {
                     body,
                     maker,
                 };
-                return question.confirmed(&self, around, update, now);
+                return question.confirmed(self, around, update, now);
             }
             (_, _, Maker::Proxy | Maker::Unknown) => {
                 return self.skipped(
@@ -126,13 +129,14 @@ impl Forwarding {
                 );
             }
             (Basis::Compared(question), 200, Maker::Upstream) => {
-                return question.compared(&self, around, &response, now);
+                return question.compared(self, around, &response, now);
             }
             (basis, _, Maker::Upstream) => basis,
         };
         match self.begin(around, basis, &response, body, now) {
             Err(reason) => self.skipped(around, (response.status, &response.headers), reason, now),
-            Ok(capturing) => {
+            Ok(mut capturing) => {
+                capturing.flight = self.flight.take();
                 let capturing = self.shown(around, &response.headers, capturing, now);
                 self.captured(around, &response.headers, (capturing, body), now)
             }
@@ -179,7 +183,7 @@ impl Forwarding {
 
     /// The origin's response is the answer, and is not stored.
     pub(super) fn skipped<'a>(
-        &self,
+        &mut self,
         around: &Surroundings,
         (status, sent): (u16, &Headers),
         reason: Reason,
@@ -198,7 +202,15 @@ impl Forwarding {
             .tally
             .request(self.subject.policy, outcome(self.forward));
         step.effects.push(Effect::Count(Counter::NotStored(reason)));
+        let landing = landing::of_skipped((status, reason), self.subject.policy, around, now);
+        step.effects.extend(self.land(landing));
         (State::done(), step)
+    }
+
+    /// Its flight, if it leads one, ends like this.
+    pub(super) fn land(&mut self, landing: Landing) -> Option<Effect> {
+        let flight = self.flight.take()?;
+        Some(Effect::Land(flight, landing))
     }
 
     /// The origin's response is the answer, and is copied on its way.
@@ -261,6 +273,7 @@ impl Forwarding {
             draft,
             extent: Extent::Whole,
             ticket: None,
+            flight: None,
         })
     }
 

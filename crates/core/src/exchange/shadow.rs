@@ -21,6 +21,7 @@ use crate::http::{Headers, Method, ResponseHead};
 use crate::policy::Reason;
 use crate::policy::validation::Preconditions;
 use crate::report::{Annotation, Counter, Outcome, RuleCounter};
+use crate::time::Timestamp;
 use crate::transform::unzip;
 
 const HIT: Annotation = Annotation::Bypass(Reason::ShadowHit);
@@ -59,6 +60,7 @@ impl Looking {
         self,
         around: &Surroundings,
         stored: &StoredResponse<'_>,
+        now: Timestamp,
     ) -> (State, Step<'a>) {
         let head = &self.subject.head;
         let is_whole = head.method() != Method::Head
@@ -75,7 +77,7 @@ impl Looking {
                 };
                 (State::Shadowing(Box::new(shadowing)), self.counted(around))
             }
-            Err(Unfit::Corrupt) => self.corrupt(around),
+            Err(Unfit::Corrupt) => self.corrupt(around, now),
             Err(Unfit::NoMemory) => self.uncompared(around),
         }
     }

@@ -11,12 +11,15 @@ use super::form::Held;
 use super::incomplete::Extent;
 use super::response::Known;
 use super::search::Note;
-use super::{Candidate, Effect, Provenance, State, Step, Surroundings, Ticket, not_stored};
+use super::{
+    Candidate, Effect, Provenance, State, Step, Surroundings, Ticket, landing, not_stored,
+};
 use crate::config::PolicyId;
 use crate::entry::{
     Coding, Meta, StampList, StoredPart, StoredResponse, TagList, Variants, encode_part,
     encode_response, encode_variants,
 };
+use crate::flight::Flight;
 use crate::http::{ContentRange, Headers};
 use crate::key::Key;
 use crate::policy::{Reason, store_if, validation};
@@ -175,28 +178,44 @@ pub(super) struct Capturing {
     pub(super) extent: Extent,
     /// Who wants to see the body.
     pub(super) ticket: Option<Ticket>,
+    /// Where others wait for it.
+    pub(super) flight: Option<Flight>,
     /// For the draft, which waits as long as the body takes.
     pub(super) _hold: Hold,
 }
 
 impl Capturing {
     /// Takes the next chunk.
-    pub(super) fn grow<'a>(mut self: Box<Self>, chunk: &[u8]) -> (State, Step<'a>) {
+    pub(super) fn grow<'a>(
+        mut self: Box<Self>,
+        around: &Surroundings,
+        chunk: &[u8],
+        now: Timestamp,
+    ) -> (State, Step<'a>) {
         match self.capture.push(chunk) {
             Ok(()) => (State::Capturing(self), Step::pass()),
-            Err(reason) => not_stored(reason),
+            Err(reason) => unstored(self.flight.take(), self.of(), (around, reason), now),
         }
     }
 
     /// The response is complete.
-    pub(super) fn finish<'a>(self, around: &Surroundings, now: Timestamp) -> (State, Step<'a>) {
+    pub(super) fn finish<'a>(mut self, around: &Surroundings, now: Timestamp) -> (State, Step<'a>) {
+        let flight = self.flight.take();
+        let of = self.of();
+        let landing = landing::of_stored(&self.draft.meta, around, now);
         match self.into_candidates(around, now) {
             Ok(candidates) => {
-                let effects = candidates.into_iter().map(Effect::Store).collect();
+                let mut effects: Vec<_> = candidates.into_iter().map(Effect::Store).collect();
+                effects.extend(flight.map(|flight| Effect::Land(flight, landing)));
                 (State::done(), Step::continue_with(effects))
             }
-            Err(reason) => not_stored(reason),
+            Err(reason) => unstored(flight, of, (around, reason), now),
         }
+    }
+
+    /// Its status, and the rule by which it is stored.
+    fn of(&self) -> (u16, PolicyId) {
+        (self.draft.status, self.policy)
     }
 
     fn into_candidates(
@@ -217,4 +236,19 @@ impl Capturing {
             }
         }
     }
+}
+
+/// The body has turned out to be nothing that is stored; whoever waits for it need not.
+fn unstored<'a>(
+    flight: Option<Flight>,
+    (status, rule): (u16, PolicyId),
+    (around, reason): (&Surroundings, Reason),
+    now: Timestamp,
+) -> (State, Step<'a>) {
+    let (state, mut step) = not_stored(reason);
+    step.effects.extend(flight.map(|flight| {
+        let landing = landing::of_skipped((status, reason), rule, around, now);
+        Effect::Land(flight, landing)
+    }));
+    (state, step)
 }

@@ -14,7 +14,7 @@ use super::incomplete::Waiting;
 use super::response::Forwarding;
 use super::serve::{self, Answered, Found, Warrant};
 use super::store::Draft;
-use super::{Effect, Reply, Sight, State, Step, Surroundings, Verdict, echo};
+use super::{Effect, Reply, Sight, State, Step, Surroundings, Verdict, echo, landing};
 use crate::config::CachePolicy;
 use crate::entry::{Meta, StoredResponse, TagList};
 use crate::http::{ContentRange, Headers, RequestHead, ResponseHead};
@@ -128,7 +128,7 @@ impl Question {
     /// has not asked for one, and cannot be given it.
     pub(super) fn confirmed<'a>(
         mut self,
-        forwarding: &Forwarding,
+        forwarding: &mut Forwarding,
         around: &Surroundings,
         update: Confirmation,
         now: Timestamp,
@@ -165,18 +165,22 @@ impl Question {
             let headers = draft.headers.clone();
             self.body.follow(draft.status, &headers)?;
             head.headers = serve::promise(headers, &draft.meta, policy, around);
-            draft.with_held(&self.body)
+            let landing = landing::of_stored(&draft.meta, around, now);
+            Ok((draft.with_held(&self.body)?, landing))
         });
-        let (storing, effects) = match stored {
-            Ok(stored) => (
-                Storing::Captured,
-                stored.into_iter().map(Effect::Store).collect(),
-            ),
+        let (storing, mut effects, landing) = match stored {
+            Ok((stored, landing)) => {
+                let stored: Vec<_> = stored.into_iter().map(Effect::Store).collect();
+                (Storing::Captured, stored, landing)
+            }
             Err(reason) => {
-                let not_stored = Effect::Count(Counter::NotStored(reason));
-                (Storing::Skipped(reason), vec![not_stored])
+                let not_stored = vec![Effect::Count(Counter::NotStored(reason))];
+                let rule = forwarding.subject.policy;
+                let landing = landing::of_skipped((304, reason), rule, around, now);
+                (Storing::Skipped(reason), not_stored, landing)
             }
         };
+        effects.extend(forwarding.land(landing));
         let validators = self.body.validators(policy);
         let (headers, content) = self.body.into_form(head.headers, policy);
         let found = Found {
@@ -188,7 +192,7 @@ impl Question {
             warrant: Warrant::Confirmed(forwarding.forward, storing),
         };
         let mut answered = serve::answer(found, &forwarding.subject, around);
-        answered.effects.extend::<Vec<_>>(effects);
+        answered.effects.extend(effects);
         (State::done(), replace(&update.headers, body, answered))
     }
 }
