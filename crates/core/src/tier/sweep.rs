@@ -30,7 +30,7 @@ use super::directory::Ways;
 use super::epochs::{ChangeHint, EpochLog};
 use super::generation::Generation;
 use super::incarnation::Geometry;
-use super::kv::{ByteGauge, Cas, KvError, SharedKv};
+use super::kv::{ByteGauge, Cas, KvError, SetError, SharedKv};
 use super::lease::{Heartbeat, Lease};
 use super::name::Name;
 use super::outcome::WhyNot;
@@ -306,8 +306,14 @@ impl SharedTier {
         let ended = (at == sets).then_some(progress.plan);
         let correction = ended.map(|_| progress.complete(host.gauge.read(), sets, host.now));
         let record = progress.encode(life.id);
-        if host.kv.set(Name::sweeper().as_str(), &record, cas).is_err() {
-            return Err(WhyNot::Contended);
+        match host.kv.set(Name::sweeper().as_str(), &record, cas) {
+            Ok(()) => {}
+            // Two began at once, and the other has the sweep now.
+            Err(SetError::Lost) => {
+                report.pace = SweepPace::Rest;
+                return Ok(());
+            }
+            Err(SetError::Failed) => return Err(WhyNot::Failed),
         }
         if let (Some(plan), Some(correction)) = (ended, correction) {
             host.gauge.add(correction);

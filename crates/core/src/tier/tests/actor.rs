@@ -1,8 +1,8 @@
 //! What a worker does in a play, with the promises checked that its outcome makes.
 
-use super::super::SharedTier;
 use super::super::outcome::{AbsentReason, Removed, Stored};
 use super::super::slot;
+use super::super::{SharedTier, TickReport};
 use super::act::Deed;
 use super::baton::Baton;
 use super::{at, key, look, payload, put};
@@ -65,9 +65,9 @@ impl Actor<'_, '_> {
     }
 
     /// Does what is due.
-    pub(super) fn tick(&mut self, now: u64) {
+    pub(super) fn tick(&mut self, now: u64) -> TickReport {
         self.begin(Deed::Ticking, now);
-        self.tier.tick(self.host, self.host, at(now));
+        self.tier.tick(self.host, self.host, at(now))
     }
 
     fn begin(&self, deed: Deed, now: u64) {

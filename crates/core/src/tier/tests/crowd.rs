@@ -169,7 +169,7 @@ fn improvise(worker: &mut Actor<'_, '_>, mut random: Random, clock: &AtomicU64, 
         let now = clock.load(Ordering::Relaxed) + late;
         let name = random.below(NAMES).to_string();
         match random.below(12) {
-            0 => worker.tick(now),
+            0 => _ = worker.tick(now),
             1 => _ = worker.remove(&name, now),
             2..6 => _ = worker.store(&name, now - u64::from(random.below(5)), now),
             _ => _ = worker.look(&name, now),

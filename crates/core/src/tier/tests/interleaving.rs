@@ -101,6 +101,11 @@ fn tick_late(worker: &mut Actor<'_, '_>) {
     worker.tick(START + 12);
 }
 
+/// As [`tick_late`], and nothing keeps it from its work.
+fn tick_untroubled(worker: &mut Actor<'_, '_>) {
+    assert_eq!(worker.tick(START + 12).trouble, None);
+}
+
 fn wipe(worker: &mut Actor<'_, '_>) {
     worker.host.wipe();
 }
@@ -172,6 +177,15 @@ fn a_removal_that_stops_for_good_while_another_is_at_work() {
 #[test]
 fn a_sweep_that_stops_for_good_while_another_is_at_work() {
     assert!(every_death(1, 8, &[tick_late, store_b_late]) > 5);
+}
+
+/// Timers that were set at once go off at once. Where one worker is faster than another, its work is done.
+#[test]
+fn ticks_at_once_are_no_trouble() {
+    let ticks: [Act; 3] = [tick_untroubled; 3];
+    assert!(every_founding(2, &ticks[..2]) > 100);
+    assert!(every_founding(1, &ticks) > 30);
+    assert!(every_order(2, 8, &ticks[..2]) > 30);
 }
 
 #[test]
