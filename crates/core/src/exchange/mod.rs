@@ -29,6 +29,7 @@ mod incomplete;
 mod landing;
 mod lines;
 mod lookup;
+mod lot;
 mod manage;
 mod memo;
 mod multipart;
@@ -67,6 +68,7 @@ pub use deferred::{Compress, Compressed, Compressions};
 pub use echo::HeadSize;
 pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld, Wake};
 pub use hot::HotTier;
+pub use lot::Lot;
 pub use manage::{Call, Received, Reception, Refused, Said};
 pub use refresh::Refresh;
 pub use step::{

@@ -8,7 +8,8 @@
 //! larder1x            patterns of that log     larder1r             receipts of invalidations
 //! larder1c<number>    changes of a configuration  larder1o<number> what a worker has seen (crate larder-observe)
 //! larder1v<number>    jobs of warming (crate larder-manage)
-//! larder1a            what workers have let go of
+//! larder1a            what workers have let go of larder1f<cell>      flights to the origin
+//! larder1q<worker>    a queue, not a cell: what a worker is told
 //! ```
 //!
 //! On Istio every module shares one namespace, hence the prefix; the digit is the version of all formats behind it.
@@ -89,6 +90,20 @@ impl Name {
         name
     }
 
+    /// A cell of the flight table.
+    pub(super) fn flights(cell: u32) -> Self {
+        let mut name = Self::prefixed(b'f');
+        name.push_decimal(cell);
+        name
+    }
+
+    /// A worker's queue, in a namespace of its own.
+    pub(super) fn queue(worker: u8) -> Self {
+        let mut name = Self::prefixed(b'q');
+        name.push_decimal(worker.into());
+        name
+    }
+
     /// A way's slot.
     pub(super) fn slot(set: u32, way: usize) -> Self {
         let mut name = Self::prefixed(b's');
@@ -142,6 +157,8 @@ mod tests {
             (Name::sweeper(), "larder1w"),
             (Name::directory(0), "larder1d0"),
             (Name::directory(1_203), "larder1d1203"),
+            (Name::flights(1_023), "larder1f1023"),
+            (Name::queue(255), "larder1q255"),
             (Name::slot(10, 7), "larder1s10.7"),
             (Name::slot(u32::MAX, 7), "larder1s4294967295.7"),
         ] {

@@ -15,6 +15,7 @@ mod damage;
 mod epochs;
 mod exact;
 mod faults;
+mod flights;
 mod footprint;
 mod interleaving;
 mod invalidations;
