@@ -27,7 +27,8 @@ use crate::epoch::Currency;
 use crate::http::{ContentRange, Headers, Method, ResponseHead, Span};
 use crate::policy::incomplete::{self, Completeness, Keeping, Part, Stored, Worth};
 use crate::policy::range::Validators;
-use crate::policy::reuse::{self, Reuse};
+use crate::policy::reuse::{self, Reuse, Stale};
+use crate::policy::stale::Terms;
 use crate::policy::{Reason, storable, store_if};
 use crate::report::Forward;
 use crate::time::Timestamp;
@@ -86,7 +87,8 @@ impl Looking {
         let head = &self.subject.head;
         let currency = around.epochs.judge(self.stamped(&response));
         let facts = (&response.meta, currency);
-        let reuse = reuse::judge(facts, policy.hash, self.lookup.demands, now);
+        let terms = Terms::of(policy, 206);
+        let reuse = reuse::judge(facts, terms, self.lookup.demands, now);
         let (age, warrant, forward, worth) = match reuse {
             Reuse::Fresh { age, ttl_left } => (
                 age,
@@ -94,7 +96,7 @@ impl Looking {
                 Forward::Partial,
                 Worth::Fresh,
             ),
-            Reuse::Stale { age, overdue, why } => (
+            Reuse::Stale(Stale { age, overdue, why }) => (
                 age,
                 Warrant::Stale(overdue, why),
                 Forward::Stale(match currency {
@@ -103,7 +105,12 @@ impl Looking {
                 }),
                 Worth::Stale,
             ),
-            Reuse::Unusable(reason) | Reuse::Validate(reason) => {
+            // What grows by being asked for is not made fresh by itself.
+            Reuse::StaleMeanwhile {
+                obstacle: reason, ..
+            }
+            | Reuse::Unusable(reason)
+            | Reuse::Validate(reason) => {
                 let forward = Forward::because(reason);
                 return if matches!(reason, Reason::Expired | Reason::SoftPurged) {
                     self.wait(around, forward, stored, (headers, Worth::Stale), now)

@@ -57,6 +57,7 @@ pub(super) fn of_skipped(
         // Another one's fields may well make a key, and its body may come whole.
         Reason::Incomplete | Reason::KeyInvalid => Landing::Abandoned,
         Reason::AmbiguousPath
+        | Reason::BreakerOpen
         | Reason::Busy
         | Reason::Grpc
         | Reason::IdentityInvalid
@@ -82,8 +83,10 @@ pub(super) fn of_skipped(
         | Reason::RuleBypass
         | Reason::ShadowHit
         | Reason::ShadowMiss
+        | Reason::Sie
         | Reason::SlotContention
         | Reason::SoftPurged
+        | Reason::Swr
         | Reason::Upgrade => let_go(now),
     }
 }

@@ -22,7 +22,8 @@ use crate::epoch::{Stamped, Whereabouts};
 use crate::http::{Headers, Method};
 use crate::key::Key;
 use crate::policy::request::{Lookup, OnMiss};
-use crate::policy::reuse::{self, Reuse};
+use crate::policy::reuse::{self, Reuse, Stale};
+use crate::policy::stale::Terms;
 use crate::policy::{Reason, freshening};
 use crate::report::{Annotation, Counter, Forward, Outcome, Storing};
 use crate::time::Timestamp;
@@ -279,17 +280,24 @@ impl Looking {
             Ok(answered)
         };
         let currency = around.epochs.judge(self.stamped(&stored));
-        match reuse::judge(
-            (&stored.meta, currency),
-            policy.hash,
-            self.lookup.demands,
-            now,
-        ) {
+        let terms = Terms::of(policy, stored.status);
+        let facts = (&stored.meta, currency);
+        let reuse = match reuse::judge(facts, terms, self.lookup.demands, now) {
+            Reuse::StaleMeanwhile { obstacle, .. } => Reuse::refused(&stored.meta, obstacle),
+            reuse @ (Reuse::Fresh { .. }
+            | Reuse::Stale(_)
+            | Reuse::Unusable(_)
+            | Reuse::Validate(_)) => reuse,
+        };
+        match reuse {
             Reuse::Fresh { .. } if policy.shadow == Switch::On => {
                 self.shadow_hit(around, &stored, now)
             }
             // What has to be asked about is a miss then, and so is what a client would take stale: it is to be made fresh.
-            Reuse::Stale { .. } | Reuse::Unusable(_) | Reuse::Validate(_)
+            Reuse::Stale(_)
+            | Reuse::StaleMeanwhile { .. }
+            | Reuse::Unusable(_)
+            | Reuse::Validate(_)
                 if policy.shadow == Switch::On =>
             {
                 self.miss(around, now)
@@ -309,7 +317,7 @@ impl Looking {
                 memo::keep(around, &fresh, now);
                 answered.reply(self.source(&stored.meta))
             }
-            Reuse::Stale { age, overdue, why } => {
+            Reuse::Stale(Stale { age, overdue, why }) => {
                 match answered(headers, age, Warrant::Stale(overdue, why)) {
                     Ok(answered) => answered.reply(self.source(&stored.meta)),
                     Err(unfit) => self.unfit(around, unfit, now),
@@ -322,7 +330,10 @@ impl Looking {
                 }
                 (state, step)
             }
-            Reuse::Unusable(reason) => self.forward(around, Forward::because(reason), now),
+            Reuse::StaleMeanwhile {
+                obstacle: reason, ..
+            }
+            | Reuse::Unusable(reason) => self.forward(around, Forward::because(reason), now),
             Reuse::Validate(reason @ Reason::OtherRule)
                 if is_bound_to_its_rule(&headers, policy) =>
             {

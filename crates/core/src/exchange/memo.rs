@@ -29,6 +29,7 @@ use crate::http::{Headers, Method};
 use crate::key::Key;
 use crate::policy::request::{Demands, RequestBody};
 use crate::policy::reuse::{self, Reuse};
+use crate::policy::stale::Terms;
 use crate::report::{Annotation, Outcome, ServedFrom, Tally};
 use crate::tier::{Kept, Knock};
 use crate::time::{Seconds, Timestamp};
@@ -281,9 +282,12 @@ impl Memo {
             self.judged = epoch;
         }
         let facts = (&self.meta, Currency::Current);
-        match reuse::judge(facts, self.meta.rule, self.demands, now) {
+        match reuse::judge(facts, Terms::while_fresh(self.meta.rule), self.demands, now) {
             Reuse::Fresh { age, ttl_left } => self.show(age, ttl_left),
-            Reuse::Stale { .. } | Reuse::Unusable(_) | Reuse::Validate(_) => None,
+            Reuse::Stale(_)
+            | Reuse::StaleMeanwhile { .. }
+            | Reuse::Unusable(_)
+            | Reuse::Validate(_) => None,
         }
     }
 

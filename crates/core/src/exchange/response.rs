@@ -22,6 +22,7 @@ use crate::http::{Headers, ResponseHead, Target, list, remove_tags};
 use crate::key::Key;
 use crate::policy::freshness::Times;
 use crate::policy::request::RequestFacts;
+use crate::policy::stale::Terms;
 use crate::policy::storable::{self, Storability};
 use crate::policy::{Reason, deception, invalidation, range, tags};
 use crate::report::{Annotation, Counter, FetchClass, FetchResult, Forward, Outcome, Storing};
@@ -321,7 +322,9 @@ impl Forwarding {
             epoch: self.subject.epoch,
             rule: policy.hash,
         };
-        let expires = now.plus(usefulness(&meta));
+        let terms = Terms::of(policy, response.status);
+        let stale = terms.worth(&meta.staleness, config.breaker.max_stale);
+        let expires = now.plus(usefulness(&meta, stale));
         // What the stored response says of itself counts, not what a `Connection` or a `private` has taken away.
         let max = config.limits.max_key_bytes;
         let destination = self
@@ -440,18 +443,22 @@ pub(super) fn outcome(forward: Forward) -> Outcome {
     }
 }
 
-/// How long a response is worth its place: while it is fresh; and where the origin can be asked about it, as long again,
-/// but at least a minute and at most an hour.
-fn usefulness(meta: &Meta) -> Seconds {
+/// How long a response is worth its place: while it is fresh; where it may be used `stale`, as long as that, but no longer
+/// than a month; and where the origin can be asked about it, as long again as it is fresh, but at least a minute and at
+/// most an hour.
+fn usefulness(meta: &Meta, stale: Seconds) -> Seconds {
     const LEAST: Seconds = Seconds::clamped(60);
     const MOST: Seconds = Seconds::clamped(3600);
+    const MOST_STALE: Seconds = Seconds::clamped(30 * 24 * 3600);
     let Lifetime { seconds, .. } = meta.lifetime;
     let fresh = seconds.saturating_sub(meta.initial_age);
+    let used = seconds
+        .saturating_add(stale.min(MOST_STALE))
+        .saturating_sub(meta.initial_age);
     match meta.validation {
-        Validation::Never => fresh,
-        Validation::Always | Validation::WhenStale => {
-            fresh.saturating_add(fresh.clamp(LEAST, MOST))
-        }
+        Validation::Always => fresh.saturating_add(fresh.clamp(LEAST, MOST)),
+        Validation::Never => used,
+        Validation::WhenStale => used.max(fresh.saturating_add(fresh.clamp(LEAST, MOST))),
     }
 }
 

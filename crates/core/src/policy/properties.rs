@@ -9,9 +9,10 @@ use proptest::prelude::*;
 
 use super::freshness::{Times, current_age, initial_age, lifetime};
 use super::request::Demands;
-use super::reuse::{self, Reuse};
+use super::reuse::{self, Need, Reuse, Stale};
+use super::stale::Terms;
 use super::{Reason, freshening, sample};
-use crate::config::{CachePolicy, Heuristic, RuleHash, SetCookie, Ttl};
+use crate::config::{CachePolicy, Heuristic, RuleHash, SetCookie, StaleWindow, StaleWindows, Ttl};
 use crate::entry::{FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation};
 use crate::epoch::Currency;
 use crate::http::{Headers, ResponseDirectives, ResponseHead, Source};
@@ -130,7 +131,26 @@ fn demands() -> impl Strategy<Value = Demands> {
     ]
 }
 
+fn terms() -> impl Strategy<Value = Terms> {
+    let rule = prop_oneof![9 => Just(RuleHash(1)), 1 => Just(RuleHash(2))];
+    let window = || {
+        let otherwise = prop_oneof![Just(Seconds::ZERO), seconds()];
+        prop_oneof![
+            2 => otherwise.prop_map(StaleWindow::Otherwise),
+            1 => seconds().prop_map(StaleWindow::Instead),
+        ]
+    };
+    (rule, window(), window()).prop_map(|(rule, while_revalidate, if_error)| Terms {
+        rule,
+        stale: StaleWindows {
+            while_revalidate,
+            if_error,
+        },
+    })
+}
+
 fn meta() -> impl Strategy<Value = Meta> {
+    let window = || proptest::option::of(seconds());
     let permission = proptest::sample::select(vec![
         StalePermission::Granted,
         StalePermission::Granted,
@@ -143,8 +163,9 @@ fn meta() -> impl Strategy<Value = Meta> {
         Validation::WhenStale,
         Validation::WhenStale,
     ]);
-    (seconds(), seconds(), clock(), permission, validation).prop_map(
-        |(lifetime, initial_age, received, permission, validation)| Meta {
+    let staleness = (permission, window(), window());
+    (seconds(), seconds(), clock(), staleness, validation).prop_map(
+        |(lifetime, initial_age, received, staleness, validation)| Meta {
             initial_age,
             lifetime: Lifetime {
                 seconds: lifetime,
@@ -153,8 +174,9 @@ fn meta() -> impl Strategy<Value = Meta> {
             response_time: Timestamp::from_nanos(received),
             validation,
             staleness: Staleness {
-                permission,
-                ..sample::meta().staleness
+                permission: staleness.0,
+                while_revalidate: staleness.1,
+                if_error: staleness.2,
             },
             ..sample::meta()
         },
@@ -164,10 +186,10 @@ fn meta() -> impl Strategy<Value = Meta> {
 /// What a stored response is good for, in numbers that may be negative.
 fn judged(
     (meta, currency): (&Meta, Currency),
-    rule: RuleHash,
+    terms: Terms,
     demands: Demands,
     now: u64,
-) -> Reuse {
+) -> (Reuse, Option<(Seconds, Seconds)>) {
     let refuse = |reason| match meta.validation {
         Validation::Never => Reuse::Unusable(reason),
         Validation::Always | Validation::WhenStale => Reuse::Validate(reason),
@@ -192,13 +214,48 @@ fn judged(
         false => left,
         true => left.min(0).min(-number(clamped(since_request))),
     };
-    let may_be_stale = meta.staleness.permission == StalePermission::Granted
-        && max_stale.is_some_and(|most| -left <= number(most));
-    if currency == Currency::Gone {
+    let taken = !confirmed
+        && is_young
+        && min_fresh == Seconds::ZERO
+        && max_stale.is_none_or(|most| -left <= number(most));
+    let said = |origin: Option<Seconds>, own| {
+        number(match own {
+            StaleWindow::Instead(own) => own,
+            StaleWindow::Otherwise(own) => origin.unwrap_or(own),
+        })
+    };
+    let swr = said(
+        meta.staleness.while_revalidate,
+        terms.stale.while_revalidate,
+    );
+    let sie = said(meta.staleness.if_error, terms.stale.if_error);
+    let within = |window: i128| {
+        let permits = match meta.staleness.permission {
+            StalePermission::Granted => true,
+            StalePermission::ForbiddenBySMaxage => window > 0,
+            StalePermission::Forbidden => false,
+        };
+        taken && permits && -left < window
+    };
+    let stands = left <= 0
+        && matches!(currency, Currency::Current | Currency::Softened)
+        && meta.rule == terms.rule
+        && meta.validation != Validation::Always;
+    let in_need = (stands && within(swr.max(sie))).then(|| (clamped(age), clamped(-left)));
+    let obstacle = match is_softened {
+        true => Reason::SoftPurged,
+        false => Reason::Expired,
+    };
+    let stale = |why| Stale {
+        age: clamped(age),
+        overdue: clamped(-left),
+        why,
+    };
+    let reuse = if currency == Currency::Gone {
         Reuse::Unusable(Reason::Invalidated)
     } else if currency == Currency::Invalidated {
         refuse(Reason::Invalidated)
-    } else if meta.rule != rule {
+    } else if meta.rule != terms.rule {
         refuse(Reason::OtherRule)
     } else if meta.validation == Validation::Always {
         refuse(Reason::NoCache)
@@ -209,19 +266,18 @@ fn judged(
         }
     } else if left > 0 {
         refuse(Reason::RequestDirective)
-    } else if is_young && may_be_stale && min_fresh == Seconds::ZERO {
-        Reuse::Stale {
-            age: clamped(age),
-            overdue: clamped(-left),
-            why: Reason::MaxStale,
+    } else if within(swr) {
+        Reuse::StaleMeanwhile {
+            stale: stale(Reason::Swr),
+            obstacle,
         }
+    } else if taken && max_stale.is_some() && meta.staleness.permission == StalePermission::Granted
+    {
+        Reuse::Stale(stale(Reason::MaxStale))
     } else {
-        refuse(if is_softened {
-            Reason::SoftPurged
-        } else {
-            Reason::Expired
-        })
-    }
+        refuse(obstacle)
+    };
+    (reuse, in_need)
 }
 
 const ABOUT_THE_BODY: [&str; 3] = ["content-encoding", "content-length", "content-range"];
@@ -366,14 +422,17 @@ proptest! {
     #[test]
     fn what_is_reused_is_as_fresh_as_it_is_said_to_be(
         meta in meta(), demands in demands(), clock in proptest::collection::vec(clock(), 1..5),
-        rule in prop_oneof![9 => Just(RuleHash(1)), 1 => Just(RuleHash(2))],
+        terms in terms(),
         currency in prop_oneof![
             7 => Just(Currency::Current), 1 => Just(Currency::Invalidated), 1 => Just(Currency::Gone), 3 => Just(Currency::Softened)
         ],
     ) {
         for now in clock {
-            let found = reuse::judge((&meta, currency), rule, demands, Timestamp::from_nanos(now));
-            prop_assert_eq!(found, judged((&meta, currency), rule, demands, now));
+            let (facts, at) = ((&meta, currency), Timestamp::from_nanos(now));
+            let (expected, expected_in_need) = judged(facts, terms, demands, now);
+            prop_assert_eq!(reuse::judge(facts, terms, demands, at), expected);
+            let in_need = reuse::judge_in_need(facts, terms, demands, Need::Failed, at);
+            prop_assert_eq!(in_need.map(|stale| (stale.age, stale.overdue)), expected_in_need);
         }
     }
 

@@ -37,6 +37,8 @@ reasons! {
     AmbiguousPath = "ambiguous-path",
     /// The request carries credentials and nothing allows a shared cache to store the answer (RFC 9111 section 3.5).
     Authorization = "authorization",
+    /// The response is stale, and its origin counts as failed (`breaker`): it is asked by one request at a time.
+    BreakerOpen = "breaker-open",
     /// The worker already keeps as many bytes of bodies and requests under way as `limits.capture_bytes` allows, or as many
     /// requests as it may whose body has not begun.
     Busy = "busy",
@@ -108,6 +110,8 @@ reasons! {
     ShadowHit = "shadow-hit",
     /// The rule is only tried (`shadow`): there is nothing that could have been the answer.
     ShadowMiss = "shadow-miss",
+    /// The response is stale, and the origin failed when it was asked (`stale-if-error`).
+    Sie = "sie",
     /// The set of slots could not be changed in the few tries a request may spend.
     SlotContention = "slot-contention",
     /// It has been purged softly since it was stored: it is stale, whatever its time.
@@ -116,6 +120,8 @@ reasons! {
     Status = "status",
     /// The rule's `store_if` does not hold.
     StoreIf = "store-if",
+    /// The response is stale, and is made fresh meanwhile (`stale-while-revalidate`).
+    Swr = "swr",
     /// The response has more tags than `limits.max_tags`, or longer ones (256 bytes, 8 KiB together, 1,024 levels), or is in more
     /// cache groups than 64, of 256 bytes.
     TagLimit = "tag-limit",

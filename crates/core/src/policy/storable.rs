@@ -15,6 +15,7 @@ use crate::entry::{Lifetime, Staleness, Validation};
 use crate::http::{Headers, Method, ResponseDirectives, ResponseHead, decimal, list};
 use crate::policy::freshness::{self, Times};
 use crate::policy::request::RequestFacts;
+use crate::policy::stale::Terms;
 use crate::policy::{Reason, fields, freshening, sharing, staleness, store_if};
 use crate::time::Seconds;
 
@@ -32,7 +33,7 @@ pub enum Storability {
 pub struct Plan {
     /// Its age when it arrived.
     pub initial_age: Seconds,
-    /// How long it is fresh; more than its age, unless it can be validated.
+    /// How long it is fresh; more than its age, unless it can be validated or used stale.
     pub lifetime: Lifetime,
     /// When the origin has to be asked first.
     pub validation: Validation,
@@ -85,7 +86,10 @@ fn plan(
     let ttl = sharing::ttl(request, &directives, policy);
     let lifetime = freshness::lifetime(response, &directives, policy, ttl, times);
     let initial_age = freshness::initial_age(&response.headers, times);
-    let (lifetime, validation) = usefulness(response, &directives, lifetime, initial_age)?;
+    let staleness = staleness::of(&directives);
+    // What the origin counting as failed may add to that is no reason to store.
+    let stale = Terms::of(policy, response.status).worth(&staleness, Seconds::ZERO);
+    let (lifetime, validation) = usefulness(response, &directives, (lifetime, stale), initial_age)?;
     store_if::judge_head(&policy.store_if, response)?;
     check_length(&response.headers, limits)?;
     let mut headers = fields::stored(&response.headers, policy.set_cookie, times.response);
@@ -97,16 +101,17 @@ fn plan(
         initial_age,
         lifetime,
         validation,
-        staleness: staleness::of(&directives),
+        staleness,
         headers,
     })
 }
 
-/// What the response is good for: as it is while it is fresh, after validation, or nothing.
+/// What the response is good for: as it is while it is fresh, and for some time when it is `stale`, after validation, or
+/// nothing.
 fn usefulness(
     response: &ResponseHead,
     directives: &ResponseDirectives,
-    lifetime: Result<Lifetime, Reason>,
+    (lifetime, stale): (Result<Lifetime, Reason>, Seconds),
     initial_age: Seconds,
 ) -> Result<(Lifetime, Validation), Reason> {
     let can_be_validated = freshening::has_validator(response);
@@ -120,7 +125,8 @@ fn usefulness(
     if can_be_validated {
         return Ok((lifetime, Validation::WhenStale));
     }
-    allow(lifetime.seconds > initial_age, Reason::Expired)?;
+    let use_until = lifetime.seconds.saturating_add(stale);
+    allow(use_until > initial_age, Reason::Expired)?;
     Ok((lifetime, Validation::Never))
 }
 
@@ -264,7 +270,7 @@ mod tests {
     #[test]
     fn what_the_response_says() {
         #[rustfmt::skip]
-        let rows: [(&str, u16, Fields<'_>, Option<Reason>); 42] = [
+        let rows: [(&str, u16, Fields<'_>, Option<Reason>); 44] = [
             ("fresh", 200, &[FRESH], None),
             ("a temporary redirect", 302, &[FRESH], None),
             ("an unknown status", 299, &[FRESH], None),
@@ -301,6 +307,8 @@ mod tests {
             ("public alone", 200, &[("cache-control", "public")], Some(Reason::NoFreshness)),
             ("stale by its own word", 200, &[("cache-control", "max-age=0")], Some(Reason::Expired)),
             ("stale with a validator", 200, &[("etag", "\"1\""), ("cache-control", "max-age=0")], None),
+            ("stale, and to be used so", 200, &[("cache-control", "max-age=0, stale-if-error=9")], None),
+            ("stale, and never to be used so", 200, &[("cache-control", "max-age=0, stale-if-error=9, must-revalidate")], Some(Reason::Expired)),
             ("as old as it may get", 200, &[FRESH, ("age", "58")], Some(Reason::Expired)),
             ("just not", 200, &[FRESH, ("age", "57")], None),
             ("small enough", 200, &[FRESH, ("content-length", "100")], None),
