@@ -56,8 +56,12 @@ pub(crate) enum Content {
     Whole(Bytes),
 }
 
+/// What is dropped when a body has ended, however it did.
+pub(crate) type Watch = Arc<dyn fmt::Debug + Send + Sync>;
+
 /// A body on its way.
 pub(crate) struct ScriptedBody {
+    _watch: Option<Watch>,
     length: Option<u64>,
     steps: VecDeque<Step>,
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -79,10 +83,18 @@ impl ScriptedBody {
             Content::Steps(steps) => (None, steps.into()),
         };
         Self {
+            _watch: None,
             length,
             steps,
             waiting: None,
             flush: Flush::Done,
+        }
+    }
+
+    pub(crate) fn watched_by(self, watch: Option<Watch>) -> Self {
+        Self {
+            _watch: watch,
+            ..self
         }
     }
 

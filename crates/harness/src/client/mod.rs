@@ -4,10 +4,13 @@
 //! bytes and repeated fields stay apart, because that is what the tests are about. Requests that no
 //! well-behaved client can form go through [`raw`].
 
+mod begun;
+mod crowd;
 mod error;
 mod message;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -21,6 +24,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::body::ScriptedBody;
+pub use begun::Begun;
+pub use crowd::{Asking, Crowd, Told};
 pub use error::ClientError;
 pub use message::{Answer, Fields, Request};
 
@@ -33,12 +38,22 @@ pub enum Protocol {
     Http2,
 }
 
-/// One kept connection.
+/// One kept connection, or one of those that share one ([`Client::beside`]).
 #[derive(Debug)]
 pub struct Client {
     sender: Sender,
     server: SocketAddr,
-    connection: JoinHandle<()>,
+    connection: Arc<Connection>,
+}
+
+/// What keeps a connection going; it ends with the last client on it.
+#[derive(Debug)]
+struct Connection(JoinHandle<()>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 #[derive(Debug)]
@@ -84,8 +99,21 @@ impl Client {
         Ok(Self {
             sender,
             server,
-            connection,
+            connection: Arc::new(Connection(connection)),
         })
+    }
+
+    /// Another client on the same connection; `None` over HTTP/1.1, where one waits for the other.
+    #[must_use]
+    pub fn beside(&self) -> Option<Self> {
+        match &self.sender {
+            Sender::Http1(_) => None,
+            Sender::Http2(sender) => Some(Self {
+                sender: Sender::Http2(sender.clone()),
+                server: self.server,
+                connection: Arc::clone(&self.connection),
+            }),
+        }
     }
 
     /// GETs `path` and reads all of the answer.
@@ -113,24 +141,21 @@ impl Client {
         })
     }
 
+    /// Sends `request` and returns when the head of the answer is here, the body still to be read.
+    ///
+    /// # Errors
+    /// See [`Client::send`].
+    pub async fn begin(mut self, request: Request) -> Result<Begun, ClientError> {
+        let response = self.start(request).await?;
+        Ok(Begun::new(self, response))
+    }
+
     /// Sends `request`, reads at least `bytes` of the body and hangs up; returns what was read.
     ///
     /// # Errors
     /// See [`Client::send`]; a body that ends before `bytes` is no error.
-    pub async fn abort_after(
-        mut self,
-        request: Request,
-        bytes: usize,
-    ) -> Result<Vec<u8>, ClientError> {
-        let mut body = self.start(request).await?.into_body();
-        let mut read = Vec::new();
-        while read.len() < bytes {
-            match body.frame().await {
-                Some(frame) => read.extend(frame?.into_data().unwrap_or_default()),
-                None => break,
-            }
-        }
-        Ok(read)
+    pub async fn abort_after(self, request: Request, bytes: usize) -> Result<Vec<u8>, ClientError> {
+        self.begin(request).await?.read(bytes).await
     }
 
     /// Sends `request` and returns when the head of the answer is here, the body still to be read.
@@ -148,12 +173,6 @@ impl Client {
             }
         };
         Ok(response?)
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.connection.abort();
     }
 }
 

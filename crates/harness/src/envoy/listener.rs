@@ -154,6 +154,7 @@ pub struct Listener {
     host_response_headers: Vec<(String, String)>,
     local_reply_config: Value,
     route_metadata: Value,
+    rewrites: Vec<(String, String)>,
 }
 
 impl Listener {
@@ -169,6 +170,7 @@ impl Listener {
             host_response_headers: Vec::new(),
             local_reply_config: json!({}),
             route_metadata: json!({}),
+            rewrites: Vec::new(),
         }
     }
 
@@ -228,6 +230,14 @@ impl Listener {
         self
     }
 
+    /// Adds a route for what begins with `prefix`, which the target sees beginning with `rewritten` in its place.
+    #[must_use]
+    pub fn rewrites(mut self, prefix: &str, rewritten: &str) -> Self {
+        self.rewrites
+            .push((prefix.to_owned(), rewritten.to_owned()));
+        self
+    }
+
     pub(super) fn render(&self) -> Value {
         let router = HttpFilter::Json(
             json!({"name": "envoy.filters.http.router", "typed_config": {
@@ -239,7 +249,7 @@ impl Listener {
         let host = json!({
             "name": "all",
             "domains": ["*"],
-            "routes": [self.route()],
+            "routes": self.routes(),
             "response_headers_to_add": additions(&self.host_response_headers),
         });
         let manager = json!({
@@ -270,6 +280,19 @@ impl Listener {
             listener["per_connection_buffer_limit_bytes"] = bytes.into();
         }
         listener
+    }
+
+    fn routes(&self) -> Vec<Value> {
+        let mut routes: Vec<Value> = Vec::new();
+        for (prefix, rewritten) in &self.rewrites {
+            let mut route = self.route();
+            route["match"] = json!({"prefix": prefix});
+            route["name"] = format!("rewrites {prefix}").into();
+            route["route"]["prefix_rewrite"] = rewritten.as_str().into();
+            routes.push(route);
+        }
+        routes.push(self.route());
+        routes
     }
 
     fn route(&self) -> Value {

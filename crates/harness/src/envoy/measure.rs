@@ -4,7 +4,10 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::Envoy;
+use crate::client::ClientError;
 
 impl Envoy {
     /// Resident memory of the process, in bytes.
@@ -18,6 +21,19 @@ impl Envoy {
         kibibytes
             .map(|count| count * 1024)
             .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// What Envoy's own code has allocated, in bytes: all but the memory of the modules it runs.
+    ///
+    /// # Errors
+    /// When the admin interface does not answer.
+    pub async fn allocated(&self) -> Result<u64, ClientError> {
+        let answer = self.ask("GET", "/memory").await?;
+        let memory: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let bytes = memory["allocated"]
+            .as_str()
+            .and_then(|bytes| bytes.parse().ok());
+        Ok(bytes.unwrap_or_default())
     }
 
     /// CPU time spent by the worker threads since the start. Unlike a clock it does not count

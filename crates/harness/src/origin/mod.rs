@@ -9,9 +9,10 @@ mod reply;
 mod script;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -19,7 +20,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::body::ScriptedBody;
@@ -30,6 +31,9 @@ pub use reply::Reply;
 pub use script::Origin;
 
 const MAX_REQUEST_BODY: usize = 16 << 20;
+
+/// Connections that wait to be accepted: as many as a crowd brings at once.
+const BACKLOG: u32 = 4096;
 
 /// A request as the origin received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +83,20 @@ impl<F: Fn(&Received) -> Reply + Send + Sync + 'static> Handler for F {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    accepting: JoinHandle<()>,
+    handler: Shared,
+    door: Mutex<Door>,
+}
+
+#[derive(Clone)]
+struct Shared(Arc<dyn Handler>);
+
+/// Whether anybody may come in. Once the handle is gone, nobody.
+#[derive(Debug)]
+enum Door {
+    Ajar,
+    /// The port stays ours: a socket that does not listen refuses connections.
+    Closed(TcpSocket),
+    Open(JoinHandle<()>),
 }
 
 impl Server {
@@ -88,10 +105,15 @@ impl Server {
     /// # Errors
     /// When the address cannot be bound.
     pub async fn start(listen: SocketAddr, handler: impl Handler) -> io::Result<Self> {
-        let listener = TcpListener::bind(listen).await?;
+        let listener = socket(listen)?.listen(BACKLOG)?;
         let address = listener.local_addr()?;
-        let accepting = tokio::spawn(accept(listener, Arc::new(handler)));
-        Ok(Self { address, accepting })
+        let handler = Shared(Arc::new(handler));
+        let accepting = tokio::spawn(accept(listener, handler.clone()));
+        Ok(Self {
+            address,
+            handler,
+            door: Mutex::new(Door::Open(accepting)),
+        })
     }
 
     /// Where it listens.
@@ -99,31 +121,87 @@ impl Server {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Breaks off all connections, and refuses others from now on.
+    ///
+    /// # Errors
+    /// When the port cannot be kept.
+    pub async fn go_down(&self) -> io::Result<()> {
+        match self.swing(Door::Ajar) {
+            Door::Open(accepting) => {
+                accepting.abort();
+                // Until it is gone the port is taken.
+                let _ = accepting.await;
+                self.swing(Door::Closed(socket(self.address)?));
+            }
+            closed @ (Door::Ajar | Door::Closed(_)) => drop(self.swing(closed)),
+        }
+        Ok(())
+    }
+
+    /// Listens again where it did.
+    ///
+    /// # Errors
+    /// When the kernel refuses that.
+    pub fn come_back(&self) -> io::Result<()> {
+        match self.swing(Door::Ajar) {
+            Door::Closed(socket) => {
+                let accepting = accept(socket.listen(BACKLOG)?, self.handler.clone());
+                self.swing(Door::Open(tokio::spawn(accepting)));
+            }
+            open @ (Door::Ajar | Door::Open(_)) => drop(self.swing(open)),
+        }
+        Ok(())
+    }
+
+    fn swing(&self, to: Door) -> Door {
+        let door = self.door.lock();
+        std::mem::replace(&mut *door.unwrap_or_else(PoisonError::into_inner), to)
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.accepting.abort();
+        if let Door::Open(accepting) = self.swing(Door::Ajar) {
+            accepting.abort();
+        }
     }
 }
 
-async fn accept(listener: TcpListener, handler: Arc<impl Handler>) {
+impl fmt::Debug for Shared {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a handler")
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections of before may still be on their way out.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+async fn accept(listener: TcpListener, handler: Shared) {
     // Dropping the set, as the abort of this task does, ends every connection.
     let mut connections = JoinSet::new();
     loop {
         if let Ok((stream, _)) = listener.accept().await {
-            connections.spawn(serve(stream, Arc::clone(&handler)));
+            connections.spawn(serve(stream, handler.clone()));
         }
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn serve(stream: TcpStream, handler: Arc<impl Handler>) {
+async fn serve(stream: TcpStream, handler: Shared) {
     // A refused option or a broken connection shows at the other end, which is where the test looks.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
-        let handler = Arc::clone(&handler);
-        async move { Ok::<_, Infallible>(answer(request, &*handler).await) }
+        let handler = handler.clone();
+        async move { Ok::<_, Infallible>(answer(request, &*handler.0).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // A reply says itself whether it has a date.
@@ -134,7 +212,7 @@ async fn serve(stream: TcpStream, handler: Arc<impl Handler>) {
         .await;
 }
 
-async fn answer(request: Request<Incoming>, handler: &impl Handler) -> Response<ScriptedBody> {
+async fn answer(request: Request<Incoming>, handler: &dyn Handler) -> Response<ScriptedBody> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, MAX_REQUEST_BODY).collect().await;
     let (body, trailers) = match body {

@@ -6,7 +6,7 @@ use hyper::Response;
 use hyper::body::Bytes;
 use tokio::time::sleep;
 
-use crate::body::{Content, Gate, ScriptedBody, Step};
+use crate::body::{Content, Gate, ScriptedBody, Step, Watch};
 
 /// A response to be sent.
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ pub struct Reply {
     delay: Duration,
     gate: Option<Gate>,
     date: Date,
+    watch: Option<Watch>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,7 @@ impl Reply {
             delay: Duration::ZERO,
             gate: None,
             date: Date::Now,
+            watch: None,
         }
     }
 
@@ -115,6 +117,12 @@ impl Reply {
         self
     }
 
+    /// Drops `watch` when all of it is sent, or will never be.
+    pub(super) fn watched_by(mut self, watch: Watch) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
     pub(super) async fn send(mut self) -> Response<ScriptedBody> {
         if let Some(gate) = self.gate.take() {
             gate.passed().await;
@@ -125,7 +133,7 @@ impl Reply {
         if self.date == Date::Now {
             self = self.default_header("date", &httpdate::fmt_http_date(SystemTime::now()));
         }
-        let body = ScriptedBody::new(self.content);
+        let body = ScriptedBody::new(self.content).watched_by(self.watch);
         let mut builder = Response::builder().status(self.status);
         for (name, value) in self.headers {
             builder = builder.header(name, value);

@@ -23,7 +23,22 @@ pub struct Origin {
 struct Book {
     plays: Mutex<HashMap<String, Arc<dyn Handler>>>,
     log: Mutex<Vec<Received>>,
+    hands: Mutex<HashMap<String, Hand>>,
     stamp: AtomicU64,
+}
+
+/// The requests for one path that are being answered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hand {
+    now: usize,
+    most: usize,
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+struct InHand {
+    book: Arc<Book>,
+    path: String,
 }
 
 impl Origin {
@@ -35,9 +50,25 @@ impl Origin {
         let book = Arc::new(Book::default());
         let handler = Arc::clone(&book);
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server =
-            Server::start(listen, move |request: &Received| handler.reply(request)).await?;
+        let reply = move |request: &Received| handler.reply(request);
+        let server = Server::start(listen, reply).await?;
         Ok(Self { server, book })
+    }
+
+    /// See [`Server::go_down`].
+    ///
+    /// # Errors
+    /// Likewise.
+    pub async fn go_down(&self) -> io::Result<()> {
+        self.server.go_down().await
+    }
+
+    /// See [`Server::come_back`].
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn come_back(&self) -> io::Result<()> {
+        self.server.come_back()
     }
 
     /// Where it listens.
@@ -70,6 +101,18 @@ impl Origin {
         log.iter().filter(|seen| seen.path_only() == path).count()
     }
 
+    /// How many requests for `path` (without query) have arrived and are not answered in full.
+    #[must_use]
+    pub fn in_hand(&self, path: &str) -> usize {
+        self.book.hand(path).now
+    }
+
+    /// How many those were at most.
+    #[must_use]
+    pub fn most_in_hand(&self, path: &str) -> usize {
+        self.book.hand(path).most
+    }
+
     /// How many requests have arrived at all.
     #[must_use]
     pub fn total(&self) -> usize {
@@ -92,8 +135,9 @@ impl Book {
     }
 }
 
-impl Handler for Book {
-    fn reply(&self, request: &Received) -> Reply {
+impl Book {
+    fn reply(self: &Arc<Self>, request: &Received) -> Reply {
+        let in_hand = InHand::take(self, request.path_only());
         lock(&self.log).push(request.clone());
         let stamp = self.stamp.fetch_add(1, Ordering::Relaxed);
         let play = self.play(request.path_only());
@@ -101,7 +145,34 @@ impl Handler for Book {
             || Reply::new(404, "no such play"),
             |play| play.reply(request),
         );
-        reply.header("x-origin-stamp", stamp.to_string())
+        reply
+            .header("x-origin-stamp", stamp.to_string())
+            .watched_by(Arc::new(in_hand))
+    }
+
+    fn hand(&self, path: &str) -> Hand {
+        lock(&self.hands).get(path).copied().unwrap_or_default()
+    }
+}
+
+impl InHand {
+    fn take(book: &Arc<Book>, path: &str) -> Self {
+        let mut hands = lock(&book.hands);
+        let hand = hands.entry(path.to_owned()).or_default();
+        hand.now += 1;
+        hand.most = hand.most.max(hand.now);
+        Self {
+            book: Arc::clone(book),
+            path: path.to_owned(),
+        }
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        if let Some(hand) = lock(&self.book.hands).get_mut(&self.path) {
+            hand.now = hand.now.saturating_sub(1);
+        }
     }
 }
 
