@@ -284,7 +284,7 @@ impl Stream {
                     .tolerate(host::add_response_header(name.as_bytes(), value.as_bytes())),
                 Effect::Compress(wish) => self.worker.note(wish),
                 Effect::Count(counter) => self.worker.count(counter),
-                Effect::Invalidate(invalidation) => self.worker.invalidate(&invalidation),
+                Effect::Invalidate(invalidation) => self.worker.invalidate(&invalidation, now),
                 Effect::Land(flight, landing) => flight.land(landing),
                 Effect::Measure(histogram, micros) => self.worker.measure(histogram, micros),
                 Effect::Refresh(refresh) => drop(refresh), // nothing is fetched in the background yet

@@ -240,9 +240,9 @@ impl Worker {
     }
 
     /// Makes entries invalid, for all workers.
-    pub(crate) fn invalidate(&self, invalidation: &Invalidation) {
+    pub(crate) fn invalidate(&self, invalidation: &Invalidation, now: Timestamp) {
         let noted = self.epochs.try_borrow_mut().is_ok_and(|mut epochs| {
-            let appended = epochs.append(&SharedData, &*self.metrics, invalidation);
+            let appended = epochs.append(&SharedData, &*self.metrics, invalidation, now);
             appended.is_ok()
         });
         if !noted {
@@ -267,6 +267,7 @@ impl Worker {
             gauge: &*self.metrics,
             hint: &*self.metrics,
             kv: &SharedData,
+            now,
             numbers: ledger,
             observer: ledger.observer(),
             settings,

@@ -19,6 +19,7 @@ use md5::{Digest, Md5};
 
 use crate::entry::{Epoch, Stamp, Stamps};
 use crate::key::{Key, Resource};
+use crate::time::Timestamp;
 
 pub use pattern::{MAX_PATTERN_BYTES, NameMatcher, NamePattern};
 
@@ -231,18 +232,21 @@ pub enum Currency {
     /// One has, of which the origin can say that it changed nothing.
     Invalidated,
     /// A soft one has.
-    Softened,
+    Softened {
+        /// Since when it has been stale, or longer; `None` where nobody knows.
+        since: Option<Timestamp>,
+    },
     /// None has.
     Current,
 }
 
 impl Currency {
-    /// What an invalidation of this mode makes of what it covers.
-    pub fn met_by(mode: Mode) -> Self {
+    /// What an invalidation of this mode makes of what it covers, from then on.
+    pub fn met_by(mode: Mode, since: Option<Timestamp>) -> Self {
         match mode {
             Mode::Hard => Self::Gone,
             Mode::Invalid => Self::Invalidated,
-            Mode::Soft => Self::Softened,
+            Mode::Soft => Self::Softened { since },
         }
     }
 }

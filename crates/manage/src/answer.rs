@@ -37,6 +37,8 @@ pub struct Desk<'a> {
     pub hint: &'a dyn ChangeHint,
     /// The memory that all workers share.
     pub kv: &'a dyn SharedKv,
+    /// When the call is answered.
+    pub now: Timestamp,
     /// The numbers of the process.
     pub numbers: &'a dyn Numbers,
     /// What this worker has seen.
@@ -71,7 +73,7 @@ impl Desk<'_> {
     /// Notes an invalidation; every request that comes from here on knows of it.
     pub(crate) fn invalidate(&self, invalidation: &Invalidation) -> Result<Epoch, Unnoted> {
         let noted = match self.epochs.try_borrow_mut() {
-            Ok(mut epochs) => epochs.append(self.kv, self.hint, invalidation),
+            Ok(mut epochs) => epochs.append(self.kv, self.hint, invalidation, self.now),
             Err(_) => Err(Unnoted), // no borrow outlives a call
         };
         if noted.is_err() {

@@ -159,7 +159,7 @@ fn described(
         Currency::Current => "current",
         Currency::Gone => "gone",
         Currency::Invalidated => "invalidated",
-        Currency::Softened => "soft-purged",
+        Currency::Softened { .. } => "soft-purged",
     };
     let age = current_age(meta, now);
     let json = json

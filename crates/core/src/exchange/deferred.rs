@@ -182,7 +182,7 @@ impl Compressions {
         let hold = Hold::of(&self.budget, most).ok()?;
         let response = Owned::of(found, epochs)?;
         match response.provenance.judge(&wish.key, epochs) {
-            Currency::Current | Currency::Softened => {}
+            Currency::Current | Currency::Softened { .. } => {}
             Currency::Gone | Currency::Invalidated => return None,
         }
         let length = response.body.len();

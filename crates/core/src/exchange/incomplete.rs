@@ -100,7 +100,7 @@ impl Looking {
                 age,
                 Warrant::Stale(overdue, why),
                 Forward::Stale(match currency {
-                    Currency::Softened => Reason::SoftPurged,
+                    Currency::Softened { .. } => Reason::SoftPurged,
                     Currency::Current | Currency::Gone | Currency::Invalidated => Reason::Expired,
                 }),
                 Worth::Stale,

@@ -208,11 +208,22 @@ fn judged(
         } => (false, max_age, max_stale, min_fresh),
     };
     let is_young = age <= number(max_age);
-    let is_softened = currency == Currency::Softened;
-    let since_request = between(meta.request_time.as_nanos(), now).max(0);
+    let (is_softened, since) = match currency {
+        Currency::Softened { since } => (true, since),
+        Currency::Current | Currency::Gone | Currency::Invalidated => (false, None),
+    };
+    let request = meta.request_time.as_nanos();
+    // As long as it can have been: since the purge, if that lies between the request and now.
+    let purge = since.map_or(request, Timestamp::as_nanos);
+    let purge = if request <= purge && purge <= now {
+        purge
+    } else {
+        request
+    };
+    let since_purge = between(purge, now).max(0);
     let left = match is_softened {
         false => left,
-        true => left.min(0).min(-number(clamped(since_request))),
+        true => left.min(0).min(-number(clamped(since_purge))),
     };
     let taken = !confirmed
         && is_young
@@ -238,7 +249,7 @@ fn judged(
         taken && permits && -left < window
     };
     let stands = left <= 0
-        && matches!(currency, Currency::Current | Currency::Softened)
+        && matches!(currency, Currency::Current | Currency::Softened { .. })
         && meta.rule == terms.rule
         && meta.validation != Validation::Always;
     let in_need = (stands && within(swr.max(sie))).then(|| (clamped(age), clamped(-left)));
@@ -424,7 +435,8 @@ proptest! {
         meta in meta(), demands in demands(), clock in proptest::collection::vec(clock(), 1..5),
         terms in terms(),
         currency in prop_oneof![
-            7 => Just(Currency::Current), 1 => Just(Currency::Invalidated), 1 => Just(Currency::Gone), 3 => Just(Currency::Softened)
+            7 => Just(Currency::Current), 1 => Just(Currency::Invalidated), 1 => Just(Currency::Gone), 1 => Just(Currency::Softened { since: None }),
+            3 => clock().prop_map(|at| Currency::Softened { since: Some(Timestamp::from_nanos(at)) })
         ],
     ) {
         for now in clock {

@@ -130,7 +130,10 @@ enum Over {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Freshness {
     /// A soft purge has ended it.
-    Ended,
+    Ended {
+        /// When; `None` where nobody knows.
+        since: Option<Timestamp>,
+    },
     /// As long as it was stored for.
     Own,
 }
@@ -141,18 +144,22 @@ impl Freshness {
             Currency::Current => Ok(Self::Own),
             Currency::Gone => Err(Over::Gone),
             Currency::Invalidated => Err(Over::Invalidated),
-            Currency::Softened => Ok(Self::Ended),
+            Currency::Softened { since } => Ok(Self::Ended { since }),
         }
     }
 
     /// By how much a response has outlived it; `None` while it lasts.
     ///
-    /// Invalidations are counted, not timed, so of a purge is only known that it came after the response's request. A client
-    /// that takes what has been stale for so long gets nothing that may have been so for longer.
+    /// A purge came after the response's request, and of some no more is known. Whoever takes what has been stale for so long
+    /// gets nothing that may have been so for longer; a purge from the future says nothing, because the clock has stepped back.
     fn overdue(self, meta: &Meta, age: Seconds, now: Timestamp) -> Option<Seconds> {
         let own = age.saturating_sub(meta.lifetime.seconds);
         match self {
-            Self::Ended => Some(own.max(now.since(meta.request_time))),
+            Self::Ended { since } => {
+                let since = since.filter(|since| (meta.request_time..=now).contains(since));
+                let since = since.unwrap_or(meta.request_time);
+                Some(own.max(now.since(since)))
+            }
             // "response_is_fresh = (freshness_lifetime > current_age)" RFC 9111 section 4.2.
             Self::Own => (meta.lifetime.seconds <= age).then_some(own),
         }
@@ -161,7 +168,7 @@ impl Freshness {
     /// Why what has outlived it is not used.
     fn reason(self) -> Reason {
         match self {
-            Self::Ended => Reason::SoftPurged,
+            Self::Ended { .. } => Reason::SoftPurged,
             Self::Own => Reason::Expired,
         }
     }

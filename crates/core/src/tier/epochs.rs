@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! larder1e          "LEL1" │ u64 log                      which life of these cells this is
-//! larder1p          "LEH2" │ u64 log │ u64 position │ u64 hard floor │ u64 soft floor │ u64 patterns
+//! larder1p          "LEH3" │ u64 log │ u64 position │ u64 hard floor │ 3 × u64 soft floor │ u64 patterns
 //!                   │ u64 retired position │ u64 retired patterns │ u64 retired soft patterns
 //!                   │ u64 changes │ 128 × u8 page         the head
 //! larder1e<page>    256 pages: [`page`]                   the newest positions of stamps
@@ -42,6 +42,7 @@
 
 mod append;
 mod head;
+mod noted;
 mod page;
 pub(super) mod patterns;
 
@@ -272,8 +273,7 @@ impl Known {
         }
         let mut otherwise = match epoch.position {
             position if position < head.hard_floor => return Ok(Verdict::all(Currency::Gone)),
-            position if position < head.soft_floor => Currency::Softened,
-            _ => Currency::Current,
+            position => head.soft_floor.judge(position),
         };
         for stamp in stored.stamps.iter() {
             let judged = self.judge_stamp(kv, stamp, epoch.position);

@@ -94,7 +94,7 @@ impl Candidate<'_> {
     /// What stands against it by now.
     pub(super) fn still_stands(&self) -> Result<(), WhyNot> {
         match (self.currency)() {
-            Currency::Current | Currency::Softened => Ok(()),
+            Currency::Current | Currency::Softened { .. } => Ok(()),
             Currency::Gone | Currency::Invalidated => Err(WhyNot::Invalidated),
         }
     }

@@ -228,8 +228,8 @@ fn fate(verdict: Verdict, softened: Softened) -> Fate {
     match (verdict.currency(), verdict.patterns, softened) {
         (Currency::Gone, _, _)
         | (_, Currency::Gone | Currency::Invalidated, _)
-        | (_, Currency::Softened, Softened::Empty) => Fate::Emptied,
-        (_, Currency::Softened, Softened::Keep) | (_, Currency::Current, _) => Fate::Stays,
+        | (_, Currency::Softened { .. }, Softened::Empty) => Fate::Emptied,
+        (_, Currency::Softened { .. }, Softened::Keep) | (_, Currency::Current, _) => Fate::Stays,
     }
 }
 

@@ -167,16 +167,35 @@ fn what_was_purged_softly_is_stale_for_who_takes_it() {
     let taking = |directives| get("/a").with("cache-control", directives);
     for (directives, word) in [
         ("max-stale", "STALE"),
-        ("max-stale=2", "STALE"),
-        ("max-stale=1", "MISS"),
+        ("max-stale=3", "STALE"),
+        ("max-stale=2", "MISS"),
     ] {
         let mut stage = purged(Mode::Soft);
+        stage.wait(3); // it is stale since the purge, not since its request
         let answer = stage.exchange(taking(directives), reply("new"));
         assert_eq!(answer.field("x-cache"), word, "{directives}");
     }
     let mut stage = purged(Mode::Soft);
+    stage.wait(3);
     let answer = stage.exchange(taking("max-stale"), reply("new"));
-    assert_eq!(answer.cache().1, "larder; hit; ttl=-2; detail=max-stale");
+    assert_eq!(answer.cache().1, "larder; hit; ttl=-3; detail=max-stale");
+    let mut stage = purged(Mode::Soft);
+    stage.wait(3);
+    purge(&stage, Mode::Soft);
+    stage.wait(3);
+    let answer = stage.exchange(taking("max-stale"), reply("new"));
+    assert_eq!(answer.cache().1, "larder; hit; ttl=-6; detail=max-stale");
+    let mut stage = purged(Mode::Soft);
+    stage.wait(7);
+    purge(&stage, Mode::Soft);
+    stage.wait(3);
+    let answer = stage.exchange(taking("max-stale"), reply("new"));
+    let detail = "larder; hit; ttl=-12; detail=max-stale";
+    assert_eq!(
+        answer.cache().1,
+        detail,
+        "stale since its request for all that is known"
+    );
     let mut stage = Stage::new(HONOR);
     let strict = reply("old").with("cache-control", "max-age=60, must-revalidate");
     stage.exchange(get("/a"), strict.with("xkey", "t"));

@@ -378,7 +378,9 @@ impl Stage {
             coverage: Coverage::Stamps(stamps),
             mode,
         };
-        let appended = log.borrow_mut().append(&**kv, &**hint, &invalidation);
+        let appended = log
+            .borrow_mut()
+            .append(&**kv, &**hint, &invalidation, self.now);
         appended.unwrap();
     }
 
@@ -703,7 +705,7 @@ impl Stage {
                 Effect::Invalidate(invalidation) => {
                     let Log { kv, log, hint } = &*self.log;
                     log.borrow_mut()
-                        .append(&**kv, &**hint, &invalidation)
+                        .append(&**kv, &**hint, &invalidation, self.now)
                         .unwrap();
                 }
                 Effect::RemoveHeader(name) => sent.remove(name),

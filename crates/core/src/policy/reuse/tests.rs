@@ -140,12 +140,27 @@ fn a_soft_purge_makes_stale_and_no_more() {
         meta.staleness.permission = permission;
         meta.validation = Validation::WhenStale;
         let now = Timestamp::from_secs(now);
-        let found = judge((&meta, Currency::Softened), terms(1), demands, now);
+        let found = judge(
+            (&meta, Currency::Softened { since: None }),
+            terms(1),
+            demands,
+            now,
+        );
         assert_eq!(found, expected, "{name}");
-        let other = judge((&meta, Currency::Softened), terms(2), demands, now);
+        let other = judge(
+            (&meta, Currency::Softened { since: None }),
+            terms(2),
+            demands,
+            now,
+        );
         assert_eq!(other, Reuse::Validate(Reason::OtherRule), "{name}");
         meta.validation = Validation::Never;
-        let found = judge((&meta, Currency::Softened), terms(1), demands, now);
+        let found = judge(
+            (&meta, Currency::Softened { since: None }),
+            terms(1),
+            demands,
+            now,
+        );
         let unasked = match expected {
             Reuse::Validate(reason) => Reuse::Unusable(reason),
             Reuse::Fresh { .. }
@@ -154,6 +169,37 @@ fn a_soft_purge_makes_stale_and_no_more() {
             | Reuse::Unusable(_) => expected,
         };
         assert_eq!(found, unasked, "{name}");
+    }
+}
+
+#[test]
+fn a_soft_purge_counts_from_when_it_came() {
+    let mut meta = sample::meta();
+    meta.validation = Validation::WhenStale;
+    let takes = Demands::Within {
+        max_age: Seconds::MAX,
+        max_stale: Some(Seconds::MAX),
+        min_fresh: Seconds::ZERO,
+    };
+    // The sample was asked for at 999; it would be fresh until 1060.
+    #[rustfmt::skip]
+    let rows = [
+        ("at once", Some(1004), 1004, 0),
+        ("a while ago", Some(1004), 1024, 20),
+        ("nobody knows when", None, 1024, 25),
+        ("before its request: another one counts as one with it", Some(990), 1024, 25),
+        ("the clock has stepped back since", Some(1025), 1024, 25),
+        ("it is stale by itself, and for longer", Some(1090), 1100, 40),
+        ("it is stale by itself, but not for so long", Some(1004), 1100, 96),
+    ];
+    for (name, since, now, expected) in rows {
+        let since = since.map(Timestamp::from_secs);
+        let now = Timestamp::from_secs(now);
+        let found = judge((&meta, Currency::Softened { since }), terms(1), takes, now);
+        let Reuse::Stale(stale) = found else {
+            panic!("{name}: {found:?}");
+        };
+        assert_eq!(stale.overdue.get(), expected, "{name}");
     }
 }
 
@@ -356,7 +402,7 @@ fn a_softly_purged_response_is_used_for_its_windows() {
     let meta = stale_from_1060(StalePermission::Granted, [Some(10), Some(20)]);
     let at = |now, terms| {
         let now = Timestamp::from_secs(now);
-        let meta = (&meta, Currency::Softened);
+        let meta = (&meta, Currency::Softened { since: None });
         let found = judge(meta, terms, Demands::Nothing, now);
         let in_need = judge_in_need(meta, terms, Demands::Nothing, Need::Failed, now);
         (found, in_need.map(|stale| stale.overdue.get()))

@@ -3,6 +3,7 @@
 use crate::entry::{Epoch, Stamp};
 use crate::epoch::{Coverage, Invalidation, Mode, NamePattern};
 use crate::sorting::sort_by;
+use crate::time::Timestamp;
 
 use super::head::{Head, Retired};
 use super::page::{Page, Reading, Spot};
@@ -33,17 +34,26 @@ impl EpochLog {
         kv: &dyn SharedKv,
         hint: &dyn ChangeHint,
         invalidation: &Invalidation,
+        now: Timestamp,
     ) -> Result<Epoch, Unnoted> {
-        let noted = self.note(kv, invalidation).or_else(|_| self.begin_anew(kv));
+        let noted = self
+            .note(kv, invalidation, now)
+            .or_else(|_| self.begin_anew(kv));
         self.doubt();
         hint.advance();
         noted.map_err(|_| Unnoted)
     }
 
-    fn note(&mut self, kv: &dyn SharedKv, invalidation: &Invalidation) -> Result<Epoch, SetError> {
+    fn note(
+        &mut self,
+        kv: &dyn SharedKv,
+        invalidation: &Invalidation,
+        now: Timestamp,
+    ) -> Result<Epoch, SetError> {
         let Invalidation { coverage, mode } = invalidation;
+        let how = (*mode, now);
         let head = match coverage {
-            Coverage::All => self.change_head(kv, None, &|head| head.raise_floor(*mode))?,
+            Coverage::All => self.change_head(kv, None, &|head| head.raise_floor(*mode, now))?,
             Coverage::Names(_) | Coverage::Stamps(_) => self.change_head(kv, None, &|_| {})?,
         };
         let Some(head) = head else {
@@ -51,8 +61,8 @@ impl EpochLog {
         };
         match coverage {
             Coverage::All => {}
-            Coverage::Names(pattern) => self.note_pattern(kv, &head, *mode, pattern)?,
-            Coverage::Stamps(stamps) => self.note_stamps(kv, head.epoch, *mode, stamps)?,
+            Coverage::Names(pattern) => self.note_pattern(kv, &head, how, pattern)?,
+            Coverage::Stamps(stamps) => self.note_stamps(kv, head.epoch, how, stamps)?,
         }
         Ok(head.epoch)
     }
@@ -61,7 +71,7 @@ impl EpochLog {
         &mut self,
         kv: &dyn SharedKv,
         epoch: Epoch,
-        mode: Mode,
+        how: (Mode, Timestamp),
         stamps: &[Stamp],
     ) -> Result<(), SetError> {
         let page_of = |stamp: &Stamp| Spot::of(epoch.log, *stamp).page;
@@ -72,7 +82,7 @@ impl EpochLog {
             let Some(page) = stamps.first().map(page_of) else {
                 continue;
             };
-            match self.note_page(kv, (page, stamps), epoch, mode)? {
+            match self.note_page(kv, (page, stamps), epoch, how)? {
                 Done::Yes => pages.push(page),
                 Done::LogEnded => return Ok(()),
             }
@@ -87,7 +97,7 @@ impl EpochLog {
         kv: &dyn SharedKv,
         (number, stamps): (u8, &[Stamp]),
         epoch: Epoch,
-        mode: Mode,
+        how: (Mode, Timestamp),
     ) -> Result<Done, SetError> {
         let name = Name::epoch_page(number);
         for _ in 0..TRIES {
@@ -101,7 +111,7 @@ impl EpochLog {
                 Reading::Corrupt => return Err(SetError::Failed),
             };
             for stamp in stamps {
-                page.note(epoch, *stamp, mode, self.records);
+                page.note(epoch, *stamp, how, self.records);
             }
             let cas = cell.map_or(Cas::NEVER, |cell| cell.cas);
             match kv.set(name.as_str(), &page.encode(epoch.log), cas) {
@@ -117,15 +127,16 @@ impl EpochLog {
         &mut self,
         kv: &dyn SharedKv,
         head: &Head,
-        mode: Mode,
+        how: (Mode, Timestamp),
         pattern: &NamePattern,
     ) -> Result<(), SetError> {
-        let Some(added) = add_pattern(kv, head, mode, pattern)? else {
+        let (mode, now) = how;
+        let Some(added) = add_pattern(kv, head, how, pattern)? else {
             return Ok(()); // the log has ended
         };
         let announce = |head: &mut Head| match added {
             Added::As(number) => head.patterns = head.patterns.max(number.saturating_add(1)),
-            Added::Full => head.raise_floor(mode),
+            Added::Full => head.raise_floor(mode, now),
         };
         self.change_head(kv, Some(head.epoch.log), &announce)?;
         Ok(())
@@ -242,7 +253,7 @@ impl EpochLog {
 fn add_pattern(
     kv: &dyn SharedKv,
     head: &Head,
-    mode: Mode,
+    how: (Mode, Timestamp),
     pattern: &NamePattern,
 ) -> Result<Option<Added>, SetError> {
     let log = head.epoch.log;
@@ -258,7 +269,7 @@ fn add_pattern(
         if patterns.next < head.patterns {
             return Err(SetError::Failed); // some are lost
         }
-        let added = patterns.add(head, mode, pattern);
+        let added = patterns.add(head, how, pattern);
         let cas = cell.map_or(Cas::NEVER, |cell| cell.cas);
         match kv.set(Name::patterns().as_str(), &patterns.encode(), cas) {
             Ok(()) => return Ok(Some(added)),

@@ -1,10 +1,12 @@
 //! The head of the order of invalidations, in one cell; [`super`] draws it.
 
 use super::super::record::{Corrupt, Fields};
+use super::noted::Noted;
 use crate::entry::Epoch;
 use crate::epoch::Mode;
+use crate::time::Timestamp;
 
-const TAG: &[u8; 4] = b"LEH2";
+const TAG: &[u8; 4] = b"LEH3";
 
 /// The last pages that were written to are remembered, so many.
 const RING: usize = 128;
@@ -16,7 +18,7 @@ pub(super) struct Head {
     /// What was asked for before this is gone.
     pub(super) hard_floor: u64,
     /// What was asked for before this is stale.
-    pub(super) soft_floor: u64,
+    pub(super) soft_floor: Noted,
     /// How many patterns have been announced: all of lower numbers stand in their cell, or are retired.
     pub(super) patterns: u64,
     pub(super) retired: Retired,
@@ -59,7 +61,7 @@ impl Head {
         Self {
             epoch: Epoch { log, position: 0 },
             hard_floor: 0,
-            soft_floor: 0,
+            soft_floor: Noted::NEVER,
             patterns: 0,
             retired: Retired::default(),
             changes: 0,
@@ -84,19 +86,22 @@ impl Head {
     }
 
     /// Everything so far has been invalidated.
-    pub(super) fn raise_floor(&mut self, mode: Mode) {
+    pub(super) fn raise_floor(&mut self, mode: Mode, at: Timestamp) {
         match mode {
             Mode::Hard | Mode::Invalid => self.hard_floor = self.epoch.position,
-            Mode::Soft => self.soft_floor = self.epoch.position,
+            Mode::Soft => self.soft_floor.note(self.epoch.position, at),
         }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
+        let [soft_floor, soft_before, soft_since] = self.soft_floor.numbers();
         let numbers = [
             self.epoch.log,
             self.epoch.position,
             self.hard_floor,
-            self.soft_floor,
+            soft_floor,
+            soft_before,
+            soft_since,
             self.patterns,
             self.retired.position,
             self.retired.patterns,
@@ -119,7 +124,7 @@ impl Head {
                 position: fields.u64()?,
             },
             hard_floor: fields.u64()?,
-            soft_floor: fields.u64()?,
+            soft_floor: Noted::read(&mut fields)?,
             patterns: fields.u64()?,
             retired: Retired {
                 position: fields.u64()?,
@@ -143,18 +148,19 @@ mod tests {
     fn the_form_is_frozen() {
         let mut head = Head::first(0x11);
         head.epoch.position = 2;
-        (head.hard_floor, head.soft_floor, head.patterns) = (3, 4, 5);
+        (head.hard_floor, head.patterns) = (3, 5);
+        head.soft_floor.note(4, Timestamp::from_nanos(0x44));
         head.retired = Retired {
             position: 6,
             patterns: 7,
             soft_patterns: 8,
         };
         head.touch(0xfe);
-        let numbers: Vec<u8> = [0x11, 2, 3, 4, 5, 6, 7, 8, 1u64]
+        let numbers: Vec<u8> = [0x11, 2, 3, 4, 0, 0x44, 5, 6, 7, 8, 1u64]
             .iter()
             .flat_map(|number| number.to_le_bytes())
             .collect();
-        let golden = [&b"LEH2"[..], &numbers, b"\xfe", &[0; 127]].concat();
+        let golden = [&b"LEH3"[..], &numbers, b"\xfe", &[0; 127]].concat();
         assert_eq!(head.encode(), golden);
         assert_eq!(Head::decode(&golden), Ok(head));
     }
@@ -177,7 +183,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_a_head_or_none(bytes in proptest::collection::vec(any::<u8>(), 204), len in 0..210usize) {
+        fn any_bytes_are_a_head_or_none(bytes in proptest::collection::vec(any::<u8>(), 220), len in 0..226usize) {
             let mut value = [&TAG[..], &bytes[4..]].concat();
             value.resize(len, 0);
             if let Ok(head) = Head::decode(&value) {

@@ -1,24 +1,27 @@
 //! A page: the newest invalidations of the stamps that fall to it.
 //!
 //! ```text
-//! "LEP2" │ u64 log │ u16 records │ records × record │ 256 × place
-//! record: u64 stamp │ u64 hard │ u64 invalid │ u64 soft       positions; 0 for none; in the order of stamps
+//! "LEP3" │ u64 log │ u16 records │ records × record │ 256 × place
+//! record: u64 stamp │ u64 hard │ u64 invalid │ 3 × u64 soft   positions; 0 for none; in the order of stamps; soft: [`Noted`]
 //! place:  u64 hard │ u64 soft
 //! ```
 //!
 //! A stamp has a record of its own, until more have come than the page may hold; then the one that was invalidated the
 //! longest ago is *folded*: its positions go to two of the places that all stamps of the page share, unless something newer
 //! stands there. What was folded is read as the older of the two, so an entry falls to a stranger's invalidation only where
-//! both places were hit by strangers; never is anything forgotten. An invalid one counts as hard from then on.
+//! both places were hit by strangers; never is anything forgotten. An invalid one counts as hard from then on, and when a
+//! soft one came nobody knows.
 
 use super::super::kv::{KvError, SharedKv};
 use super::super::name::Name;
 use super::super::random::scramble;
 use super::super::record::{Corrupt, Fields};
+use super::noted::Noted;
 use crate::entry::{Epoch, Stamp};
 use crate::epoch::{Currency, Mode};
+use crate::time::Timestamp;
 
-const TAG: &[u8; 4] = b"LEP2";
+const TAG: &[u8; 4] = b"LEP3";
 const PLACES: usize = 256;
 /// More records than a page is ever given.
 pub(super) const MOST_RECORDS: usize = 256;
@@ -36,7 +39,7 @@ struct Record {
     stamp: u64,
     hard: u64,
     invalid: u64,
-    soft: u64,
+    soft: Noted,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,28 +74,33 @@ impl Page {
     }
 
     /// Notes an invalidation, in a page that may hold so many records.
-    pub(super) fn note(&mut self, epoch: Epoch, stamp: Stamp, mode: Mode, most: usize) {
-        let Stamp(stamp) = stamp;
-        let at = self
+    pub(super) fn note(
+        &mut self,
+        epoch: Epoch,
+        Stamp(stamp): Stamp,
+        (mode, at): (Mode, Timestamp),
+        most: usize,
+    ) {
+        let place = self
             .records
             .binary_search_by_key(&stamp, |record| record.stamp);
-        let at = at.unwrap_or_else(|at| {
+        let place = place.unwrap_or_else(|place| {
             let record = Record {
                 stamp,
                 hard: 0,
                 invalid: 0,
-                soft: 0,
+                soft: Noted::NEVER,
             };
-            self.records.insert(at, record);
-            at
+            self.records.insert(place, record);
+            place
         });
-        if let Some(record) = self.records.get_mut(at) {
-            let newest = match mode {
-                Mode::Hard => &mut record.hard,
-                Mode::Invalid => &mut record.invalid,
-                Mode::Soft => &mut record.soft,
-            };
-            *newest = epoch.position.max(*newest);
+        if let Some(record) = self.records.get_mut(place) {
+            let position = epoch.position;
+            match mode {
+                Mode::Hard => record.hard = record.hard.max(position),
+                Mode::Invalid => record.invalid = record.invalid.max(position),
+                Mode::Soft => record.soft.note(position, at),
+            }
         }
         while self.records.len() > most.min(MOST_RECORDS) {
             self.fold_oldest(epoch.log);
@@ -108,7 +116,7 @@ impl Page {
         for at in Spot::of(log, Stamp(record.stamp)).places {
             if let Some(place) = self.places.get_mut(usize::from(at)) {
                 place.hard = place.hard.max(record.hard).max(record.invalid);
-                place.soft = place.soft.max(record.soft);
+                place.soft = place.soft.max(record.soft.newest());
             }
         }
     }
@@ -129,22 +137,24 @@ impl Page {
             Currency::Gone
         } else if of(|record| record.invalid) > position {
             Currency::Invalidated
-        } else if soft.max(of(|record| record.soft)) > position {
-            Currency::Softened
+        } else if soft > position {
+            Currency::Softened { since: None }
         } else {
-            Currency::Current
+            record.map_or(Currency::Current, |record| record.soft.judge(position))
         }
     }
 
     pub(super) fn encode(&self, log: u64) -> Vec<u8> {
-        let size = self.records.len().saturating_mul(32).saturating_add(4200);
+        let size = self.records.len().saturating_mul(48).saturating_add(4200);
         let mut out = Vec::with_capacity(size);
         out.extend_from_slice(TAG);
         out.extend_from_slice(&log.to_le_bytes());
         let count = u16::try_from(self.records.len()).unwrap_or(u16::MAX);
         out.extend_from_slice(&count.to_le_bytes());
         for record in &self.records {
-            for number in [record.stamp, record.hard, record.invalid, record.soft] {
+            let [newest, before, since] = record.soft.numbers();
+            let positions = [record.stamp, record.hard, record.invalid];
+            for number in positions.into_iter().chain([newest, before, since]) {
                 out.extend_from_slice(&number.to_le_bytes());
             }
         }
@@ -167,7 +177,7 @@ impl Page {
                 stamp: fields.u64()?,
                 hard: fields.u64()?,
                 invalid: fields.u64()?,
-                soft: fields.u64()?,
+                soft: Noted::read(&mut fields)?,
             })
         };
         let records: Vec<_> = (0..count).map(|_| record()).collect::<Result<_, _>>()?;
@@ -189,7 +199,7 @@ impl Page {
 
 impl Record {
     fn newest(&self) -> u64 {
-        self.hard.max(self.invalid).max(self.soft)
+        self.hard.max(self.invalid).max(self.soft.newest())
     }
 }
 

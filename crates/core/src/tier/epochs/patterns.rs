@@ -1,8 +1,9 @@
 //! The patterns in force, in one cell.
 //!
 //! ```text
-//! "LEX1" │ u64 log │ u64 next number │ u64 dropped │ u64 dropped soft │ u16 records │ records × record
-//! record: u64 number │ u64 position │ u8 mode: h i s │ u8 form: g p r │ u16 length, text        in the order of numbers
+//! "LEX2" │ u64 log │ u64 next number │ u64 dropped │ u64 dropped soft │ u16 records │ records × record
+//! record: u64 number │ 3 × u64 positions and time: [`Noted`] │ u8 mode: h i s │ u8 form: g p r │ u16 length, text
+//!                                                                                        in the order of numbers
 //! ```
 //!
 //! Numbers are given in the order in which records come into the cell, which is not that of their positions. So who knows the
@@ -14,9 +15,11 @@
 
 use super::super::record::{Corrupt, Fields};
 use super::head::{Head, Retired};
+use super::noted::Noted;
 use crate::epoch::{Currency, Mode, NameMatcher, NamePattern, Stamped};
+use crate::time::Timestamp;
 
-const TAG: &[u8; 4] = b"LEX1";
+const TAG: &[u8; 4] = b"LEX2";
 /// More patterns than this are not in force at once.
 pub(in crate::tier) const MOST_PATTERNS: usize = 256;
 
@@ -32,7 +35,7 @@ pub(super) struct Patterns {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Record {
     number: u64,
-    position: u64,
+    noted: Noted,
     mode: Mode,
     pattern: NamePattern,
 }
@@ -57,12 +60,17 @@ impl Patterns {
     }
 
     /// Adds one, and drops those that are retired, and the same one if it stands there: the new one covers all that it does.
-    pub(super) fn add(&mut self, head: &Head, mode: Mode, pattern: &NamePattern) -> Added {
-        let mut position = head.epoch.position;
+    pub(super) fn add(
+        &mut self,
+        head: &Head,
+        (mode, at): (Mode, Timestamp),
+        pattern: &NamePattern,
+    ) -> Added {
+        let mut noted = Noted::NEVER;
         self.records.retain(|record| {
             let is_same = record.mode == mode && record.pattern == *pattern;
             if is_same {
-                position = position.max(record.position); // its worker was faster here
+                noted = record.noted; // perhaps of a later position: its worker was faster here
             }
             !is_same && !head.retired.has(record.number, record.mode)
         });
@@ -72,11 +80,12 @@ impl Patterns {
         if self.records.len() >= MOST_PATTERNS {
             return Added::Full;
         }
+        noted.note(head.epoch.position, at);
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         self.records.push(Record {
             number,
-            position,
+            noted,
             mode,
             pattern: pattern.clone(),
         });
@@ -98,8 +107,10 @@ impl Patterns {
         out.extend_from_slice(&count.to_le_bytes());
         for record in &self.records {
             let (form, text) = record.pattern.to_parts();
-            out.extend_from_slice(&record.number.to_le_bytes());
-            out.extend_from_slice(&record.position.to_le_bytes());
+            let [newest, before, since] = record.noted.numbers();
+            for number in [record.number, newest, before, since] {
+                out.extend_from_slice(&number.to_le_bytes());
+            }
             out.extend_from_slice(&[mode_letter(record.mode), form]);
             let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
             out.extend_from_slice(&length.to_le_bytes());
@@ -142,13 +153,13 @@ impl Patterns {
 }
 
 fn read_record(fields: &mut Fields<'_>) -> Result<Record, Corrupt> {
-    let (number, position) = (fields.u64()?, fields.u64()?);
+    let (number, noted) = (fields.u64()?, Noted::read(fields)?);
     let [mode, form] = *fields.take()?;
     let length = fields.u16()?;
     let text = std::str::from_utf8(fields.slice(length.into())?).map_err(|_| Corrupt)?;
     Ok(Record {
         number,
-        position,
+        noted,
         mode: mode_of_letter(mode)?,
         pattern: NamePattern::from_parts(form, text).ok_or(Corrupt)?,
     })
@@ -182,7 +193,7 @@ pub(super) struct Compiled {
 #[derive(Debug)]
 struct Live {
     number: u64,
-    position: u64,
+    noted: Noted,
     mode: Mode,
     matcher: NameMatcher,
 }
@@ -228,7 +239,7 @@ impl Compiled {
             }
             self.records.push(Live {
                 number: record.number,
-                position: record.position,
+                noted: record.noted,
                 mode: record.mode,
                 matcher: record.pattern.compile().map_err(|_| Unknown::Corrupt)?,
             });
@@ -250,8 +261,9 @@ impl Compiled {
         let mut name = None;
         let mut strongest = Currency::Current;
         for live in &self.records {
-            let met = Currency::met_by(live.mode);
-            if live.position <= stored.epoch.position || met >= strongest {
+            let position = stored.epoch.position;
+            let met = Currency::met_by(live.mode, live.noted.since(position));
+            if !live.noted.meets(position) || met >= strongest {
                 continue;
             }
             let name = name.get_or_insert_with(|| stored.key.name());

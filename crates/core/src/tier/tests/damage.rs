@@ -7,13 +7,14 @@ use crate::entry::Epoch;
 use crate::epoch::{Currency, Mode};
 
 use super::super::{Cas, Cell, EpochLog, KvError, MemoryKv, SetError, SharedKv};
+use super::NOW;
 use super::invalidations::{Entry, Plain, Watched, of_all, of_names, of_stamps, two};
 
 /// Whoever shares the cells may have written it there.
 #[test]
 fn a_log_that_can_get_no_further_is_begun_anew() {
     let (kv, hint, mut log, _) = two();
-    log.append(&kv, &hint, &of_stamps(&[1], Mode::Hard))
+    log.append(&kv, &hint, &of_stamps(&[1], Mode::Hard), NOW)
         .unwrap();
     let mut head = kv.get("larder1p").unwrap().unwrap().value;
     head[12..20].fill(0xff); // behind the tag and the log's number
@@ -22,7 +23,7 @@ fn a_log_that_can_get_no_further_is_begun_anew() {
     let epoch = log.now(&kv, &hint);
     assert_eq!(epoch.position, u64::MAX);
     let entry = Entry::new(epoch, &[1], "/");
-    log.append(&kv, &hint, &of_stamps(&[1], Mode::Hard))
+    log.append(&kv, &hint, &of_stamps(&[1], Mode::Hard), NOW)
         .unwrap();
     log.now(&kv, &hint);
     assert_eq!(entry.judge(&mut log, &kv), Currency::Gone);
@@ -32,9 +33,9 @@ fn a_log_that_can_get_no_further_is_begun_anew() {
 fn a_pattern_counts_also_when_the_numbers_have_run_out() {
     let (kv, hint, mut log, _) = two();
     let pattern = of_names("/a", Mode::Hard);
-    log.append(&kv, &hint, &pattern).unwrap();
-    // The head's count of patterns, and the next number in their cell: behind a tag and one and four numbers.
-    for (cell, at) in [("larder1p", 36), ("larder1x", 12)] {
+    log.append(&kv, &hint, &pattern, NOW).unwrap();
+    // The head's count of patterns, and the next number in their cell: behind a tag and six and one numbers.
+    for (cell, at) in [("larder1p", 52), ("larder1x", 12)] {
         let mut value = kv.get(cell).unwrap().unwrap().value;
         value[at..at + 8].fill(0xff);
         kv.set(cell, &value, Cas::UNCONDITIONAL).unwrap();
@@ -42,7 +43,7 @@ fn a_pattern_counts_also_when_the_numbers_have_run_out() {
     log.doubt();
     let entry = Entry::new(log.now(&kv, &hint), &[], "/a");
     assert_eq!(entry.judge(&mut log, &kv), Currency::Current);
-    log.append(&kv, &hint, &pattern).unwrap();
+    log.append(&kv, &hint, &pattern, NOW).unwrap();
     log.now(&kv, &hint);
     assert_eq!(entry.judge(&mut log, &kv), Currency::Gone);
 }
@@ -52,9 +53,9 @@ fn cells_that_are_damaged_invalidate_too_much_and_never_too_little() {
     let damages: [(&str, &[u8]); 5] = [
         ("emptied", b""),
         ("garbage", b"garbage"),
-        ("cut", b"LEP2\x01"),
+        ("cut", b"LEP3\x01"),
         ("another's", &[0xff; 5000]),
-        ("no head", b"LEX1"),
+        ("no head", b"LEX2"),
     ];
     for (name, bytes) in damages {
         for cell in ["larder1e", "larder1p", "larder1x", "pages"] {
@@ -65,7 +66,7 @@ fn cells_that_are_damaged_invalidate_too_much_and_never_too_little() {
                 of_names("/a", Mode::Invalid),
             ];
             for invalidation in &invalidations {
-                one.append(&kv, &hint, invalidation).unwrap();
+                one.append(&kv, &hint, invalidation, NOW).unwrap();
             }
             let later = one.now(&kv, &hint);
             for known in kv.names() {
@@ -75,7 +76,7 @@ fn cells_that_are_damaged_invalidate_too_much_and_never_too_little() {
                 }
             }
             for invalidation in &invalidations {
-                other.append(&kv, &hint, invalidation).unwrap();
+                other.append(&kv, &hint, invalidation, NOW).unwrap();
             }
             one.now(&kv, &hint);
             for entry in [
@@ -100,7 +101,7 @@ fn cells_that_are_damaged_invalidate_too_much_and_never_too_little() {
 #[test]
 fn a_damaged_head_is_mended_once() {
     let (kv, hint, mut log, _) = two();
-    log.append(&kv, &hint, &of_stamps(&[1], Mode::Hard))
+    log.append(&kv, &hint, &of_stamps(&[1], Mode::Hard), NOW)
         .unwrap();
     kv.set("larder1p", b"garbage", Cas::UNCONDITIONAL).unwrap();
     log.doubt();
@@ -115,7 +116,8 @@ fn a_damaged_head_is_mended_once() {
 fn patterns_that_are_lost_end_the_log_once() {
     let (kv, hint, mut one, mut other) = two();
     let entry = Entry::new(one.now(&kv, &hint), &[], "/b");
-    one.append(&kv, &hint, &of_names("/a", Mode::Hard)).unwrap();
+    one.append(&kv, &hint, &of_names("/a", Mode::Hard), NOW)
+        .unwrap();
     kv.set("larder1x", b"garbage", Cas::UNCONDITIONAL).unwrap();
     for log in [&mut one, &mut other] {
         log.now(&kv, &hint);
@@ -131,7 +133,7 @@ fn a_host_that_fails_makes_nothing_current() {
     let (kv, hint) = (Watched::default(), Plain::default());
     let mut log = EpochLog::new(1, 4096);
     let epoch = log.now(&kv, &hint);
-    log.append(&kv, &hint, &of_stamps(&[1], Mode::Hard))
+    log.append(&kv, &hint, &of_stamps(&[1], Mode::Hard), NOW)
         .unwrap();
     log.now(&kv, &hint);
     kv.failing.set(true);
@@ -146,7 +148,7 @@ fn a_host_that_fails_makes_nothing_current() {
         of_names("/", Mode::Soft),
         of_all(Mode::Soft),
     ] {
-        assert!(log.append(&kv, &hint, &invalidation).is_err());
+        assert!(log.append(&kv, &hint, &invalidation, NOW).is_err());
     }
     assert_eq!(log.now(&kv, &hint), Epoch::UNKNOWN);
     let nobodys = Entry::new(Epoch::UNKNOWN, &[], "/");
@@ -195,7 +197,7 @@ fn who_wrote_for_a_log_that_has_ended_writes_over_nothing_of_the_next() {
         (of_names("/x", Mode::Hard), |name| name == "larder1x"),
     ] {
         let (kv, hint, mut one, mut other) = two();
-        one.append(&kv, &hint, &of_stamps(&[1], Mode::Hard))
+        one.append(&kv, &hint, &of_stamps(&[1], Mode::Hard), NOW)
             .unwrap();
         let epoch = std::cell::Cell::new(Epoch::UNKNOWN);
         let meddled = Meddled {
@@ -206,14 +208,14 @@ fn who_wrote_for_a_log_that_has_ended_writes_over_nothing_of_the_next() {
                 other.doubt();
                 epoch.set(other.now(&kv, &hint));
                 other
-                    .append(&kv, &hint, &of_stamps(&stamps, Mode::Hard))
+                    .append(&kv, &hint, &of_stamps(&stamps, Mode::Hard), NOW)
                     .unwrap();
                 other
-                    .append(&kv, &hint, &of_names("/a", Mode::Hard))
+                    .append(&kv, &hint, &of_names("/a", Mode::Hard), NOW)
                     .unwrap();
             }))),
         };
-        one.append(&meddled, &hint, &by).unwrap();
+        one.append(&meddled, &hint, &by, NOW).unwrap();
         assert!(meddled.meddle.borrow().is_none());
         drop(meddled);
         let mut third = EpochLog::new(3, 4096);

@@ -12,6 +12,7 @@ use crate::epoch::{Currency, Invalidation, Mode, Whereabouts};
 
 use super::super::random::Random;
 use super::super::{ChangeHint, EpochLog};
+use super::NOW;
 use super::baton::{Baton, Part, in_every_order, in_random_order, play};
 use super::invalidations::{Entry, of_all, of_names, of_stamps};
 use super::stage::Stage;
@@ -69,7 +70,7 @@ impl World {
     fn write(&self, by: &Invalidation, worker: &mut Worker, host: &Baton<'_>) {
         let version = self.origin.fetch_add(1, Ordering::SeqCst) + 1;
         let hint = Hint(host, &self.hint);
-        worker.log.append(host, &hint, by).unwrap();
+        worker.log.append(host, &hint, by, NOW).unwrap();
         self.acknowledged.fetch_max(version, Ordering::SeqCst);
     }
 
@@ -77,7 +78,7 @@ impl World {
     fn write_elsewhere(&self, worker: &mut Worker, host: &Baton<'_>) {
         let by = of_stamps(&[2], Mode::Hard);
         let hint = Hint(host, &self.hint);
-        worker.log.append(host, &hint, &by).unwrap();
+        worker.log.append(host, &hint, &by, NOW).unwrap();
     }
 
     /// A request that is answered by the origin and stored.

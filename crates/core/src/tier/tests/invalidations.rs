@@ -9,6 +9,7 @@ use crate::epoch::{Coverage, Currency, Invalidation, Mode, NamePattern, Stamped,
 use crate::key::Key;
 
 use super::super::{Cas, Cell, ChangeHint, EpochLog, KvError, MemoryKv, SetError, SharedKv};
+use super::NOW;
 
 /// A hint without a worker behind it.
 #[derive(Default)]
@@ -121,9 +122,9 @@ fn what_was_not_named_stays_current() {
     let (kv, hint, mut one, mut other) = two();
     let epoch = one.now(&kv, &hint);
     let invalidation = of_stamps(&[1, 2], Mode::Invalid);
-    other.append(&kv, &hint, &invalidation).unwrap();
+    other.append(&kv, &hint, &invalidation, NOW).unwrap();
     other
-        .append(&kv, &hint, &of_names("/a*", Mode::Hard))
+        .append(&kv, &hint, &of_names("/a*", Mode::Hard), NOW)
         .unwrap();
     one.now(&kv, &hint);
     let mut judged = |stamps: &[u64], path| Entry::new(epoch, stamps, path).judge(&mut one, &kv);
@@ -148,14 +149,15 @@ fn the_strongest_that_applies_counts() {
         let (kv, hint, mut one, _) = two();
         let epoch = one.now(&kv, &hint);
         for invalidation in invalidations {
-            one.append(&kv, &hint, invalidation).unwrap();
+            one.append(&kv, &hint, invalidation, NOW).unwrap();
         }
         one.now(&kv, &hint);
         Entry::new(epoch, &[2, 1], "/a").judge(&mut one, &kv)
     };
     assert_eq!(of(&[]), Currency::Current);
     for one in coverages {
-        assert_eq!(of(&[one(Mode::Soft)]), Currency::Softened);
+        let softened = Currency::Softened { since: Some(NOW) };
+        assert_eq!(of(&[one(Mode::Soft)]), softened);
         for other in coverages {
             let softened_last = of(&[one(Mode::Invalid), other(Mode::Soft)]);
             assert!(softened_last <= Currency::Invalidated);
@@ -183,7 +185,7 @@ fn a_request_without_news_makes_no_call_and_one_with_news_few() {
     };
     assert_eq!(count(&mut log), 0, "nothing has been invalidated");
     let purge =
-        |log: &mut EpochLog, stamp| log.append(&kv, &hint, &of_stamps(&[stamp], Mode::Hard));
+        |log: &mut EpochLog, stamp| log.append(&kv, &hint, &of_stamps(&[stamp], Mode::Hard), NOW);
     purge(&mut log, 1_000).unwrap();
     assert!(count(&mut log) > 40, "it reads the pages of its tags");
     assert_eq!(count(&mut log), 0);
@@ -201,7 +203,7 @@ fn more_pages_than_the_head_remembers_are_all_read_again() {
     let (kv, hint, mut one, mut other) = two();
     let epoch = one.now(&kv, &hint);
     other
-        .append(&kv, &hint, &of_stamps(&[0], Mode::Hard))
+        .append(&kv, &hint, &of_stamps(&[0], Mode::Hard), NOW)
         .unwrap();
     one.now(&kv, &hint);
     let entries: Vec<_> = (1..400)
@@ -214,7 +216,7 @@ fn more_pages_than_the_head_remembers_are_all_read_again() {
     );
     let stamps: Vec<u64> = (1..400).collect();
     other
-        .append(&kv, &hint, &of_stamps(&stamps, Mode::Hard))
+        .append(&kv, &hint, &of_stamps(&stamps, Mode::Hard), NOW)
         .unwrap();
     one.now(&kv, &hint);
     assert!(
@@ -230,7 +232,7 @@ fn ten_thousand_purges_leave_most_of_the_others() {
     let epoch = one.now(&kv, &hint);
     for tag in 0..10_000 {
         other
-            .append(&kv, &hint, &of_stamps(&[tag], Mode::Hard))
+            .append(&kv, &hint, &of_stamps(&[tag], Mode::Hard), NOW)
             .unwrap();
     }
     one.now(&kv, &hint);
@@ -260,19 +262,21 @@ fn ten_thousand_purges_leave_most_of_the_others() {
 fn more_patterns_than_there_is_room_for_raise_the_floor() {
     for (mode, met) in [
         (Mode::Hard, Currency::Gone),
-        (Mode::Soft, Currency::Softened),
+        (Mode::Soft, Currency::Softened { since: Some(NOW) }),
     ] {
         let (kv, hint, mut one, mut other) = two();
         let old = Entry::new(one.now(&kv, &hint), &[], "/other");
         for number in 0..256 {
             let pattern = of_names(&format!("/{number}"), mode);
-            other.append(&kv, &hint, &pattern).unwrap();
+            other.append(&kv, &hint, &pattern, NOW).unwrap();
         }
         let epoch = one.now(&kv, &hint);
         assert_eq!(old.judge(&mut one, &kv), Currency::Current);
         let covered = Entry::new(old.epoch, &[], "/255");
         assert_eq!(covered.judge(&mut one, &kv), met);
-        other.append(&kv, &hint, &of_names("/x", mode)).unwrap();
+        other
+            .append(&kv, &hint, &of_names("/x", mode), NOW)
+            .unwrap();
         let young = Entry::new(one.now(&kv, &hint), &[], "/x");
         assert_eq!(old.judge(&mut one, &kv), met);
         assert_eq!(Entry::new(epoch, &[], "/y").judge(&mut one, &kv), met);
@@ -292,10 +296,12 @@ fn the_same_pattern_again_takes_no_more_room() {
         } else {
             Mode::Soft
         };
-        other.append(&kv, &hint, &of_names("/a*", mode)).unwrap();
+        other
+            .append(&kv, &hint, &of_names("/a*", mode), NOW)
+            .unwrap();
         one.now(&kv, &hint);
         let judged = Entry::new(epoch, &[], "/a").judge(&mut one, &kv);
-        assert_eq!(judged, Currency::met_by(mode), "{number}");
+        assert_eq!(judged, Currency::met_by(mode, Some(NOW)), "{number}");
     }
     assert_eq!(
         Entry::new(old, &[], kept).judge(&mut one, &kv),

@@ -33,6 +33,9 @@ use crate::time::Timestamp;
 use super::outcome::{AbsentReason, Candidate, Lookup, Stored, UNCONCERNED};
 use super::{ByteGauge, Geometry, SharedKv, SharedTier};
 
+/// When something is invalidated, where that makes no difference.
+pub(super) const NOW: Timestamp = Timestamp::from_secs(1_000);
+
 pub(super) fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
 }

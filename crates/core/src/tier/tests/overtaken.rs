@@ -73,7 +73,7 @@ fn what_is_soft_is_stored() {
         started: at(11),
         expires: at(111),
         payload: &payload("x", 11, 200),
-        currency: &|| Currency::Softened,
+        currency: &|| Currency::Softened { since: None },
     };
     assert_eq!(
         tier.store(&kv, &gauge, candidate, at(11)),

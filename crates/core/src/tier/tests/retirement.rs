@@ -55,7 +55,11 @@ impl World {
     fn purge(&self, by: &Invalidation, worker: &mut Worker, host: &Baton<'_>) {
         let version = self.origin.fetch_add(1, Ordering::SeqCst) + 1;
         let hint = Hint(host, &self.hint);
-        worker.log.borrow_mut().append(host, &hint, by).unwrap();
+        worker
+            .log
+            .borrow_mut()
+            .append(host, &hint, by, at(NOW))
+            .unwrap();
         self.acknowledged.fetch_max(version, Ordering::SeqCst);
     }
 
@@ -63,7 +67,11 @@ impl World {
     fn purge_elsewhere(&self, worker: &mut Worker, host: &Baton<'_>) {
         let hint = Hint(host, &self.hint);
         let by = of_names("/other", Mode::Hard);
-        worker.log.borrow_mut().append(host, &hint, &by).unwrap();
+        worker
+            .log
+            .borrow_mut()
+            .append(host, &hint, &by, at(NOW))
+            .unwrap();
     }
 
     fn fetch(&self, worker: &mut Worker, host: &Baton<'_>) -> Fetch {
@@ -160,7 +168,7 @@ type Act<'a> = &'a (dyn Fn(&World, &mut Worker, &Baton<'_>) + Sync);
 fn retired(kv: &MemoryKv) -> u64 {
     let head = kv.get("larder1p").unwrap().map(|cell| cell.value);
     head.map_or(0, |head| {
-        u64::from_le_bytes(head[44..52].try_into().unwrap())
+        u64::from_le_bytes(head[60..68].try_into().unwrap())
     })
 }
 

@@ -9,6 +9,7 @@ use super::super::{
     Completeness, EpochLog, MemoryGauge, MemoryKv, NoReceipt, Order, Receipt, SharedTier,
     SweepPace, TickReport,
 };
+use super::NOW;
 use super::invalidations::{Entry, Plain, of_all, of_names, of_path, of_stamps};
 use super::{at, tier};
 
@@ -63,7 +64,7 @@ impl Worker {
     }
 
     fn purge(&mut self, by: &Invalidation) -> (Epoch, u64) {
-        let epoch = self.log.append(&self.kv, &self.hint, by).unwrap();
+        let epoch = self.log.append(&self.kv, &self.hint, by, NOW).unwrap();
         (epoch, Receipt::open(&self.kv, epoch, &by.coverage).unwrap())
     }
 
@@ -187,13 +188,19 @@ fn soft_patterns_stay_until_there_are_many() {
     worker.store("/b", 2);
     for number in 0..128 {
         let by = of_names(&format!("/a{number}"), Mode::Soft);
-        worker.log.append(&worker.kv, &worker.hint, &by).unwrap();
+        worker
+            .log
+            .append(&worker.kv, &worker.hint, &by, NOW)
+            .unwrap();
     }
     assert_eq!(worker.tick().pace, SweepPace::Rest);
     worker.tick();
     assert_eq!(worker.paths().len(), 2);
     let by = of_names("/x", Mode::Soft);
-    worker.log.append(&worker.kv, &worker.hint, &by).unwrap();
+    worker
+        .log
+        .append(&worker.kv, &worker.hint, &by, NOW)
+        .unwrap();
     let hurried = worker.tick();
     assert_eq!((hurried.pace, hurried.ended_entries), (SweepPace::Work, 1));
     worker.finish();
@@ -206,7 +213,10 @@ fn the_same_soft_pattern_again_is_one() {
     worker.store("/a", 1);
     for _ in 0..200 {
         let by = of_names("/a", Mode::Soft);
-        worker.log.append(&worker.kv, &worker.hint, &by).unwrap();
+        worker
+            .log
+            .append(&worker.kv, &worker.hint, &by, NOW)
+            .unwrap();
         assert_eq!(worker.tick().pace, SweepPace::Rest);
     }
     assert_eq!(worker.paths(), ["GET:/a"]);
@@ -250,7 +260,7 @@ fn as_many_receipts_wait_as_there_is_room_for() {
     let coverage = Coverage::Names(NamePattern::parse("/a").unwrap());
     let epoch = worker
         .log
-        .append(&worker.kv, &worker.hint, &of_all(Mode::Hard))
+        .append(&worker.kv, &worker.hint, &of_all(Mode::Hard), NOW)
         .unwrap();
     assert_eq!(
         Receipt::open(&worker.kv, epoch, &coverage),
