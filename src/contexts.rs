@@ -81,6 +81,28 @@ impl Contexts {
         if let Some(root) = self.roots.get_mut(&root) {
             root.tick();
         }
+        self.wake();
+    }
+
+    /// This worker is told something.
+    pub(crate) fn queue_ready(&mut self) {
+        if let Some(worker) = Worker::here() {
+            worker.flights.listen();
+        }
+        self.wake();
+    }
+
+    /// Some of those go on that have waited for others. Last in a callback, because of what [`crate::host::speak_for`] does to the
+    /// calls behind it.
+    fn wake(&mut self) {
+        let Some(worker) = Worker::here() else {
+            return;
+        };
+        for (stream, why) in worker.flights.ready() {
+            if let Some(stream) = self.streams.get_mut(&stream) {
+                stream.on_woken(why);
+            }
+        }
     }
 
     /// A call that a root has made is answered.

@@ -107,6 +107,12 @@ extern "C" fn proxy_on_tick(root: u32) {
     with_contexts((), |contexts| contexts.tick(root));
 }
 
+/// Something has come into a queue of this worker.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_queue_ready(_root: u32, _queue: u32) {
+    with_contexts((), Contexts::queue_ready);
+}
+
 /// The answer to a call of our own.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_http_call_response(

@@ -19,6 +19,8 @@ pub(crate) struct HostError(u32);
 impl HostError {
     /// What was asked for does not exist.
     pub(crate) const NOT_FOUND: HostError = HostError(1);
+    /// There is nothing in the queue.
+    pub(crate) const EMPTY: HostError = HostError(7);
     /// The compare-and-swap value was not the current one.
     pub(crate) const CAS_MISMATCH: HostError = HostError(8);
 }
@@ -60,6 +62,10 @@ pub(crate) enum MetricKind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MetricId(u32);
 
+/// A queue of the process, by the host's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Queue(u32);
+
 const REQUEST_BODY: u32 = 0;
 const RESPONSE_BODY: u32 = 1;
 const CALL_RESPONSE_BODY: u32 = 4;
@@ -77,6 +83,8 @@ unsafe extern "C" {
         value_len: usize,
     ) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_dequeue_shared_queue(queue: u32, data: *mut *mut u8, len: *mut usize) -> u32;
+    fn proxy_enqueue_shared_queue(queue: u32, data: *const u8, len: usize) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_len: usize, id: *mut u32) -> u32;
     fn proxy_get_buffer_bytes(
         buffer: u32,
@@ -117,6 +125,7 @@ unsafe extern "C" {
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
     fn proxy_log(level: u32, text: *const u8, text_len: usize) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_register_shared_queue(name: *const u8, name_len: usize, queue: *mut u32) -> u32;
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_len: usize) -> u32;
     fn proxy_replace_header_map_value(
         map: u32,
@@ -124,6 +133,13 @@ unsafe extern "C" {
         name_len: usize,
         value: *const u8,
         value_len: usize,
+    ) -> u32;
+    fn proxy_resolve_shared_queue(
+        vm_id: *const u8,
+        vm_id_len: usize,
+        name: *const u8,
+        name_len: usize,
+        queue: *mut u32,
     ) -> u32;
     fn proxy_send_local_response(
         status: u32,
@@ -248,11 +264,16 @@ pub(crate) fn request_body(max: usize) -> Result<Vec<u8>, HostError> {
     }
 }
 
+/// From here to the end of the current callback, calls are made in the name of that stream.
+pub(crate) fn speak_for(stream: u32) -> Result<(), HostError> {
+    // SAFETY: no pointers; a number that is no stream's is refused.
+    check(unsafe { proxy_set_effective_context(stream) })
+}
+
 /// Lets a request go on that a callback of its stream has held; once for each time it is held. The host does it when the
 /// current callback is over. Until then, other calls are made in the name of that stream.
 pub(crate) fn resume_request(stream: u32) -> Result<(), HostError> {
-    // SAFETY: no pointers; a number that is no stream's is refused.
-    check(unsafe { proxy_set_effective_context(stream) })?;
+    speak_for(stream)?;
     // SAFETY: no pointers.
     check(unsafe { proxy_continue_stream(REQUEST) })
 }
@@ -266,8 +287,7 @@ pub(crate) fn answer_request(
     body: &[u8],
     details: &str,
 ) -> Result<(), HostError> {
-    // SAFETY: no pointers; a number that is no stream's is refused.
-    check(unsafe { proxy_set_effective_context(stream) })?;
+    speak_for(stream)?;
     send_response(status, pairs, body, details)
 }
 
@@ -370,6 +390,38 @@ pub(crate) fn set_shared_data(key: &str, value: &[u8], cas: u32) -> Result<(), H
     check(unsafe {
         proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)
     })
+}
+
+/// A queue of this worker's own, made where there is none. What is put into it calls back to the root context of the current
+/// callback, on this thread.
+pub(crate) fn register_queue(name: &str) -> Result<Queue, HostError> {
+    let mut queue = 0;
+    // SAFETY: name and place outlive the call.
+    check(unsafe { proxy_register_shared_queue(name.as_ptr(), name.len(), &mut queue) })?;
+    Ok(Queue(queue))
+}
+
+/// The queue of this name that another worker has made.
+pub(crate) fn queue(name: &str) -> Result<Queue, HostError> {
+    // Without an id the host takes this VM's (proxy-wasm-cpp-host `src/context.cc`, `lookupSharedQueue`).
+    let (own, mut queue) = ("", 0);
+    // SAFETY: all strings and the place outlive the call.
+    check(unsafe {
+        proxy_resolve_shared_queue(own.as_ptr(), 0, name.as_ptr(), name.len(), &mut queue)
+    })?;
+    Ok(Queue(queue))
+}
+
+/// Puts something into a queue; the host copies it.
+pub(crate) fn enqueue(queue: Queue, item: &[u8]) -> Result<(), HostError> {
+    // SAFETY: the item outlives the call.
+    check(unsafe { proxy_enqueue_shared_queue(queue.0, item.as_ptr(), item.len()) })
+}
+
+/// Takes the first out of a queue; [`HostError::EMPTY`] where there is none.
+pub(crate) fn dequeue(queue: Queue) -> Result<Vec<u8>, HostError> {
+    // SAFETY: `receive` passes valid places.
+    receive(|data, len| unsafe { proxy_dequeue_shared_queue(queue.0, data, len) })
 }
 
 /// Defines a statistic of the process. Each call makes a new number for it, so it is called once and kept.

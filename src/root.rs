@@ -99,6 +99,9 @@ impl Root {
     /// The configuration is over. Its timer is the host's, and would go on.
     pub(crate) fn end(self) {
         self.show();
+        if let Some(live) = &self.live {
+            live.worker().flights.forget_queue(); // it may be this root that is called back
+        }
         let _ = host::set_tick_period(0);
     }
 

@@ -9,8 +9,9 @@ use crate::live::{Force, Live};
 use crate::worker::{Seat, Worker};
 use larder_core::exchange::{
     Answer, Arrival, Arriving, Call, Effect, Event, Exchange, Field, Full, HeadSize, Histogram,
-    Presence, ResponseBody, Stay, Step, Unheld, Verdict, Wake, What,
+    Parking, Presence, ResponseBody, Stay, Step, Unheld, Verdict, Wake, What,
 };
+use larder_core::flight::Landing;
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::policy::request::RequestBody;
@@ -30,6 +31,16 @@ pub(crate) struct Stream {
     began: Timestamp,
     /// While the request's head is held and nothing has come of its body.
     seat: Option<Seat>,
+    place: Place,
+}
+
+/// Whether a request waits for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It waits, and so does what comes behind its head.
+    Parked,
+    /// It does not.
+    Underway,
 }
 
 /// What the host is to do with the message, as it reads it.
@@ -73,6 +84,7 @@ impl Stream {
             ledger,
             began: Timestamp::from_nanos(0),
             seat: None,
+            place: Place::Underway,
         })
     }
 
@@ -127,6 +139,9 @@ impl Stream {
 
     /// Something comes behind the request's head, and with it there are so many bytes of its body.
     fn request_body(&mut self, bytes: usize, part: Part) -> Result<Action, HostError> {
+        if self.place == Place::Parked {
+            return Ok(Action::Pause); // the host keeps it, and gives it on in its order
+        }
         if self.exchange.held_request().is_none() {
             return Ok(Action::Continue);
         }
@@ -155,6 +170,11 @@ impl Stream {
     fn response(&mut self, lines: usize, body: ResponseBody) -> Result<Action, HostError> {
         if self.seat.is_some() {
             self.take_seat_back(host::now()?)?;
+        }
+        if self.place == Place::Parked {
+            // Another filter, or the proxy's clock, has answered the request.
+            self.unpark();
+            self.exchange.give_up();
         }
         if self.exchange.expects_own_reply() {
             return self.own_reply(lines);
@@ -262,11 +282,7 @@ impl Stream {
                 desk::answer(&self.manage(&call, now))?;
                 Action::Pause
             }
-            Verdict::Park(_) => {
-                // Nobody waits yet.
-                let step = self.exchange.on(Event::Woken(Wake::Full), now);
-                self.obey(step, now)?
-            }
+            Verdict::Park(parking) => self.park(parking, now)?,
             Verdict::Reply(reply) => {
                 host::send_response(reply.status, &reply.pairs, &reply.body, reply.details)?;
                 Action::Pause
@@ -276,7 +292,37 @@ impl Stream {
         Ok(action)
     }
 
+    fn park(&mut self, parking: Parking, now: Timestamp) -> Result<Action, HostError> {
+        let most = self.exchange.surroundings().config().coalescing.max_waiters;
+        match self.worker.flights.park(self.id, parking, most, now) {
+            Ok(()) => {
+                self.place = Place::Parked;
+                Ok(Action::Pause)
+            }
+            Err(Full) => {
+                let step = self.exchange.on(Event::Woken(Wake::Full), now);
+                self.obey(step, now)
+            }
+        }
+    }
+
+    fn unpark(&mut self) {
+        if self.place == Place::Parked {
+            self.worker.flights.leave(self.id);
+            self.place = Place::Underway;
+        }
+    }
+
+    fn woken(&mut self, why: Wake) -> Result<Action, HostError> {
+        let now = host::now()?;
+        self.began = now; // an answer from the cache is as old as this
+        self.worker.forget_glance();
+        let step = self.exchange.on(Event::Woken(why), now);
+        self.obey(step, now)
+    }
+
     fn carry_out(&self, effects: Vec<Effect>, now: Timestamp) {
+        let mut stored = None;
         for effect in effects {
             match effect {
                 Effect::AddHeader(name, value) => self
@@ -285,7 +331,7 @@ impl Stream {
                 Effect::Compress(wish) => self.worker.note(wish),
                 Effect::Count(counter) => self.worker.count(counter),
                 Effect::Invalidate(invalidation) => self.worker.invalidate(&invalidation, now),
-                Effect::Land(flight, landing) => flight.land(landing),
+                Effect::Land(flight, landing) => flight.land(settled(landing, stored, now)),
                 Effect::Measure(histogram, micros) => self.worker.measure(histogram, micros),
                 Effect::Refresh(refresh) => drop(refresh), // nothing is fetched in the background yet
                 Effect::RemoveHeader(name) => {
@@ -304,7 +350,7 @@ impl Stream {
                     host::replace_response_header(name.as_bytes(), value.as_bytes()),
                 ),
                 Effect::Store(candidate) => {
-                    let _: Stored = self.worker.store(&candidate, now);
+                    stored = Some(self.worker.store(&candidate, now));
                 }
             }
         }
@@ -325,6 +371,23 @@ impl Stream {
                 }
             }
         })
+    }
+}
+
+/// How a flight ends whose response became this. Where there is no place for it, those that wait would find nothing, and lead
+/// one after the other.
+fn settled(landing: Landing, stored: Option<Stored>, now: Timestamp) -> Landing {
+    match (landing, stored) {
+        (Landing::Stored, Some(Stored::Skipped(why))) if why.is_lasting() => {
+            Landing::Unshared { until: now }
+        }
+        (
+            Landing::Abandoned
+            | Landing::Failed { .. }
+            | Landing::Stored
+            | Landing::Unshared { .. },
+            _,
+        ) => landing,
     }
 }
 
@@ -351,6 +414,19 @@ impl Stream {
         self.survive(outcome)
     }
 
+    /// It waits no more for another, in a callback that is not its own.
+    pub(crate) fn on_woken(&mut self, why: Wake) {
+        self.place = Place::Underway;
+        // A stream that the host does not know any more needs no answer.
+        if host::speak_for(self.id).is_err() {
+            return;
+        }
+        let outcome = self.woken(why);
+        if self.survive(outcome) == Action::Continue {
+            self.worker.tolerate(host::resume_request(self.id));
+        }
+    }
+
     /// A response's head of so many lines is on its way to the client.
     pub(crate) fn on_response(&mut self, lines: usize, body: ResponseBody) -> Action {
         let outcome = self.response(lines, body);
@@ -371,6 +447,7 @@ impl Stream {
 
     /// The stream is over, whole or not.
     pub(crate) fn end(mut self) {
+        self.unpark();
         if self.exchange.minds_the_end()
             && let Ok(now) = host::now()
         {

@@ -3,6 +3,7 @@
 //! A VM may run several plugin configurations (one per listener, say); they share this, because the memory they are
 //! bounded by is the worker's. It outlives a change of configuration.
 
+mod flights;
 mod upkeep;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -31,6 +32,7 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::shared_data::SharedData;
 use crate::warm::{Starter, Warming};
+use flights::{Airspace, Crew};
 
 /// A step of compression is taken so long after the last: a little less than [`Pace::Work`].
 const COMPRESSION_NANOS: u64 = 18_000_000;
@@ -65,6 +67,8 @@ pub(crate) enum Pace {
     /// Some time.
     #[default]
     Rest,
+    /// Somebody waits, and must not wait too long.
+    Watch,
     /// Soon: something waits to be compressed, or somebody for the sweep.
     Work,
 }
@@ -74,6 +78,7 @@ impl Pace {
     pub(crate) fn milliseconds(self) -> u32 {
         match self {
             Self::Rest => 500,
+            Self::Watch => 100,
             Self::Work => 20,
         }
     }
@@ -101,6 +106,8 @@ pub(crate) struct Worker {
     /// What is fetched before clients ask.
     pub(crate) warming: Warming,
     waiting: RefCell<WaitingRoom>,
+    /// Who asks the origin for whom.
+    pub(crate) flights: Airspace,
     /// Whether the log already says that held requests got no body.
     told_of_waiting: Cell<bool>,
     /// Whether the log already says that the configured slots are not those in force.
@@ -159,6 +166,7 @@ impl Worker {
             metrics: Rc::new(Metrics::define()),
             warming: Warming::default(),
             waiting: RefCell::default(),
+            flights: Airspace::new(random() as u32),
             told_of_waiting: Cell::new(false),
             told: Cell::new(false),
             glance: Cell::default(),
@@ -168,14 +176,22 @@ impl Worker {
     /// What the exchanges of this worker share under a configuration.
     pub(crate) fn surroundings(self: &Rc<Self>, config: Rc<Config>) -> Rc<Surroundings> {
         let reception = Desks::of(&config);
-        Surroundings::managed(
+        let wait = config.coalescing.wait;
+        let surroundings = Surroundings::managed(
             config,
             Rc::clone(&self.budget),
             Rc::clone(self) as Rc<dyn Epochs>,
             Rc::clone(&self.surpluses),
             Rc::clone(&self.hot),
             reception.map(|reception| Rc::new(reception) as Rc<dyn Reception>),
-        )
+        );
+        surroundings.coalesce(Crew::of(self, wait));
+        surroundings
+    }
+
+    /// The worker of this VM, where it has begun.
+    pub(crate) fn here() -> Option<Rc<Self>> {
+        WORKER.with(|worker| worker.get().map(Rc::clone))
     }
 
     /// The numbers of that configuration.

@@ -43,8 +43,9 @@ impl Worker {
         } else {
             self.sweep_on(now);
         }
+        let watch = self.watch_flights(now);
         match self.sweeping.get() {
-            SweepPace::Rest => pace,
+            SweepPace::Rest => pace.max(watch),
             SweepPace::Work => Pace::Work,
         }
     }

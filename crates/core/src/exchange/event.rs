@@ -35,6 +35,8 @@ pub enum Event<'a> {
 /// Why a request waits no more for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
+    /// The origin has failed the other: it goes by itself, if it has to.
+    Failed,
     /// As many wait as may; it has not waited at all.
     Full,
     /// What the other came for is not for it, or did not come: it goes by itself.

@@ -97,6 +97,11 @@ impl SharedTier {
         if self.lease.is_none() {
             self.join(&Host::new(kv, gauge, now)).ok()?;
         }
+        self.membership()
+    }
+
+    /// This worker, while it has an id.
+    pub fn membership(&self) -> Option<Member> {
         Some(Member {
             life: self.life?,
             holder: self.lease.as_ref()?.holder(),
@@ -205,7 +210,8 @@ impl FlightTable {
     ) -> Option<Landed> {
         let wake = match landing {
             Landing::Abandoned | Landing::Stored => Wake::Look,
-            Landing::Failed { .. } | Landing::Unshared { .. } => Wake::LetGo,
+            Landing::Failed { .. } => Wake::Failed,
+            Landing::Unshared { .. } => Wake::LetGo,
         };
         let whom = member.map_or(Some(Whom::Everybody), |member| {
             clear(kv, member, (token, landing), clock)

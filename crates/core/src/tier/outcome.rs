@@ -149,6 +149,24 @@ pub enum WhyNot {
 }
 
 impl WhyNot {
+    /// Whether the next to store under this key would not fare better, and there is nothing under it that is newer.
+    pub fn is_lasting(self) -> bool {
+        match self {
+            Self::Invalidated | Self::Newer => false,
+            Self::Busy
+            | Self::Contended
+            | Self::Expired
+            | Self::Failed
+            | Self::NoLease
+            | Self::NoMemory
+            | Self::NoRoom
+            | Self::NotAdmitted
+            | Self::Overtaken
+            | Self::Reset
+            | Self::TooLarge => true,
+        }
+    }
+
     /// The reason as operators know it.
     pub fn reason(self) -> Reason {
         match self {

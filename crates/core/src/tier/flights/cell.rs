@@ -2,9 +2,8 @@
 //!
 //! ```text
 //! "LFL1" │ u64 incarnation │ u8 records ≤ 16 │ records × record                            all little-endian
-//! record: 16 bytes digest │ u64 until │ u32 span │ kind
-//! kind:   'f' u32 holder │ u32 number │ u64 log │ u64 position │ 32 bytes workers that follow, a bit each
-//!         'r' resting │ 'u' unshared
+//! record: 16 bytes digest │ u8 kind: 'f' 'r' resting 'u' unshared │ u64 until │ u64 span
+//! flight: u64 token, the holder above the number │ u64 log │ u64 position │ 4 × u64 workers that follow, a bit each
 //! ```
 //!
 //! A record holds until its time, and that lies at most its span ahead: one that lies further ahead was written before the
@@ -175,62 +174,70 @@ impl Cell {
 impl Record {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.digest.0);
-        out.extend_from_slice(&self.until.as_nanos().to_le_bytes());
-        out.extend_from_slice(&self.span.get().to_le_bytes());
-        match self.kind {
-            Kind::Resting => out.push(b'r'),
-            Kind::Unshared => out.push(b'u'),
-            Kind::Flight(lead) => {
-                out.push(b'f');
-                for number in [lead.holder, lead.number] {
-                    out.extend_from_slice(&number.to_le_bytes());
-                }
-                let Epoch { log, position } = lead.epoch;
-                let Workers([a, b, c, d]) = lead.followers;
-                for number in [log, position, a, b, c, d] {
-                    out.extend_from_slice(&number.to_le_bytes());
-                }
-            }
+        let (kind, lead) = match self.kind {
+            Kind::Flight(lead) => (b'f', Some(lead.to_numbers())),
+            Kind::Resting => (b'r', None),
+            Kind::Unshared => (b'u', None),
+        };
+        out.push(kind);
+        let times = [self.until.as_nanos(), self.span.get().into()];
+        for number in times.into_iter().chain(lead.into_iter().flatten()) {
+            out.extend_from_slice(&number.to_le_bytes());
         }
     }
 
     fn decode(fields: &mut Fields<'_>) -> Result<Self, Corrupt> {
         let digest = KeyDigest(*fields.take()?);
+        let [kind] = *fields.take()?;
         let until = Timestamp::from_nanos(fields.u64()?);
-        let span = fields.u32()?;
-        if span > Seconds::MAX.get() {
+        let span = fields.u64()?;
+        if span > Seconds::MAX.get().into() {
             return Err(Corrupt);
         }
-        let kind = match fields.take()? {
-            b"r" => Kind::Resting,
-            b"u" => Kind::Unshared,
-            b"f" => Kind::Flight(Lead::decode(fields)?),
-            [_] => return Err(Corrupt),
+        let kind = match kind {
+            b'f' => {
+                let mut numbers = [0; 7];
+                for number in &mut numbers {
+                    *number = fields.u64()?;
+                }
+                Kind::Flight(Lead::from_numbers(numbers))
+            }
+            b'r' => Kind::Resting,
+            b'u' => Kind::Unshared,
+            _ => return Err(Corrupt),
         };
         Ok(Self {
             digest,
             until,
-            span: Seconds::clamped(span.into()),
+            span: Seconds::clamped(span),
             kind,
         })
     }
 }
 
 impl Lead {
-    fn decode(fields: &mut Fields<'_>) -> Result<Self, Corrupt> {
-        Ok(Self {
-            holder: fields.u32()?,
-            number: fields.u32()?,
-            epoch: Epoch {
-                log: fields.u64()?,
-                position: fields.u64()?,
-            },
-            followers: Workers([fields.u64()?, fields.u64()?, fields.u64()?, fields.u64()?]),
-        })
+    fn to_numbers(self) -> [u64; 7] {
+        let token = (u64::from(self.holder) << 32) | u64::from(self.number);
+        let Epoch { log, position } = self.epoch;
+        let Workers([a, b, c, d]) = self.followers;
+        [token, log, position, a, b, c, d]
+    }
+
+    fn from_numbers([token, log, position, a, b, c, d]: [u64; 7]) -> Self {
+        Self {
+            holder: (token >> 32) as u32,
+            number: token as u32,
+            epoch: Epoch { log, position },
+            followers: Workers([a, b, c, d]),
+        }
     }
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "small numbers, and a test may fail"
+)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -273,12 +280,15 @@ mod tests {
         let golden = [
             &b"LFL1\x08\x07\x06\x05\x04\x03\x02\x01\x02"[..],
             &[1; 16],
+            b"f",
             &1_005_000_000_000u64.to_le_bytes(),
-            b"\x3c\0\0\0f\x01\0\0\x03\x05\0\0\0\x06\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0",
+            b"\x3c\0\0\0\0\0\0\0\x05\0\0\0\x01\0\0\x03",
+            b"\x06\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0",
             &[0; 32],
             &[2; 16],
+            b"u",
             &1_060_000_000_000u64.to_le_bytes(),
-            b"\x3c\0\0\0u",
+            b"\x3c\0\0\0\0\0\0\0",
         ]
         .concat();
         assert_eq!(cell.encode(0x0102_0304_0506_0708), golden);
@@ -343,11 +353,12 @@ mod tests {
         fn any_bytes_are_a_cell_or_none(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), count in 0..4u8) {
             let _ = Cell::decode(&bytes);
             bytes.splice(0..0, [&TAG[..], &[7; 8], &[count]].concat());
-            // Places where a kind would stand.
-            for (place, kind) in [(41, b'f'), (138, b'u'), (70, b'r')] {
+            // Where kinds may stand, and the upper halves of spans.
+            for (place, kind) in [(29, b'f'), (118, b'u'), (62, b'r')] {
                 if let Some(byte) = bytes.get_mut(place) {
                     *byte = kind;
                 }
+                bytes.iter_mut().skip(place + 13).take(4).for_each(|byte| *byte = 0);
             }
             if let Ok((incarnation, cell)) = Cell::decode(&bytes) {
                 prop_assert_eq!(cell.encode(incarnation), bytes);

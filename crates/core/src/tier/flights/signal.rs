@@ -1,7 +1,7 @@
 //! What workers tell each other through their queues.
 //!
 //! ```text
-//! "LFW1" │ 16 bytes digest │ 'l' look 'g' let go             a flight has landed
+//! "LFW1" │ 16 bytes digest │ 'f' failed 'g' let go 'l' look  a flight has landed
 //! "LFW1"                                                     to oneself: some of those that may go on are still there
 //! ```
 //!
@@ -30,8 +30,9 @@ impl Signal {
         if let Self::Landed(digest, wake) = self {
             out.extend_from_slice(&digest.0);
             out.push(match wake {
-                Wake::Look => b'l',
+                Wake::Failed => b'f',
                 Wake::Full | Wake::LetGo | Wake::Overdue => b'g',
+                Wake::Look => b'l',
             });
         }
         out
@@ -49,8 +50,9 @@ impl Signal {
         }
         let digest = KeyDigest(*fields.take()?);
         let wake = match fields.take()? {
-            b"l" => Wake::Look,
+            b"f" => Wake::Failed,
             b"g" => Wake::LetGo,
+            b"l" => Wake::Look,
             [_] => return Err(Corrupt),
         };
         fields.end()?;
@@ -66,6 +68,7 @@ mod tests {
     fn what_is_told_is_understood_and_nothing_else_is() {
         let digest = KeyDigest([7; 16]);
         for signal in [
+            Signal::Landed(digest, Wake::Failed),
             Signal::Landed(digest, Wake::Look),
             Signal::Landed(digest, Wake::LetGo),
             Signal::More,
