@@ -307,7 +307,12 @@ fn take_in(
         body,
         attributes: &OfTheOrigin,
     };
-    let mut effects = exchange.on(Event::Response(arriving), now).effects;
+    let step = exchange.on(Event::Response(arriving), now);
+    let mut effects = step.effects;
+    if let Verdict::Lookup(_) = step.verdict {
+        // It would stand in for a failure, and nobody waits for that.
+        effects.extend(exchange.on(Event::Answer(Answer::Absent), now).effects);
+    }
     effects.extend(exchange.on(Event::Chunk(&content), now).effects);
     effects.extend(exchange.on(Event::ResponseEnded, now).effects);
     let mut end = End::NotStored(Reason::Internal);

@@ -40,6 +40,7 @@ mod search;
 mod seed;
 mod shadow;
 mod stage;
+mod stale;
 mod streaming;
 mod tags;
 mod targeted;

@@ -7,12 +7,14 @@ use super::budget::Hold;
 use super::deferred::Compress;
 use super::echo::Source;
 use super::event::Answer;
-use super::form::{self, Unfit, Work};
+use super::form::{Unfit, Work};
 use super::memo::{self, AskedKeys, Fresh};
+use super::present::present;
 use super::request::Subject;
+use super::rescue::Spare;
 use super::response::{Basis, Forwarding, Known, outcome};
 use super::search::Trail;
-use super::serve::{self, Found, Warrant};
+use super::serve::{self, Warrant};
 use super::surplus::EntryId;
 use super::validate::Question;
 use super::{Effect, Passage, State, Step, Surroundings};
@@ -22,7 +24,7 @@ use crate::epoch::{Stamped, Whereabouts};
 use crate::http::{Headers, Method};
 use crate::key::Key;
 use crate::policy::request::{Lookup, OnMiss};
-use crate::policy::reuse::{self, Reuse, Stale};
+use crate::policy::reuse::{self, Need, Reuse, Stale};
 use crate::policy::stale::Terms;
 use crate::policy::{Reason, freshening};
 use crate::report::{Annotation, Counter, Forward, Outcome, Storing};
@@ -39,6 +41,10 @@ pub(super) struct Looking {
     /// The key under which the URL's response, or the list of its variants, is looked for.
     pub(super) primary: Rc<Key>,
     place: Place,
+    /// The key that the tiers were asked for last.
+    at: Rc<Key>,
+    /// What was found there, if it is of use when the origin fails.
+    spare: Option<Spare>,
 }
 
 /// Which key the tiers were asked for.
@@ -69,6 +75,8 @@ impl Looking {
             trail: Trail::None,
             primary: Rc::clone(&subject.key),
             place: Place::Primary,
+            at: Rc::clone(&subject.key),
+            spare: None,
             subject,
         }
     }
@@ -81,6 +89,7 @@ impl Looking {
 
     fn ask_for<'a>(mut self, key: Rc<Key>) -> (State, Step<'a>) {
         self.asked.note(&key);
+        self.at = Rc::clone(&key);
         (State::Looking(Box::new(self)), Step::lookup(key))
     }
 
@@ -250,7 +259,7 @@ impl Looking {
     }
 
     fn judge<'a>(
-        self,
+        mut self,
         around: &Surroundings,
         stored: StoredResponse<'a>,
         now: Timestamp,
@@ -262,26 +271,20 @@ impl Looking {
             Ok(headers) if serve::is_sendable(&headers) => headers,
             Ok(_) | Err(_) => return self.corrupt(around, now),
         };
-        let answered = |headers, age, warrant| {
-            let headers = serve::promise(headers, &stored.meta, policy, around);
-            let head = &self.subject.head;
-            let entry = self.entry(&stored.meta);
-            let form = form::of(&stored, headers, (head, policy), entry, around)?;
-            let found = Found {
-                status: stored.status,
-                headers: form.headers,
-                body: form.body,
-                validators: form.validators,
-                age,
-                warrant,
-            };
-            let mut answered = serve::answer(found, &self.subject, around);
-            answered.effects.extend(self.effect_of(form.work, around));
-            Ok(answered)
-        };
         let currency = around.epochs.judge(self.stamped(&stored));
         let terms = Terms::of(policy, stored.status);
         let facts = (&stored.meta, currency);
+        let in_need = reuse::judge_in_need(facts, terms, self.lookup.demands, Need::Failed, now);
+        self.spare = in_need.map(|_| Spare {
+            key: Rc::clone(&self.at),
+            demands: self.lookup.demands,
+        });
+        let answered = |headers, age, warrant| {
+            let asked = (&self.subject, policy);
+            let (mut answered, work) = present(&stored, (headers, age, warrant), asked, around)?;
+            answered.effects.extend(self.effect_of(work, around));
+            Ok(answered)
+        };
         let reuse = match reuse::judge(facts, terms, self.lookup.demands, now) {
             Reuse::StaleMeanwhile { obstacle, .. } => Reuse::refused(&stored.meta, obstacle),
             reuse @ (Reuse::Fresh { .. }
@@ -455,6 +458,7 @@ impl Looking {
                 trail: self.trail,
                 basis: Basis::Nothing,
                 flight: None,
+                spare: self.spare,
                 _hold: hold,
             })),
             Err(reason) => {

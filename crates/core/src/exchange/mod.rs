@@ -8,6 +8,7 @@
 //!       in the key       │ └─────────────────┘                           └─▶ Capturing ── ended ─▶ Passing
 //!          └─▶ Holding ──┘
 //! Idle ── a write ─▶ Writing ── Response: invalidate ─▶ Passing
+//! Forwarding ── the origin fails ─▶ Rescuing ── Answer: something stale, or else as above ─▶ Passing
 //! Looking ── fresh, but only tried ─▶ Shadowing ── Response ─▶ Comparing ── ended ─▶ Passing
 //! Idle ── a call of the management API ─▶ (Managing ── content ─▶) Managed
 //! ```
@@ -35,9 +36,11 @@ mod memo;
 mod multipart;
 mod needs;
 mod partial;
+mod present;
 mod refresh;
 mod refusal;
 mod request;
+mod rescue;
 mod response;
 mod search;
 mod serve;
@@ -83,6 +86,7 @@ use hold::Holding;
 use hot::Scope;
 use lookup::Looking;
 use manage::Managing;
+use rescue::Rescuing;
 use response::Forwarding;
 use shadow::{Comparing, Shadowing};
 use store::Capturing;
@@ -213,6 +217,8 @@ enum State {
     Managing(Box<Managing>),
     /// The exchange is none of our business, except perhaps for a word to the client.
     Passing(Passage),
+    /// The origin has failed, and the tiers have been asked for something to give in its place.
+    Rescuing(Box<Rescuing>),
     /// The answer came from here, and will come by as our own reply.
     Serving(Box<Sent>),
     /// The request is on its way to the origin, although there was an answer from here.
@@ -283,6 +289,9 @@ impl Exchange {
             }
             (State::Forwarding(forwarding), Event::Response(arriving)) => {
                 forwarding.responded(around, arriving, now)
+            }
+            (State::Rescuing(rescuing), Event::Answer(answer)) => {
+                rescuing.answered(around, answer, now)
             }
             (State::Capturing(capturing), Event::Chunk(chunk)) => {
                 capturing.grow(around, chunk, now)

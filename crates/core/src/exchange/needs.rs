@@ -19,6 +19,7 @@ impl Exchange {
             | State::Managed
             | State::Managing(_)
             | State::Passing(Passage::Silent)
+            | State::Rescuing(_)
             | State::Serving(_) => false,
         }
     }
@@ -36,6 +37,7 @@ impl Exchange {
             | State::Managed
             | State::Managing(_)
             | State::Passing(_)
+            | State::Rescuing(_)
             | State::Serving(_) => false,
         }
     }
@@ -53,6 +55,7 @@ impl Exchange {
             | State::Managed
             | State::Managing(_)
             | State::Passing(_)
+            | State::Rescuing(_)
             | State::Shadowing(_)
             | State::Writing(_) => false,
         }
@@ -71,6 +74,7 @@ impl Exchange {
             | State::Managed
             | State::Managing(_)
             | State::Passing(_)
+            | State::Rescuing(_)
             | State::Serving(_)
             | State::Shadowing(_)
             | State::Writing(_) => None,
@@ -94,6 +98,7 @@ impl Exchange {
             | State::Looking(_)
             | State::Managed
             | State::Passing(_)
+            | State::Rescuing(_)
             | State::Serving(_)
             | State::Shadowing(_)
             | State::Writing(_) => None,
@@ -111,6 +116,7 @@ impl Exchange {
             | State::Idle
             | State::Looking(_)
             | State::Passing(_)
+            | State::Rescuing(_)
             | State::Serving(_)
             | State::Shadowing(_)
             | State::Writing(_) => Stay::Free,

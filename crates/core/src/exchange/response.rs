@@ -7,6 +7,7 @@ use super::capture::Capture;
 use super::event::{Arriving, ResponseBody};
 use super::incomplete::{self, Extent, Waiting};
 use super::request::Subject;
+use super::rescue::{Arrived, Rescuing, Spare};
 use super::search::Trail;
 use super::store::{Capturing, Draft, Placement};
 use super::validate::{Confirmation, Maker, Question, maker};
@@ -39,6 +40,8 @@ pub(super) struct Forwarding {
     pub(super) basis: Basis,
     /// Where others wait for the response.
     pub(super) flight: Option<Flight>,
+    /// Where the origin may fail.
+    pub(super) spare: Option<Spare>,
     /// For the request's head, which is kept until the response says what it varies on.
     pub(super) _hold: Hold,
 }
@@ -69,7 +72,7 @@ pub(super) enum Basis {
 impl Forwarding {
     /// Takes in the response's head.
     pub(super) fn responded<'a>(
-        mut self: Box<Self>,
+        self: Box<Self>,
         around: &Surroundings,
         arriving: Arriving<'_>,
         now: Timestamp,
@@ -86,17 +89,18 @@ impl Forwarding {
     }
 
     fn take_in<'a>(
-        &mut self,
+        mut self: Box<Self>,
         around: &Surroundings,
         arriving: Arriving<'_>,
         now: Timestamp,
     ) -> (FetchResult, (State, Step<'a>)) {
         let maker = maker(arriving.attributes);
         match ResponseHead::parse(arriving.headers) {
-            Ok(response) => {
-                let result = result(response.status, &self.basis, maker);
-                let next = self.judge(around, (response, arriving.body, maker), now);
-                (result, next)
+            Ok(head) => {
+                let result = result(head.status, &self.basis, maker);
+                let body = arriving.body;
+                let response = Arrived { head, body, maker };
+                (result, self.judge_or_rescue(around, response, now))
             }
             Err(_) => {
                 let next = self.skipped(around, (502, &Headers::new()), Reason::Status, now);
@@ -105,10 +109,30 @@ impl Forwarding {
         }
     }
 
-    fn judge<'a>(
+    fn judge_or_rescue<'a>(
+        mut self: Box<Self>,
+        around: &Surroundings,
+        arrived: Arrived,
+        now: Timestamp,
+    ) -> (State, Step<'a>) {
+        let policy = around.config.policy(self.subject.policy);
+        match self.spare.take() {
+            Some(spare) if policy.is_some_and(|policy| arrived.is_failure(policy)) => {
+                Rescuing::begin(self, spare, arrived)
+            }
+            Some(_) | None => self.judge(around, arrived, now),
+        }
+    }
+
+    /// Takes in what has arrived, whatever it is.
+    pub(super) fn judge<'a>(
         &mut self,
         around: &Surroundings,
-        (response, body, maker): (ResponseHead, ResponseBody, Maker),
+        Arrived {
+            head: response,
+            body,
+            maker,
+        }: Arrived,
         now: Timestamp,
     ) -> (State, Step<'a>) {
         let basis = std::mem::replace(&mut self.basis, Basis::Nothing);
@@ -121,7 +145,7 @@ impl Forwarding {
                 };
                 return question.confirmed(self, around, update, now);
             }
-            (_, _, Maker::Proxy | Maker::Unknown) => {
+            (_, _, Maker::Proxy | Maker::Router | Maker::Unknown) => {
                 return self.skipped(
                     around,
                     (response.status, &response.headers),
@@ -424,7 +448,7 @@ impl Forwarding {
 /// What a response is, as an answer of the origin's.
 fn result(status: u16, basis: &Basis, maker: Maker) -> FetchResult {
     match (maker, basis, status) {
-        (Maker::Proxy | Maker::Unknown, _, _) => FetchResult::Local,
+        (Maker::Proxy | Maker::Router | Maker::Unknown, _, _) => FetchResult::Local,
         (Maker::Upstream, Basis::Asked(_), 304) => FetchResult::Confirmed,
         (Maker::Upstream, _, 500..) => FetchResult::Error,
         (Maker::Upstream, _, _) => FetchResult::Ok,

@@ -64,6 +64,13 @@ pub(super) enum Warrant {
     Confirmed(Forward, Storing),
     /// It is fresh, and stays so for this long.
     Fresh(Seconds),
+    /// It has been stale for so long, and is given in place of what has come from the origin, if anything has.
+    Instead {
+        forward: Forward,
+        status: Option<u16>,
+        overdue: Seconds,
+        why: Reason,
+    },
     /// It has been stale for this long, and somebody lets it be used.
     Stale(Seconds, Reason),
 }
@@ -168,6 +175,21 @@ pub(super) fn answer_with<'a>(
             },
             Outcome::Hit,
         ),
+        Warrant::Instead {
+            forward,
+            status,
+            overdue,
+            why,
+        } => (
+            Annotation::Instead {
+                age: found.age,
+                overdue,
+                why,
+                forward,
+                status,
+            },
+            Outcome::Stale,
+        ),
         Warrant::Stale(overdue, why) => (
             Annotation::Stale {
                 age: found.age,
@@ -181,7 +203,7 @@ pub(super) fn answer_with<'a>(
     // for this request." RFC 9111 section 5.1. A confirmation may itself come from a cache, and then has an age.
     let has_age = match found.warrant {
         Warrant::Confirmed(..) => found.age > Seconds::ZERO,
-        Warrant::Fresh(_) | Warrant::Stale(..) => true,
+        Warrant::Fresh(_) | Warrant::Instead { .. } | Warrant::Stale(..) => true,
     };
     let age = has_age.then_some(found.age);
     let condition = Preconditions::of(&subject.head).map_or(Condition::Full, |asked| {

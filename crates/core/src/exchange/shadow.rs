@@ -125,7 +125,7 @@ impl Shadowing {
         };
         let step = annotate(around, HIT, Some(&response.headers));
         let state = match maker {
-            Maker::Proxy | Maker::Unknown => State::done(),
+            Maker::Proxy | Maker::Router | Maker::Unknown => State::done(),
             Maker::Upstream => self.compare(around, response.status, arriving.body),
         };
         (state, step)

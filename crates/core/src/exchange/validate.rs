@@ -39,6 +39,8 @@ pub(super) struct Confirmation {
 pub(super) enum Maker {
     /// The proxy: another filter, a cache perhaps.
     Proxy,
+    /// The proxy, which could not ask the origin, or has waited in vain for its answer.
+    Router,
     /// The proxy does not say.
     Unknown,
     /// The origin.
@@ -51,9 +53,25 @@ pub(super) enum Maker {
 pub(super) fn maker(attributes: &dyn Attributes) -> Maker {
     match attributes.attribute(&["response", "code_details"]) {
         Ok(Some(details)) if details == b"via_upstream" => Maker::Upstream,
+        Ok(Some(details)) if is_about_origin(&details) => Maker::Router,
         Ok(Some(_)) => Maker::Proxy,
         Ok(None) | Err(_) => Maker::Unknown,
     }
+}
+
+/// Whether these details are those with which the proxy's router says that nothing came from the origin: no connection, a reset
+/// or a time-out before its head, nobody to ask or more asked than may be (envoy `envoy/stream_info/stream_info.h`,
+/// `ResponseCodeDetailValues`; some are followed by more, such as `{connection_failure}`).
+fn is_about_origin(details: &[u8]) -> bool {
+    const REST: [&[u8]; 6] = [
+        b"cluster_not_found",
+        b"drop_overload",
+        b"maintenance_mode",
+        b"no_healthy_upstream",
+        b"response_timeout",
+        b"stream_idle_timeout",
+    ];
+    details.starts_with(b"upstream_") || REST.contains(&details)
 }
 
 /// What the origin is asked about.
@@ -149,7 +167,7 @@ impl Question {
         // [...] with a value equal to the stored response's current_age" RFC 9111 section 4.
         let unconfirmed = freshness::current_age(&self.meta, now);
         let (age, draft) = match maker {
-            Maker::Proxy | Maker::Unknown => (unconfirmed, Err(Reason::LocalReply)),
+            Maker::Proxy | Maker::Router | Maker::Unknown => (unconfirmed, Err(Reason::LocalReply)),
             Maker::Upstream if !freshening::is_about(&head.headers, &update.headers) => {
                 (unconfirmed, Err(Reason::OtherValidator))
             }
@@ -222,12 +240,16 @@ fn redraft(
     (freshness::initial_age(&judged.headers, times), draft)
 }
 
-/// Gives the client this answer in place of the 304.
+/// Gives the client this answer in place of the 304, or of another response.
 ///
-/// One without a body is made of the 304 itself, which then passes the proxy's other filters like any response. To one
+/// One without a body is made of such a response itself if that has none either, which then passes the proxy's other filters like any response. To one
 /// with a body there is no such way, since a response that has ended cannot be given a body: the proxy sends it past all
 /// response filters, ours too, so what it does to the head is not undone (see [`super::echo`]).
-fn replace<'a>(update: &Headers, body: ResponseBody, answered: Answered<'a>) -> Step<'a> {
+pub(super) fn replace<'a>(
+    update: &Headers,
+    body: ResponseBody,
+    answered: Answered<'a>,
+) -> Step<'a> {
     let Answered {
         mut content,
         mut effects,

@@ -45,12 +45,12 @@ impl Writing {
         };
         match maker(arriving.attributes) {
             // It was on its way, and may have been done.
-            Maker::Proxy if was_sent(arriving.attributes) => {
+            Maker::Proxy | Maker::Router if was_sent(arriving.attributes) => {
                 step.effects
                     .extend(invalidate(around, self.write, 200, &Headers::new()));
             }
             // What another filter answered, the origin has not done.
-            Maker::Proxy => {}
+            Maker::Proxy | Maker::Router => {}
             Maker::Unknown | Maker::Upstream => {
                 // Of a head that cannot be read nobody knows that it tells of an error.
                 let (status, headers) = match ResponseHead::parse(arriving.headers) {

@@ -23,6 +23,19 @@ pub enum Annotation {
         /// How long it stays fresh.
         ttl: Seconds,
     },
+    /// The origin was asked, and failed; the answer is from the cache, and stale.
+    Instead {
+        /// Its age.
+        age: Seconds,
+        /// For how long it has been stale.
+        overdue: Seconds,
+        /// Who lets it be used.
+        why: Reason,
+        /// Why the origin was asked.
+        forward: Forward,
+        /// What it said, if it said anything.
+        status: Option<u16>,
+    },
     /// The cache was looked at; the answer is the origin's.
     Miss(Forward, Storing),
     /// The origin was asked whether the stored response is still good, and said yes; the answer is the stored one.
@@ -90,9 +103,10 @@ impl Annotation {
         let word = || Line::Alone("x-cache", self.word().to_owned());
         let legacy = (added.x_cache == Switch::On).then(word);
         let age = match (added.x_cache, self) {
-            (Switch::On, Self::Hit { age, .. } | Self::Stale { age, .. }) => {
-                Some(Line::Alone("x-cache-age", age.get().to_string()))
-            }
+            (
+                Switch::On,
+                Self::Hit { age, .. } | Self::Instead { age, .. } | Self::Stale { age, .. },
+            ) => Some(Line::Alone("x-cache-age", age.get().to_string())),
             (Switch::On | Switch::Off, _) => None,
         };
         let status = || Line::Behind("cache-status", self.cache_status());
@@ -107,7 +121,7 @@ impl Annotation {
             Self::Hit { .. } => "HIT",
             Self::Miss(..) | Self::Unanswered => "MISS",
             Self::Revalidated(..) => "REVALIDATED",
-            Self::Stale { .. } => "STALE",
+            Self::Instead { .. } | Self::Stale { .. } => "STALE",
         }
     }
 
@@ -123,6 +137,19 @@ impl Annotation {
                 Ok(())
             }
             Self::Hit { ttl, .. } => write!(out, "; hit; ttl={}", ttl.get()),
+            Self::Instead {
+                overdue,
+                why,
+                forward,
+                status,
+                ..
+            } => {
+                out.extend(["; fwd=", forward.code()]);
+                if let Some(status) = status {
+                    let _ = write!(out, "; fwd-status={status}");
+                }
+                write_stale(&mut out, overdue, why)
+            }
             Self::Miss(forward, storing) => {
                 out.extend(["; fwd=", forward.code()]);
                 write_storing(&mut out, forward, storing)
@@ -132,14 +159,19 @@ impl Annotation {
                 write_storing(&mut out, forward, storing)
             }
             Self::Stale { overdue, why, .. } => {
-                // The time that is left, which is less than nothing for what is stale (RFC 9211 section 2.4).
-                let ttl = 0_i64.saturating_sub(overdue.get().into());
-                write!(out, "; hit; ttl={ttl}; detail={}", why.code())
+                out.push_str("; hit");
+                write_stale(&mut out, overdue, why)
             }
             Self::Unanswered => write!(out, "; detail={}", Reason::OnlyIfCached.code()),
         };
         out
     }
+}
+
+/// The time that is left, which is less than nothing for what is stale (RFC 9211 section 2.4).
+fn write_stale(out: &mut String, overdue: Seconds, why: Reason) -> std::fmt::Result {
+    let ttl = 0_i64.saturating_sub(overdue.get().into());
+    write!(out, "; ttl={ttl}; detail={}", why.code())
 }
 
 /// There is one `detail`: why the response is not stored, or else why the stored one was not used.
@@ -212,8 +244,25 @@ mod tests {
             overdue: Seconds::clamped(overdue),
             why: Reason::MaxStale,
         };
+        let instead = |status| Annotation::Instead {
+            age: Seconds::clamped(303),
+            overdue: Seconds::clamped(3),
+            why: Reason::Sie,
+            forward: Forward::Stale(Reason::Expired),
+            status,
+        };
         let rows = [
             (stale(3), "STALE", "larder; hit; ttl=-3; detail=max-stale"),
+            (
+                instead(Some(503)),
+                "STALE",
+                "larder; fwd=stale; fwd-status=503; ttl=-3; detail=sie",
+            ),
+            (
+                instead(None),
+                "STALE",
+                "larder; fwd=stale; ttl=-3; detail=sie",
+            ),
             (stale(0), "STALE", "larder; hit; ttl=0; detail=max-stale"),
             (hit, "HIT", "larder; hit; ttl=297"),
             (

@@ -26,6 +26,7 @@ mod partial;
 mod purge;
 mod ranges;
 mod replies;
+mod rescue;
 mod search;
 mod shadow;
 mod stage;

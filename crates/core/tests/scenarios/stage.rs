@@ -593,7 +593,28 @@ impl Stage {
             };
             let step = exchange.on(Event::Response(arriving), self.now);
             self.carry_out(step.effects, &mut sent);
-            if let Verdict::Reply(reply) = step.verdict {
+            let (found, mut verdict) = match step.verdict {
+                Verdict::Lookup(key) => {
+                    let found = self.tier.lookup(&*self.kv, &key, self.now);
+                    (Some(found), Verdict::Continue)
+                }
+                verdict @ (Verdict::Continue
+                | Verdict::Hold
+                | Verdict::Inspect
+                | Verdict::Manage(_)
+                | Verdict::Park(_)
+                | Verdict::Reply(_)) => (None, verdict),
+            };
+            if let Some(found) = &found {
+                let answer = match found {
+                    Lookup::Found(found) => Answer::Found(found.payload()),
+                    Lookup::Absent(_) => Answer::Absent,
+                };
+                let step = exchange.on(Event::Answer(answer), self.now);
+                self.carry_out(step.effects, &mut sent);
+                verdict = step.verdict;
+            }
+            if let Verdict::Reply(reply) = verdict {
                 // It passes no filter again, and what follows of the origin's response goes nowhere.
                 let head = self.prepared(&reply);
                 return Seen::of(reply.status, head, reply.body.to_vec());

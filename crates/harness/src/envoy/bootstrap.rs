@@ -23,6 +23,7 @@ pub struct Cluster {
     name: String,
     address: SocketAddr,
     protocol: Protocol,
+    members: Value,
 }
 
 impl Cluster {
@@ -33,6 +34,7 @@ impl Cluster {
             name: name.to_owned(),
             address,
             protocol: Protocol::Http1,
+            members: json!({}),
         }
     }
 
@@ -43,6 +45,13 @@ impl Cluster {
         self
     }
 
+    /// Sets these members of its configuration, in place of what they would be.
+    #[must_use]
+    pub fn members(mut self, members: Value) -> Self {
+        self.members = members;
+        self
+    }
+
     /// Limits are far off: what a test holds back is decided by the test.
     fn render(&self) -> Value {
         let http = match self.protocol {
@@ -50,7 +59,7 @@ impl Cluster {
             Protocol::Http2 => json!({"http2_protocol_options": {}}),
         };
         let far = 100_000;
-        json!({
+        let mut cluster = json!({
             "name": self.name,
             "type": "STATIC",
             "connect_timeout": "5s",
@@ -68,7 +77,20 @@ impl Cluster {
                 "cluster_name": self.name,
                 "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(self.address)}}]}],
             },
-        })
+        });
+        overlay(&mut cluster, &self.members);
+        cluster
+    }
+}
+
+/// Sets the members of one object in another; null takes one away.
+pub(super) fn overlay(object: &mut Value, members: &Value) {
+    for (name, value) in members.as_object().into_iter().flatten() {
+        match (object.as_object_mut(), value) {
+            (Some(object), Value::Null) => drop(object.remove(name)),
+            (Some(object), value) => drop(object.insert(name.clone(), value.clone())),
+            (None, _) => {}
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::bootstrap::address;
+use super::bootstrap::{address, overlay};
 
 const LONGEST_DIRECT_BODY: u32 = 1 << 20;
 const TYPES: &str = "type.googleapis.com/envoy.extensions";
@@ -155,6 +155,7 @@ pub struct Listener {
     local_reply_config: Value,
     route_metadata: Value,
     rewrites: Vec<(String, String)>,
+    route_action: Value,
 }
 
 impl Listener {
@@ -171,6 +172,7 @@ impl Listener {
             local_reply_config: json!({}),
             route_metadata: json!({}),
             rewrites: Vec::new(),
+            route_action: json!({}),
         }
     }
 
@@ -235,6 +237,13 @@ impl Listener {
     pub fn rewrites(mut self, prefix: &str, rewritten: &str) -> Self {
         self.rewrites
             .push((prefix.to_owned(), rewritten.to_owned()));
+        self
+    }
+
+    /// Has the route to the cluster do this too, or otherwise: members of its `route`.
+    #[must_use]
+    pub fn route_action(mut self, members: Value) -> Self {
+        self.route_action = members;
         self
     }
 
@@ -306,6 +315,7 @@ impl Listener {
             // Tests hold responses back for as long as they like.
             Target::Cluster(cluster) => {
                 route["route"] = json!({"cluster": cluster, "timeout": "0s"});
+                overlay(&mut route["route"], &self.route_action);
             }
             Target::Direct { status, body } => {
                 route["direct_response"] =
