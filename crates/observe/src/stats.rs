@@ -31,7 +31,13 @@ impl Requests {
     /// Those of one rule.
     pub(crate) fn of_rule(numbers: &dyn Numbers, rule: larder_core::config::PolicyId) -> Self {
         let count = |outcome| numbers.of_rule(rule, RuleCounter::Requests(outcome));
-        let answered = [Outcome::Hit, Outcome::Revalidated, Outcome::Stale].map(count);
+        let answered = [
+            Outcome::Collapsed,
+            Outcome::Hit,
+            Outcome::Revalidated,
+            Outcome::Stale,
+        ]
+        .map(count);
         Self {
             hits: answered.into_iter().fold(0, u64::saturating_add),
             misses: count(Outcome::Miss),

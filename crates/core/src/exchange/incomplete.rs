@@ -14,6 +14,7 @@
 
 use std::rc::Rc;
 
+use super::boarding::Words;
 use super::budget::{CaptureBudget, Hold};
 use super::capture::{Capture, CompleteBody};
 use super::lookup::Looking;
@@ -92,7 +93,7 @@ impl Looking {
         let (age, warrant, forward, worth) = match reuse {
             Reuse::Fresh { age, ttl_left } => (
                 age,
-                Warrant::Fresh(ttl_left),
+                self.turn.warrant(ttl_left),
                 Forward::Partial,
                 Worth::Fresh,
             ),
@@ -143,21 +144,24 @@ impl Looking {
 
     /// Forwards the request as it came, and keeps the part for what may come.
     fn wait<'a>(
-        self,
+        mut self,
         around: &Surroundings,
         forward: Forward,
         stored: StoredPart<'_>,
         (headers, worth): (Headers, Worth),
         now: Timestamp,
     ) -> (State, Step<'a>) {
+        if let Some(parking) = self.board(around, (forward, Words::Own), now) {
+            return self.parked(parking);
+        }
         let head = &self.subject.head;
         let may_grow = head.method() == Method::Get && head.headers().contains("range");
         let waiting = may_grow.then(|| Waiting::of(stored, headers, worth, &around.budget));
-        let (mut state, step) = self.forward(around, forward, now);
-        if let (State::Forwarding(forwarding), Some(Ok(waiting))) = (&mut state, waiting) {
-            forwarding.basis = Basis::Part(waiting);
-        }
-        (state, step)
+        let basis = match waiting {
+            Some(Ok(waiting)) => Basis::Part(waiting),
+            Some(Err(_)) | None => Basis::Nothing,
+        };
+        self.depart(around, forward, basis)
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn of_skipped(
         return Landing::Failed { rest };
     }
     // What else is wrong with a request is not wrong with the next one.
-    let is_about_request = matches!(status, 400..=499) && !matches!(status, 404 | 410);
+    let is_about_request = matches!(status, 304 | 400..=499) && !matches!(status, 404 | 410);
     match reason {
         _ if is_about_request => let_go(now),
         Reason::Authorization

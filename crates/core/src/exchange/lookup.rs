@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use super::boarding::{Lead, Turn, Words};
 use super::budget::Hold;
 use super::deferred::Compress;
 use super::echo::Source;
@@ -21,6 +22,7 @@ use super::{Effect, Passage, State, Step, Surroundings};
 use crate::config::{CachePolicy, Switch};
 use crate::entry::{Meta, Payload, SearchRecord, StoredResponse, Variants};
 use crate::epoch::{Stamped, Whereabouts};
+use crate::flight::Flight;
 use crate::http::{Headers, Method};
 use crate::key::Key;
 use crate::policy::request::{Lookup, OnMiss};
@@ -37,19 +39,20 @@ pub(super) struct Looking {
     pub(super) lookup: Lookup,
     /// Every key that the tiers were asked for.
     pub(super) asked: AskedKeys,
-    trail: Trail,
+    pub(super) trail: Trail,
     /// The key under which the URL's response, or the list of its variants, is looked for.
     pub(super) primary: Rc<Key>,
-    place: Place,
-    /// The key that the tiers were asked for last.
-    at: Rc<Key>,
+    /// The key that was asked for last.
+    pub(super) last: Rc<Key>,
+    pub(super) place: Place,
+    pub(super) turn: Turn,
     /// What was found there, if it is of use when the origin fails.
     spare: Option<Spare>,
 }
 
 /// Which key the tiers were asked for.
 #[derive(Debug)]
-enum Place {
+pub(super) enum Place {
     /// That of the URL.
     Primary,
     /// That of what No-Vary-Search says about the path.
@@ -74,8 +77,9 @@ impl Looking {
             asked: AskedKeys::default(),
             trail: Trail::None,
             primary: Rc::clone(&subject.key),
+            last: Rc::clone(&subject.key),
             place: Place::Primary,
-            at: Rc::clone(&subject.key),
+            turn: Turn::default(),
             spare: None,
             subject,
         }
@@ -89,7 +93,7 @@ impl Looking {
 
     fn ask_for<'a>(mut self, key: Rc<Key>) -> (State, Step<'a>) {
         self.asked.note(&key);
-        self.at = Rc::clone(&key);
+        self.last = Rc::clone(&key);
         (State::Looking(Box::new(self)), Step::lookup(key))
     }
 
@@ -276,7 +280,7 @@ impl Looking {
         let facts = (&stored.meta, currency);
         let in_need = reuse::judge_in_need(facts, terms, self.lookup.demands, Need::Failed, now);
         self.spare = in_need.map(|_| Spare {
-            key: Rc::clone(&self.at),
+            key: Rc::clone(&self.last),
             demands: self.lookup.demands,
         });
         let answered = |headers, age, warrant| {
@@ -306,7 +310,7 @@ impl Looking {
                 self.miss(around, now)
             }
             Reuse::Fresh { age, ttl_left } => {
-                let answered = match answered(headers, age, Warrant::Fresh(ttl_left)) {
+                let answered = match answered(headers, age, self.turn.warrant(ttl_left)) {
                     Ok(answered) => answered,
                     Err(unfit) => return self.unfit(around, unfit, now),
                 };
@@ -317,7 +321,10 @@ impl Looking {
                     age,
                     ttl: ttl_left,
                 };
-                memo::keep(around, &fresh, now);
+                // What is said of it to who has waited is nobody else's.
+                if self.turn.waited.is_none() {
+                    memo::keep(around, &fresh, now);
+                }
                 answered.reply(self.source(&stored.meta))
             }
             Reuse::Stale(Stale { age, overdue, why }) => {
@@ -327,11 +334,7 @@ impl Looking {
                 }
             }
             Reuse::Unusable(reason @ Reason::RequestDirective) => {
-                let (mut state, step) = self.forward(around, Forward::because(reason), now);
-                if let State::Forwarding(forwarding) = &mut state {
-                    forwarding.basis = Basis::Whole;
-                }
-                (state, step)
+                self.depart(around, Forward::because(reason), Basis::Whole)
             }
             Reuse::StaleMeanwhile {
                 obstacle: reason, ..
@@ -351,7 +354,7 @@ impl Looking {
 
     /// Forwards the request with the question whether the stored response is still good.
     fn ask<'a>(
-        self,
+        mut self,
         around: &Surroundings,
         forward: Forward,
         stored: StoredResponse<'_>,
@@ -379,32 +382,31 @@ impl Looking {
         if is_over && self.subject.head.method() == Method::Head {
             return self.forward(around, forward, now);
         }
+        if let Some(parking) = self.board(around, (forward, Words::Ours), now) {
+            return self.parked(parking);
+        }
         let asker = (&self.subject.head, policy);
         let question = match Question::about(stored, headers, asker, around) {
             Ok(question) => question,
-            Err(Unfit::NoMemory) => return self.forward(around, forward, now),
+            Err(Unfit::NoMemory) => return self.depart(around, forward, Basis::Nothing),
             Err(Unfit::Corrupt) => return self.corrupt(around, now),
         };
         // The response to a HEAD has no body that a later GET could use, so it asks in its own words.
-        let (basis, edits) = if self.subject.head.method() == Method::Head {
-            (Basis::Compared(question), Vec::new())
-        } else {
-            let edits = question.edits(self.subject.head.headers());
-            (Basis::Asked(question), edits)
+        let basis = match self.subject.head.method() == Method::Head {
+            true => Basis::Compared(question),
+            false => Basis::Asked(question),
         };
-        let (mut state, mut step) = self.forward(around, forward, now);
-        if let State::Forwarding(forwarding) = &mut state {
-            forwarding.basis = basis;
-            step.effects.extend(edits);
-        }
-        (state, step)
+        self.depart(around, forward, basis)
     }
 
     /// What stood there cannot be sent.
-    fn unfit<'a>(self, around: &Surroundings, why: Unfit, now: Timestamp) -> (State, Step<'a>) {
+    fn unfit<'a>(mut self, around: &Surroundings, why: Unfit, now: Timestamp) -> (State, Step<'a>) {
         match why {
             Unfit::Corrupt => self.corrupt(around, now),
-            Unfit::NoMemory => self.miss(around, now),
+            Unfit::NoMemory => {
+                self.turn.lead = Lead::Alone; // another one's response would not fit either
+                self.miss(around, now)
+            }
         }
     }
 
@@ -424,10 +426,23 @@ impl Looking {
     }
 
     pub(super) fn forward<'a>(
+        mut self,
+        around: &Surroundings,
+        forward: Forward,
+        now: Timestamp,
+    ) -> (State, Step<'a>) {
+        match self.board(around, (forward, Words::Own), now) {
+            None => self.depart(around, forward, Basis::Nothing),
+            Some(parking) => self.parked(parking),
+        }
+    }
+
+    /// Forwards the request, which waits for nobody.
+    pub(super) fn depart<'a>(
         self,
         around: &Surroundings,
         forward: Forward,
-        _: Timestamp,
+        basis: Basis,
     ) -> (State, Step<'a>) {
         let is_shadow = self.is_shadow(around);
         if self.lookup.on_miss == OnMiss::GatewayTimeout && !is_shadow {
@@ -441,7 +456,12 @@ impl Looking {
                 Place::Variant(variants) => variants,
             },
         };
-        let mut effects = Vec::new();
+        let Turn { lead, hold, .. } = self.turn;
+        let flight = match lead {
+            Lead::Alone | Lead::Open => None,
+            Lead::Taken(flight) => Some(flight),
+        };
+        let mut effects = edits(&basis, flight.as_ref(), self.subject.head.headers());
         let rule = self.subject.policy;
         let forward = match is_shadow {
             true => Forward::Shadow,
@@ -450,14 +470,15 @@ impl Looking {
         if is_shadow {
             effects.push(Effect::Count(Counter::Bypassed(Reason::ShadowMiss)));
         }
-        let state = match Hold::of(&around.budget, self.subject.size()) {
+        let hold = hold.map_or_else(|| Hold::of(&around.budget, self.subject.size()), Ok);
+        let state = match hold {
             Ok(hold) => State::Forwarding(Box::new(Forwarding {
                 subject: self.subject,
                 forward,
                 known,
                 trail: self.trail,
-                basis: Basis::Nothing,
-                flight: None,
+                basis,
+                flight,
                 spare: self.spare,
                 _hold: hold,
             })),
@@ -469,5 +490,19 @@ impl Looking {
             }
         };
         (state, Step::continue_with(effects))
+    }
+}
+
+/// What has to change in the request's head before it goes to the origin.
+fn edits(basis: &Basis, flight: Option<&Flight>, request: &Headers) -> Vec<Effect> {
+    match (basis, flight) {
+        (Basis::Asked(question), _) => question.edits(request),
+        // Others wait for all of the response, and a 304 would be for this client alone.
+        (Basis::Nothing | Basis::Part(_), Some(_)) => {
+            let theirs = freshening::CONDITIONS.into_iter();
+            let theirs = theirs.filter(|name| request.contains(name));
+            theirs.map(Effect::RemoveRequestHeader).collect()
+        }
+        (Basis::Compared(_) | Basis::Nothing | Basis::Part(_) | Basis::Whole, _) => Vec::new(),
     }
 }

@@ -9,6 +9,7 @@
 //!          └─▶ Holding ──┘
 //! Idle ── a write ─▶ Writing ── Response: invalidate ─▶ Passing
 //! Forwarding ── the origin fails ─▶ Rescuing ── Answer: something stale, or else as above ─▶ Passing
+//! Looking ── somebody else asks ─▶ Parked ── Woken ─▶ Looking
 //! Looking ── fresh, but only tried ─▶ Shadowing ── Response ─▶ Comparing ── ended ─▶ Passing
 //! Idle ── a call of the management API ─▶ (Managing ── content ─▶) Managed
 //! ```
@@ -17,6 +18,7 @@
 //! message pass. While a step is taken the state is [`State::Passing`], so that whatever goes wrong in it leaves a
 //! transparent proxy behind. It does no I/O: it is told what happened and says what should.
 
+mod boarding;
 mod budget;
 mod capture;
 mod deferred;
@@ -35,6 +37,7 @@ mod manage;
 mod memo;
 mod multipart;
 mod needs;
+mod parked;
 mod partial;
 mod present;
 mod refresh;
@@ -215,6 +218,8 @@ enum State {
     Managed,
     /// It waits for its body.
     Managing(Box<Managing>),
+    /// The request waits for another one's response.
+    Parked(Box<Looking>),
     /// The exchange is none of our business, except perhaps for a word to the client.
     Passing(Passage),
     /// The origin has failed, and the tiers have been asked for something to give in its place.
@@ -287,6 +292,9 @@ impl Exchange {
             (State::Looking(looking), Event::Answer(answer)) => {
                 looking.answered(around, answer, now)
             }
+            (State::Parked(looking), Event::Woken(wake)) => looking.woken(around, wake, now),
+            // Somebody else answers it.
+            (State::Parked(_), Event::Response(_)) => (State::done(), Step::pass()),
             (State::Forwarding(forwarding), Event::Response(arriving)) => {
                 forwarding.responded(around, arriving, now)
             }

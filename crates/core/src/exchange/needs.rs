@@ -8,6 +8,7 @@ impl Exchange {
     pub fn wants_response(&self) -> bool {
         match self.state {
             State::Forwarding(_)
+            | State::Parked(_)
             | State::Passing(Passage::Annotated(_))
             | State::Shadowing(_)
             | State::Writing(_) => true,
@@ -36,6 +37,7 @@ impl Exchange {
             | State::Looking(_)
             | State::Managed
             | State::Managing(_)
+            | State::Parked(_)
             | State::Passing(_)
             | State::Rescuing(_)
             | State::Serving(_) => false,
@@ -54,6 +56,7 @@ impl Exchange {
             | State::Looking(_)
             | State::Managed
             | State::Managing(_)
+            | State::Parked(_)
             | State::Passing(_)
             | State::Rescuing(_)
             | State::Shadowing(_)
@@ -73,6 +76,7 @@ impl Exchange {
             | State::Looking(_)
             | State::Managed
             | State::Managing(_)
+            | State::Parked(_)
             | State::Passing(_)
             | State::Rescuing(_)
             | State::Serving(_)
@@ -97,6 +101,7 @@ impl Exchange {
             | State::Idle
             | State::Looking(_)
             | State::Managed
+            | State::Parked(_)
             | State::Passing(_)
             | State::Rescuing(_)
             | State::Serving(_)
@@ -115,6 +120,7 @@ impl Exchange {
             | State::Holding(_)
             | State::Idle
             | State::Looking(_)
+            | State::Parked(_)
             | State::Passing(_)
             | State::Rescuing(_)
             | State::Serving(_)

@@ -60,6 +60,8 @@ pub(super) struct Found<'a> {
 
 /// Why it may be used.
 pub(super) enum Warrant {
+    /// It is fresh, and was fetched by another request, for which this one has waited; it would have been forwarded.
+    Collapsed(Forward),
     /// The origin has just said that it is still good.
     Confirmed(Forward, Storing),
     /// It is fresh, and stays so for this long.
@@ -168,6 +170,10 @@ pub(super) fn answer_with<'a>(
             Annotation::Revalidated(forward, storing),
             Outcome::Revalidated,
         ),
+        Warrant::Collapsed(forward) => {
+            let age = found.age;
+            (Annotation::Collapsed { age, forward }, Outcome::Collapsed)
+        }
         Warrant::Fresh(ttl) => (
             Annotation::Hit {
                 age: found.age,
@@ -203,7 +209,10 @@ pub(super) fn answer_with<'a>(
     // for this request." RFC 9111 section 5.1. A confirmation may itself come from a cache, and then has an age.
     let has_age = match found.warrant {
         Warrant::Confirmed(..) => found.age > Seconds::ZERO,
-        Warrant::Fresh(_) | Warrant::Instead { .. } | Warrant::Stale(..) => true,
+        Warrant::Collapsed(_)
+        | Warrant::Fresh(_)
+        | Warrant::Instead { .. }
+        | Warrant::Stale(..) => true,
     };
     let age = has_age.then_some(found.age);
     let condition = Preconditions::of(&subject.head).map_or(Condition::Full, |asked| {

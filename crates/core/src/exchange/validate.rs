@@ -194,7 +194,7 @@ impl Question {
             Err(reason) => {
                 let not_stored = vec![Effect::Count(Counter::NotStored(reason))];
                 let rule = forwarding.subject.policy;
-                let landing = landing::of_skipped((304, reason), rule, around, now);
+                let landing = landing::of_skipped((head.status, reason), rule, around, now);
                 (Storing::Skipped(reason), not_stored, landing)
             }
         };

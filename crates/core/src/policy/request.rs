@@ -96,6 +96,11 @@ impl RequestFacts {
         }
     }
 
+    /// Whether it has credentials that do not say under which key its response stands.
+    pub(crate) fn has_bare_credentials(self) -> bool {
+        self.has_authorization && self.principal != Principal::Known
+    }
+
     /// Those of a GET that is like this request in everything else.
     pub(crate) fn as_of_get(self) -> Self {
         Self {

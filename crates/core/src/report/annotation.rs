@@ -16,6 +16,13 @@ use crate::time::Seconds;
 pub enum Annotation {
     /// The cache was not looked at.
     Bypass(Reason),
+    /// The answer is from the cache, where another request has brought it that this one has waited for.
+    Collapsed {
+        /// Its age.
+        age: Seconds,
+        /// Why it would have gone to the origin.
+        forward: Forward,
+    },
     /// The answer is from the cache.
     Hit {
         /// Its age.
@@ -105,7 +112,10 @@ impl Annotation {
         let age = match (added.x_cache, self) {
             (
                 Switch::On,
-                Self::Hit { age, .. } | Self::Instead { age, .. } | Self::Stale { age, .. },
+                Self::Collapsed { age, .. }
+                | Self::Hit { age, .. }
+                | Self::Instead { age, .. }
+                | Self::Stale { age, .. },
             ) => Some(Line::Alone("x-cache-age", age.get().to_string())),
             (Switch::On | Switch::Off, _) => None,
         };
@@ -118,7 +128,7 @@ impl Annotation {
     pub fn word(self) -> &'static str {
         match self {
             Self::Bypass(_) | Self::Miss(Forward::Shadow, _) => "BYPASS",
-            Self::Hit { .. } => "HIT",
+            Self::Collapsed { .. } | Self::Hit { .. } => "HIT",
             Self::Miss(..) | Self::Unanswered => "MISS",
             Self::Revalidated(..) => "REVALIDATED",
             Self::Instead { .. } | Self::Stale { .. } => "STALE",
@@ -134,6 +144,14 @@ impl Annotation {
             Self::Bypass(Reason::Method) => write!(out, "; fwd=method"),
             Self::Bypass(reason) => {
                 out.extend(["; fwd=bypass; detail=", reason.code()]);
+                Ok(())
+            }
+            // "If true, the request was collapsed with others, and the response was reused" (RFC 9211 section 2.6).
+            Self::Collapsed { forward, .. } => {
+                out.extend(["; fwd=", forward.code(), "; collapsed"]);
+                if let Some(reason) = forward.detail() {
+                    out.extend(["; detail=", reason.code()]);
+                }
                 Ok(())
             }
             Self::Hit { ttl, .. } => write!(out, "; hit; ttl={}", ttl.get()),
@@ -239,6 +257,10 @@ mod tests {
             age: Seconds::clamped(3),
             ttl: Seconds::clamped(297),
         };
+        let collapsed = |forward| Annotation::Collapsed {
+            age: Seconds::ZERO,
+            forward,
+        };
         let stale = |overdue| Annotation::Stale {
             age: Seconds::clamped(303),
             overdue: Seconds::clamped(overdue),
@@ -252,6 +274,16 @@ mod tests {
             status,
         };
         let rows = [
+            (
+                collapsed(Forward::UriMiss),
+                "HIT",
+                "larder; fwd=uri-miss; collapsed",
+            ),
+            (
+                collapsed(Forward::Stale(Reason::Invalidated)),
+                "HIT",
+                "larder; fwd=stale; collapsed; detail=invalidated",
+            ),
             (stale(3), "STALE", "larder; hit; ttl=-3; detail=max-stale"),
             (
                 instead(Some(503)),

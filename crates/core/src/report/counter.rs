@@ -193,8 +193,9 @@ impl Counter {
 
 impl RuleCounter {
     /// Every one, in the order of [`RuleCounter::index`].
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Requests(Outcome::Bypass),
+        Self::Requests(Outcome::Collapsed),
         Self::Requests(Outcome::Hit),
         Self::Requests(Outcome::Miss),
         Self::Requests(Outcome::Revalidated),
@@ -207,8 +208,8 @@ impl RuleCounter {
     pub const fn index(self) -> usize {
         match self {
             Self::Requests(outcome) => outcome as usize,
-            Self::ShadowMatch => 5,
-            Self::ShadowMismatch => 6,
+            Self::ShadowMatch => 6,
+            Self::ShadowMismatch => 7,
         }
     }
 

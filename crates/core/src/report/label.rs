@@ -30,6 +30,8 @@ labels! {
     Outcome {
         /// It was not looked up.
         Bypass = "bypass",
+        /// It was answered from the cache with what another request had fetched, for which it waited.
+        Collapsed = "collapsed",
         /// It was answered from the cache with what was fresh.
         Hit = "hit",
         /// It was looked up and not answered from the cache.

@@ -9,15 +9,16 @@ use larder_core::entry::{Epoch, Payload, StoredResponse};
 use larder_core::epoch::{Coverage, Currency, Epochs, Invalidation, Mode, Scope, Stamped};
 use larder_core::exchange::{
     Answer, Arrival, Arriving, CaptureBudget, Compressions, Effect, Event, Exchange, HeadSize,
-    HotTier, Reply, ResponseBody, Step, Surpluses, Surroundings, Verdict,
+    HotTier, Parking, Reply, ResponseBody, Step, Surpluses, Surroundings, Verdict,
 };
+use larder_core::flight::{Flights, Landing};
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::policy::request::RequestBody;
 use larder_core::report::{Counter, InvalidationKind, InvalidationSource, Outcome, RuleCounter};
 use larder_core::tier::{
-    AbsentReason, Candidate, Cas, ChangeHint, EpochLog, Geometry, Lookup, MemoryGauge, MemoryKv,
-    Removed, SharedKv, SharedTier, Stored, UNCONCERNED,
+    AbsentReason, Candidate, Cas, ChangeHint, EpochLog, Geometry, Lookup, Member, MemoryGauge,
+    MemoryKv, Removed, SharedKv, SharedTier, Stored, UNCONCERNED, WhyNot,
 };
 use larder_core::time::Timestamp;
 
@@ -55,6 +56,10 @@ pub struct Stage {
     pub most_held: usize,
     /// What the route adds to each response, of the origin and of ours.
     route: Vec<(String, String)>,
+    /// Where its requests wait for each other.
+    flights: Option<Rc<dyn Flights>>,
+    /// The request that was asked last waits like this.
+    pub parked: Option<Parking>,
 }
 
 /// The invalidations of a stage.
@@ -327,7 +332,36 @@ impl Stage {
             asked: Headers::new(),
             most_held: 0,
             route: Vec::new(),
+            flights: None,
+            parked: None,
         }
+    }
+
+    /// So many workers of one process.
+    pub fn workers(configuration: &str, number: u8) -> Vec<Self> {
+        let (kv, hint) = (Rc::new(MemoryKv::new()), Rc::new(Hint::default()));
+        let worker = |worker| {
+            let log = Log::of(Rc::clone(&kv), Rc::clone(&hint), worker);
+            Self::over(log, configuration, worker)
+        };
+        (0..number).map(u128::from).map(worker).collect()
+    }
+
+    /// Its requests wait for each other from now on.
+    pub fn coalesce(&mut self, flights: Rc<dyn Flights>) {
+        self.surroundings.coalesce(Rc::clone(&flights));
+        self.flights = Some(flights);
+    }
+
+    /// Its place among the flights.
+    pub fn member(&mut self) -> Member {
+        let member = self.tier.member((&*self.kv, &self.gauge), self.now);
+        member.unwrap()
+    }
+
+    /// What has been invalidated.
+    pub fn log(&self) -> Rc<dyn Epochs> {
+        Rc::clone(&self.log) as Rc<dyn Epochs>
     }
 
     /// A new configuration takes over; what is stored stays.
@@ -341,6 +375,9 @@ impl Stage {
             Rc::clone(&self.surpluses),
             Rc::clone(&self.hot),
         );
+        if let Some(flights) = &self.flights {
+            self.surroundings.coalesce(Rc::clone(flights));
+        }
     }
 
     /// The route adds this line to responses from now on.
@@ -553,7 +590,7 @@ impl Stage {
             let body = request.body.as_deref().unwrap_or_default();
             seen = self.drive(exchange, Event::RequestBody(body), &mut sent);
         }
-        if seen.is_none() {
+        if seen.is_none() && self.parked.is_none() {
             self.origin_requests += 1;
             self.asked = sent;
         }
@@ -574,12 +611,19 @@ impl Stage {
 
     /// The response on its way through the exchange; the client sees all of it, whatever becomes of the copy.
     pub fn respond(&mut self, exchange: &mut Exchange, response: Response) -> Seen {
+        match self.head(exchange, &response) {
+            Ok(sent) => self.rest(exchange, response, sent),
+            Err(seen) => seen,
+        }
+    }
+
+    /// The response's head on its way through the exchange, as the client gets it; or what the client gets in its place.
+    pub fn head(&mut self, exchange: &mut Exchange, response: &Response) -> Result<Headers, Seen> {
         let mut headers = Headers::from_iter([(":status", response.status.to_string())]);
         for (name, value) in response.fields.iter().chain(&self.route) {
             add(&mut headers, name.as_bytes(), value.as_bytes());
         }
-        let body: Vec<u8> = response.chunks.concat();
-        let follows = if body.is_empty() {
+        let follows = if response.chunks.concat().is_empty() {
             ResponseBody::None
         } else {
             ResponseBody::Follows
@@ -617,9 +661,14 @@ impl Stage {
             if let Verdict::Reply(reply) = verdict {
                 // It passes no filter again, and what follows of the origin's response goes nowhere.
                 let head = self.prepared(&reply);
-                return Seen::of(reply.status, head, reply.body.to_vec());
+                return Err(Seen::of(reply.status, head, reply.body.to_vec()));
             }
         }
+        Ok(sent)
+    }
+
+    /// The response's body, behind the head that was `sent` to the client.
+    pub fn rest(&mut self, exchange: &mut Exchange, response: Response, mut sent: Headers) -> Seen {
         for chunk in response.chunks.iter().filter(|chunk| !chunk.is_empty()) {
             exchange.passed(chunk.len());
             let step = exchange.on(Event::Chunk(chunk), self.now);
@@ -633,7 +682,7 @@ impl Stage {
         let step = exchange.on(last, self.now);
         self.carry_out(step.effects, &mut sent);
         let status = std::str::from_utf8(sent.only(":status").unwrap()).unwrap();
-        Seen::of(status.parse().unwrap(), sent, body)
+        Seen::of(status.parse().unwrap(), sent, response.chunks.concat())
     }
 
     /// Our own reply on its way back through the exchange.
@@ -697,7 +746,11 @@ impl Stage {
         match step.verdict {
             Verdict::Continue | Verdict::Hold | Verdict::Inspect => None,
             Verdict::Manage(_) => panic!("nobody receives calls here"),
-            Verdict::Park(_) => panic!("nobody waits here"),
+            Verdict::Park(parking) => {
+                assert!(self.flights.is_some(), "nobody waits here");
+                self.parked = Some(parking);
+                None
+            }
             Verdict::Lookup(key) => match self.tier.lookup(&*self.kv, &key, self.now) {
                 Lookup::Found(found) => {
                     let step = exchange.on(Event::Answer(Answer::Found(found.payload())), self.now);
@@ -713,12 +766,17 @@ impl Stage {
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>, sent: &mut Headers) {
+        let mut is_there = true;
         for effect in effects {
             match effect {
                 Effect::AddHeader(name, value) => sent.push(name, value),
                 Effect::Compress(wish) => self.compressions.note(wish),
                 Effect::Count(counter) => {
                     *self.counts.get_mut().entry(counter).or_default() += 1;
+                }
+                // Who waits for what could not be stored goes by itself.
+                Effect::Land(flight, Landing::Stored) if !is_there => {
+                    flight.land(Landing::Unshared { until: self.now });
                 }
                 Effect::Land(flight, landing) => flight.land(landing),
                 Effect::Measure(..) => {}
@@ -756,7 +814,11 @@ impl Stage {
                         payload: &candidate.payload,
                         currency: &|| candidate.judge(&*self.log),
                     };
-                    let _ = self.tier.store(&*self.kv, &self.gauge, entry, self.now);
+                    is_there &= match self.tier.store(&*self.kv, &self.gauge, entry, self.now) {
+                        Stored::Published
+                        | Stored::Skipped(WhyNot::Invalidated | WhyNot::Newer) => true,
+                        Stored::Skipped(_) => false,
+                    };
                     self.hot.note_store(&candidate.key);
                 }
             }
