@@ -129,7 +129,7 @@ impl Member {
         workers
     }
 
-    fn name(&self, digest: KeyDigest) -> Name {
+    pub(super) fn name(&self, digest: KeyDigest) -> Name {
         Name::flights(self.life.place(digest).fingerprint % CELLS)
     }
 
@@ -213,10 +213,27 @@ impl FlightTable {
             Landing::Failed { .. } => Wake::Failed,
             Landing::Unshared { .. } => Wake::LetGo,
         };
-        let whom = member.map_or(Some(Whom::Everybody), |member| {
-            clear(kv, member, (token, landing), clock)
-        });
-        whom.map(|whom| Landed { wake, whom })
+        let everybody = Landed {
+            wake,
+            whom: Whom::Everybody,
+        };
+        match member.map(|member| clear(kv, member, (token, landing), clock)) {
+            None | Some(Cleared::Unknown) => Some(everybody),
+            Some(Cleared::Own(followers)) => Some(Landed {
+                wake,
+                whom: Whom::These(followers),
+            }),
+            Some(Cleared::Another(workers)) => Some(Landed {
+                wake: Wake::Look,
+                whom: Whom::These(match landing {
+                    Landing::Stored => workers,
+                    Landing::Abandoned | Landing::Failed { .. } | Landing::Unshared { .. } => {
+                        Workers::NONE
+                    }
+                }),
+            }),
+            Some(Cleared::Over) => None,
+        }
     }
 }
 
@@ -316,38 +333,45 @@ impl Attempt<'_> {
     }
 }
 
-/// Takes a flight's record away; on which other workers somebody waits for it, or `None` where nobody is to be woken.
+/// What stood in the place of a flight that has ended.
+enum Cleared {
+    /// Another flight, for which somebody may wait on these workers.
+    Another(Workers),
+    /// What another has left that has landed meanwhile, and woken those that waited.
+    Over,
+    /// Its own record, with those that follow.
+    Own(Workers),
+    /// Nobody can say: it is lost, with those that followed, or cannot be changed.
+    Unknown,
+}
+
+/// Takes a flight's record away.
 fn clear(
     kv: &dyn SharedKv,
     member: &Member,
     (token, landing): (&Token, Landing),
     clock: &dyn Fn() -> Timestamp,
-) -> Option<Whom> {
+) -> Cleared {
     for _ in 0..LANDING_TRIES {
         let Ok((mut cell, cas)) = member.read(kv, token.digest) else {
             break;
         };
         let lead = match cell.find(token.digest).map(|record| record.kind) {
-            // Lost, with those that followed.
             None => break,
             Some(Kind::Flight(lead)) => lead,
-            // Another has landed meanwhile, and woken them.
-            Some(Kind::Resting | Kind::Unshared) => return None,
+            Some(Kind::Resting | Kind::Unshared) => return Cleared::Over,
         };
         if !lead.is_of(token) {
-            return match landing {
-                Landing::Stored => Some(Whom::These(lead.workers())),
-                Landing::Abandoned | Landing::Failed { .. } | Landing::Unshared { .. } => None,
-            };
+            return Cleared::Another(lead.workers());
         }
         leave(&mut cell, token.digest, landing, clock);
         match member.write(kv, token.digest, (&cell, cas)) {
-            Ok(()) => return Some(Whom::These(lead.followers)),
+            Ok(()) => return Cleared::Own(lead.followers),
             Err(SetError::Lost) => {}
             Err(SetError::Failed) => break,
         }
     }
-    Some(Whom::Everybody)
+    Cleared::Unknown
 }
 
 /// What a landing leaves behind, in the place of the flight.

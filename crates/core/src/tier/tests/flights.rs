@@ -76,7 +76,13 @@ impl Pilot {
             .join(kv, (&self.member, reach), &wish, terms, at(now))
     }
 
-    fn land(&self, kv: &dyn SharedKv, token: &Token, landing: Landing, now: u64) -> Option<Landed> {
+    pub(super) fn land(
+        &self,
+        kv: &dyn SharedKv,
+        token: &Token,
+        landing: Landing,
+        now: u64,
+    ) -> Option<Landed> {
         self.table
             .land(kv, Some(&self.member), (token, landing), &|| at(now))
     }
@@ -200,7 +206,11 @@ fn at_its_deadline_a_flight_is_taken_over_with_those_that_follow() {
     assert_eq!(c.join(&kv, fill, 1, START + 4), Joined::Behind);
     let token = lead(b.join(&kv, fill, 1, START + 5));
     let abandoned = a.land(&kv, &slow, Landing::Abandoned, START + 6);
-    assert_eq!(abandoned, None, "they wait for another by now");
+    let here = Landed {
+        wake: Wake::Look,
+        whom: these(&[]),
+    };
+    assert_eq!(abandoned, Some(here), "they wait for another by now");
     let stored = a.land(&kv, &slow, STORED, START + 6).unwrap();
     assert_eq!(stored.whom, these(&[&a, &b, &c]), "it is there");
     let landed = b.land(&kv, &token, STORED, START + 6).unwrap();

@@ -23,9 +23,11 @@ mod overtaken;
 mod plays;
 mod popular;
 mod retirement;
+mod rush;
 mod scene;
 mod stage;
 mod sweeping;
+mod traffic;
 
 use crate::key::Key;
 use crate::time::Timestamp;
@@ -36,7 +38,7 @@ use super::{ByteGauge, Geometry, SharedKv, SharedTier};
 /// When something is invalidated, where that makes no difference.
 pub(super) const NOW: Timestamp = Timestamp::from_secs(1_000);
 
-pub(super) fn at(secs: u64) -> Timestamp {
+pub(super) const fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
 }
 
