@@ -28,6 +28,7 @@ mod isolation;
 mod keys;
 mod management;
 mod managing;
+mod negative;
 mod partial;
 mod performance;
 mod poison;

@@ -174,6 +174,7 @@ fn kept(json: Json, response: &StoredResponse<'_>, desk: &Desk<'_>) -> Json {
     let meta = &response.meta;
     let source = match meta.lifetime.source {
         FreshnessSource::Heuristic => "heuristic",
+        FreshnessSource::Negative => "negative",
         FreshnessSource::Origin => "origin",
         FreshnessSource::Rule => "rule",
     };

@@ -136,6 +136,7 @@ fn short(seen: &Seen) -> Option<Found> {
         return None;
     }
     let mode = match seen.source {
+        FreshnessSource::Negative => return None, // of an error, which no TTL of a rule is about
         FreshnessSource::Rule => None,
         // A TTL that only stands in where the origin says nothing would change nothing.
         FreshnessSource::Heuristic | FreshnessSource::Origin => {

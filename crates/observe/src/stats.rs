@@ -34,6 +34,7 @@ impl Requests {
         let answered = [
             Outcome::Collapsed,
             Outcome::Hit,
+            Outcome::Negative,
             Outcome::Revalidated,
             Outcome::Stale,
         ]

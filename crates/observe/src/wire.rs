@@ -127,6 +127,7 @@ fn write(seen: &Seen, out: &mut Vec<u8>) {
         FreshnessSource::Heuristic => 0,
         FreshnessSource::Origin => 1,
         FreshnessSource::Rule => 2,
+        FreshnessSource::Negative => 3,
     });
     out.extend_from_slice(seen.keys.as_bytes());
     out.extend_from_slice(seen.contents.as_bytes());
@@ -170,6 +171,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Seen> {
         0 => FreshnessSource::Heuristic,
         1 => FreshnessSource::Origin,
         2 => FreshnessSource::Rule,
+        3 => FreshnessSource::Negative,
         _ => return None,
     };
     let (keys, contents) = (distinct(reader)?, distinct(reader)?);

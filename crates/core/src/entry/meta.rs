@@ -26,6 +26,8 @@ impl Lifetime {
 pub enum FreshnessSource {
     /// Nobody: a tenth of the time since its last modification (RFC 9111 section 4.2.2).
     Heuristic,
+    /// The operator, for an error with this status (`negative`).
+    Negative,
     /// The origin.
     Origin,
     /// The operator, by a rule's TTL.

@@ -71,6 +71,7 @@ pub(super) fn push_meta(out: &mut Vec<u8>, meta: &Meta) {
         FreshnessSource::Origin => 1,
         FreshnessSource::Rule => 2,
         FreshnessSource::Heuristic => 3,
+        FreshnessSource::Negative => 4,
     });
     out.extend_from_slice(&meta.lifetime.seconds.get().to_le_bytes());
     out.extend_from_slice(&meta.initial_age.get().to_le_bytes());
@@ -152,6 +153,7 @@ pub(super) fn read_meta(reader: &mut Reader<'_>) -> Result<Meta, DecodeError> {
         1 => FreshnessSource::Origin,
         2 => FreshnessSource::Rule,
         3 => FreshnessSource::Heuristic,
+        4 => FreshnessSource::Negative,
         _ => return Err(DecodeError::Invalid),
     };
     Ok(Meta {

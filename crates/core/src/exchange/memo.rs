@@ -63,6 +63,8 @@ pub(super) struct Memo {
     sent_bytes: usize,
     /// By which rule it is counted.
     rule: PolicyId,
+    /// As what.
+    outcome: Outcome,
     timed: Timed,
 }
 
@@ -240,13 +242,14 @@ impl Memo {
             sent_bytes: serve::sent_bytes(&looking.subject.head, &body),
             body: Rc::new(body),
             rule: looking.subject.policy,
+            outcome: Outcome::of_fresh(stored.status),
             timed,
         })
     }
 
     /// It is given again.
     fn count(&self, tally: &Tally) {
-        tally.request(self.rule, Outcome::Hit);
+        tally.request(self.rule, self.outcome);
         tally.hot_hit();
         tally.serve(ServedFrom::Hot, self.sent_bytes);
         if self.given.status == 304 {

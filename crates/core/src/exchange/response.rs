@@ -25,7 +25,7 @@ use crate::policy::freshness::Times;
 use crate::policy::request::RequestFacts;
 use crate::policy::stale::Terms;
 use crate::policy::storable::{self, Storability};
-use crate::policy::{Reason, deception, invalidation, range, tags};
+use crate::policy::{Reason, deception, invalidation, jitter, range, tags};
 use crate::report::{Annotation, Counter, FetchClass, FetchResult, Forward, Outcome, Storing};
 use crate::time::{Seconds, Timestamp};
 
@@ -340,7 +340,7 @@ impl Forwarding {
             request_time: started,
             response_time: now,
             initial_age: plan.initial_age,
-            lifetime: plan.lifetime,
+            lifetime: jitter::shortened(&plan, policy, &self.subject.key, now),
             validation: plan.validation,
             staleness: plan.staleness,
             epoch: self.subject.epoch,

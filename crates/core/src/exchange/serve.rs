@@ -179,7 +179,7 @@ pub(super) fn answer_with<'a>(
                 age: found.age,
                 ttl,
             },
-            Outcome::Hit,
+            Outcome::of_fresh(found.status),
         ),
         Warrant::Instead {
             forward,

@@ -21,12 +21,12 @@ const STATIC: [&str; 30] = [
 pub fn judge(path: &[u8], response: &Headers, source: FreshnessSource) -> Result<(), Reason> {
     match source {
         FreshnessSource::Origin => Ok(()),
-        FreshnessSource::Heuristic | FreshnessSource::Rule
+        FreshnessSource::Heuristic | FreshnessSource::Negative | FreshnessSource::Rule
             if is_static(path) && is_page(response) =>
         {
             Err(Reason::MediaType)
         }
-        FreshnessSource::Heuristic | FreshnessSource::Rule => Ok(()),
+        FreshnessSource::Heuristic | FreshnessSource::Negative | FreshnessSource::Rule => Ok(()),
     }
 }
 

@@ -7,11 +7,13 @@
 //! Whose word counts, in this order: a rule's TTL that overrides, the origin's explicit freshness, a rule's TTL as the
 //! default, a guess from Last-Modified where the operator allows guessing. A rule's TTL counts from the arrival of the
 //! response, whatever its age or the origin's clock: the operator says how long Larder keeps it, not how old it may be
-//! in the world. It speaks for plain successes and permanent redirects; how long an error lasts only its origin knows.
+//! in the world. It speaks for plain successes and permanent redirects; how long an error lasts only its origin knows, unless
+//! the operator gives that status a time of its own (`negative`), which counts where the origin gives none. Where the operator
+//! takes the origin's word for no error (`cache_errors`), it can still make that time shorter.
 //!
 //! Nothing here looks at staleness: a response is fresh or it is not.
 
-use crate::config::{CachePolicy, Heuristic, Ttl};
+use crate::config::{CacheErrors, CachePolicy, Heuristic, Ttl};
 use crate::entry::{FreshnessSource, Lifetime, Meta};
 use crate::http::{Headers, ResponseDirectives, ResponseHead, Source, delta_seconds, list};
 use crate::policy::Reason;
@@ -51,11 +53,22 @@ pub fn lifetime(
     if let Ttl::Override(ttl) = ttl {
         return Ok(from_arrival(ttl));
     }
-    if let Some(seconds) = explicit(&response.headers, directives, times.response) {
-        return Ok(Lifetime {
-            seconds,
-            source: FreshnessSource::Origin,
-        });
+    let said = explicit(&response.headers, directives, times.response).map(|seconds| Lifetime {
+        seconds,
+        source: FreshnessSource::Origin,
+    });
+    let negative = policy.sparing.negative(response.status);
+    let negative = negative.map(|ttl| Lifetime {
+        source: FreshnessSource::Negative,
+        ..from_arrival(ttl)
+    });
+    match (said, negative, policy.cache_errors) {
+        (Some(said), Some(negative), CacheErrors::Never) if negative.seconds < said.seconds => {
+            return Ok(negative);
+        }
+        (Some(said), _, _) => return Ok(said),
+        (None, Some(negative), _) => return Ok(negative),
+        (None, None, _) => {}
     }
     let silence = match rule {
         Ttl::Origin => Reason::NoFreshness,
@@ -163,6 +176,7 @@ fn age_value(headers: &Headers) -> Seconds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Negative, Sparing};
     use crate::policy::sample::{self, Fields};
     use crate::time::format_http_date;
 
@@ -262,6 +276,50 @@ mod tests {
             );
             let found = lifetime_of(status, explicit, &forced);
             assert_eq!(found, by_origin, "{status}");
+        }
+    }
+
+    #[test]
+    fn errors_last_as_long_as_their_origin_or_the_operator_says() {
+        let negative = vec![Negative {
+            status: 404,
+            ttl: Seconds::clamped(10),
+        }];
+        let with = |cache_errors| CachePolicy {
+            ttl: Ttl::Override(Seconds::clamped(300)),
+            heuristic: Heuristic::On,
+            cache_errors,
+            sparing: Sparing {
+                negative: negative.clone(),
+                ..Sparing::new()
+            },
+            ..sample::policy()
+        };
+        let (explicit, never) = (with(CacheErrors::Explicit), with(CacheErrors::Never));
+        let hour = date_at(-3600);
+        let (long, short): (Fields<'_>, Fields<'_>) = (
+            &[("cache-control", "max-age=60")],
+            &[("cache-control", "max-age=5")],
+        );
+        let guessable: Fields<'_> = &[("last-modified", &hour)];
+        // It took one second to come, so it is one second old on arrival.
+        let own = Ok((11, FreshnessSource::Negative));
+        let origins = |seconds| Ok((seconds, FreshnessSource::Origin));
+        #[rustfmt::skip]
+        let rows = [
+            ("nothing said", 404, &[][..], &explicit, own),
+            ("the origin says more", 404, long, &explicit, origins(60)),
+            ("the origin says less", 404, short, &explicit, origins(5)),
+            ("the origin says not at all", 404, &[("expires", "0")], &explicit, origins(0)),
+            ("another error", 410, &[], &explicit, Err(Reason::Status)),
+            ("no guess", 404, guessable, &explicit, own),
+            ("a success", 200, &[], &explicit, Ok((301, FreshnessSource::Rule))),
+            ("the origin is not asked", 404, &[], &never, own),
+            ("it says more than it may", 404, long, &never, own),
+            ("it says less", 404, short, &never, origins(5)),
+        ];
+        for (name, status, fields, policy, expected) in rows {
+            assert_eq!(lifetime_of(status, fields, policy), expected, "{name}");
         }
     }
 

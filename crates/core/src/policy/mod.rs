@@ -14,6 +14,7 @@ pub mod freshening;
 pub mod freshness;
 pub mod incomplete;
 pub mod invalidation;
+pub mod jitter;
 mod orders;
 pub mod partial;
 #[cfg(test)]

@@ -82,7 +82,7 @@ fn plan(
     check_no_store(request, &directives)?;
     sharing::judge(request, response, &directives, policy)?;
     check_vary(&response.headers)?;
-    check_error(response.status, policy.cache_errors)?;
+    check_error(response.status, policy)?;
     let ttl = sharing::ttl(request, &directives, policy);
     let lifetime = freshness::lifetime(response, &directives, policy, ttl, times);
     let initial_age = freshness::initial_age(&response.headers, times);
@@ -193,11 +193,12 @@ fn check_vary(headers: &Headers) -> Result<(), Reason> {
     allow(!has_star, Reason::VaryStar)
 }
 
-/// That an error needs explicit freshness is [`freshness::lifetime`]'s to see.
-fn check_error(status: u16, errors: CacheErrors) -> Result<(), Reason> {
-    match errors {
+/// That an error needs explicit freshness, or the operator's word, is [`freshness::lifetime`]'s to see.
+fn check_error(status: u16, policy: &CachePolicy) -> Result<(), Reason> {
+    let is_named = policy.sparing.negative(status).is_some();
+    match policy.cache_errors {
         CacheErrors::Explicit => Ok(()),
-        CacheErrors::Never => allow(status < 400, Reason::Status),
+        CacheErrors::Never => allow(status < 400 || is_named, Reason::Status),
     }
 }
 
@@ -217,7 +218,7 @@ fn check_length(headers: &Headers, limits: &Limits) -> Result<(), Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{SetCookie, StoreIf, Ttl};
+    use crate::config::{Negative, SetCookie, Sparing, StoreIf, Ttl};
     use crate::entry::{FreshnessSource, StalePermission};
     use crate::key::Principal;
     use crate::policy::sample::{self, Fields};
@@ -411,6 +412,61 @@ mod tests {
             Headers::from_iter([date, named, ("x-kept", "1")])
         );
         assert_eq!(plan.validation, Validation::Never);
+    }
+
+    #[test]
+    fn an_error_that_the_operator_names_is_stored_where_nothing_else_forbids_it() {
+        let with = |cache_errors| CachePolicy {
+            cache_errors,
+            sparing: Sparing {
+                negative: [404, 429, 503]
+                    .map(|status| Negative {
+                        status,
+                        ttl: Seconds::clamped(10),
+                    })
+                    .to_vec(),
+                ..Sparing::new()
+            },
+            ..sample::policy()
+        };
+        let authorized = RequestFacts {
+            has_authorization: true,
+            ..PLAIN
+        };
+        let no_store = RequestFacts {
+            no_store: true,
+            ..PLAIN
+        };
+        let control = |value| [("cache-control", value)];
+        #[rustfmt::skip]
+        let rows: [(&str, RequestFacts, u16, Fields<'_>, Option<Reason>); 13] = [
+            ("nothing said", PLAIN, 404, &[], None),
+            ("of a server", PLAIN, 503, &[], None),
+            ("not named", PLAIN, 410, &[], Some(Reason::NoFreshness)),
+            ("never stored", PLAIN, 429, &[], Some(Reason::Status)),
+            ("private", PLAIN, 404, &control("private"), Some(Reason::Private)),
+            ("no-store", PLAIN, 404, &control("no-store"), Some(Reason::NoStore)),
+            ("no-cache", PLAIN, 404, &control("no-cache"), Some(Reason::NoCache)),
+            ("stale by its own word", PLAIN, 404, &control("max-age=0"), Some(Reason::Expired)),
+            ("a cookie", PLAIN, 404, &[("set-cookie", "a=1")], Some(Reason::SetCookie)),
+            ("varies on everything", PLAIN, 404, &[("vary", "*")], Some(Reason::VaryStar)),
+            ("somebody's own", authorized, 404, &[], Some(Reason::Authorization)),
+            ("a client that wants nothing stored", no_store, 404, &[], Some(Reason::NoStore)),
+            ("too large", PLAIN, 404, &[("content-length", "101")], Some(Reason::TooLarge)),
+        ];
+        for (name, request, status, fields, expected) in rows {
+            for errors in [CacheErrors::Explicit, CacheErrors::Never] {
+                let expected = match (name, errors) {
+                    ("not named", CacheErrors::Never) => Some(Reason::Status),
+                    (_, CacheErrors::Explicit | CacheErrors::Never) => expected,
+                };
+                let found = reason(request, status, fields, &with(errors));
+                assert_eq!(found, expected, "{name} {errors:?}");
+            }
+        }
+        let plan = judge_with(PLAIN, 404, &[], &with(CacheErrors::Explicit)).unwrap();
+        assert_eq!(plan.lifetime.source, FreshnessSource::Negative);
+        assert_eq!(plan.lifetime.seconds, Seconds::clamped(12)); // two seconds old on arrival
     }
 
     #[test]

@@ -193,11 +193,12 @@ impl Counter {
 
 impl RuleCounter {
     /// Every one, in the order of [`RuleCounter::index`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Requests(Outcome::Bypass),
         Self::Requests(Outcome::Collapsed),
         Self::Requests(Outcome::Hit),
         Self::Requests(Outcome::Miss),
+        Self::Requests(Outcome::Negative),
         Self::Requests(Outcome::Revalidated),
         Self::Requests(Outcome::Stale),
         Self::ShadowMatch,
@@ -208,8 +209,8 @@ impl RuleCounter {
     pub const fn index(self) -> usize {
         match self {
             Self::Requests(outcome) => outcome as usize,
-            Self::ShadowMatch => 6,
-            Self::ShadowMismatch => 7,
+            Self::ShadowMatch => 7,
+            Self::ShadowMismatch => 8,
         }
     }
 

@@ -25,6 +25,16 @@ macro_rules! labels {
     )+};
 }
 
+impl Outcome {
+    /// That of a request which was answered with a fresh response with this status.
+    pub const fn of_fresh(status: u16) -> Self {
+        match status {
+            ..400 => Self::Hit,
+            400.. => Self::Negative,
+        }
+    }
+}
+
 labels! {
     /// What became of a request.
     Outcome {
@@ -32,10 +42,12 @@ labels! {
         Bypass = "bypass",
         /// It was answered from the cache with what another request had fetched, for which it waited.
         Collapsed = "collapsed",
-        /// It was answered from the cache with what was fresh.
+        /// It was answered from the cache with what was fresh, and no error.
         Hit = "hit",
         /// It was looked up and not answered from the cache.
         Miss = "miss",
+        /// It was answered from the cache with an error that was fresh.
+        Negative = "negative",
         /// It was answered from the cache after the origin said that the stored response is still good.
         Revalidated = "revalidated",
         /// It was answered from the cache with what was stale.

@@ -24,6 +24,7 @@ mod invalidation;
 mod isolation;
 mod landing;
 mod managed;
+mod negative;
 mod orders;
 mod overdue;
 mod partial;
