@@ -1,5 +1,7 @@
 //! One exchange: callbacks become events, steps become host calls.
 
+mod parked;
+
 use std::rc::Rc;
 
 use crate::desk;
@@ -9,16 +11,15 @@ use crate::live::{Force, Live};
 use crate::worker::{Seat, Worker};
 use larder_core::exchange::{
     Answer, Arrival, Arriving, Call, Effect, Event, Exchange, Field, Full, HeadSize, Histogram,
-    Parking, Presence, ResponseBody, Stay, Step, Unheld, Verdict, Wake, What,
+    Presence, ResponseBody, Stay, Step, Unheld, Verdict, What,
 };
-use larder_core::flight::Landing;
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::policy::request::RequestBody;
 use larder_core::report::{Counter, Sampling};
-use larder_core::tier::Stored;
 use larder_core::time::Timestamp;
 use larder_manage::Outcome;
+use parked::{Place, settled};
 
 /// One exchange on this worker.
 pub(crate) struct Stream {
@@ -32,15 +33,6 @@ pub(crate) struct Stream {
     /// While the request's head is held and nothing has come of its body.
     seat: Option<Seat>,
     place: Place,
-}
-
-/// Whether a request waits for another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// It waits, and so does what comes behind its head.
-    Parked,
-    /// It does not.
-    Underway,
 }
 
 /// What the host is to do with the message, as it reads it.
@@ -84,7 +76,7 @@ impl Stream {
             ledger,
             began: Timestamp::from_nanos(0),
             seat: None,
-            place: Place::Underway,
+            place: Place::Fresh,
         })
     }
 
@@ -292,35 +284,6 @@ impl Stream {
         Ok(action)
     }
 
-    fn park(&mut self, parking: Parking, now: Timestamp) -> Result<Action, HostError> {
-        let most = self.exchange.surroundings().config().coalescing.max_waiters;
-        match self.worker.flights.park(self.id, parking, most, now) {
-            Ok(()) => {
-                self.place = Place::Parked;
-                Ok(Action::Pause)
-            }
-            Err(Full) => {
-                let step = self.exchange.on(Event::Woken(Wake::Full), now);
-                self.obey(step, now)
-            }
-        }
-    }
-
-    fn unpark(&mut self) {
-        if self.place == Place::Parked {
-            self.worker.flights.leave(self.id);
-            self.place = Place::Underway;
-        }
-    }
-
-    fn woken(&mut self, why: Wake) -> Result<Action, HostError> {
-        let now = host::now()?;
-        self.began = now; // an answer from the cache is as old as this
-        self.worker.forget_glance();
-        let step = self.exchange.on(Event::Woken(why), now);
-        self.obey(step, now)
-    }
-
     fn carry_out(&self, effects: Vec<Effect>, now: Timestamp) {
         let mut stored = None;
         for effect in effects {
@@ -374,23 +337,6 @@ impl Stream {
     }
 }
 
-/// How a flight ends whose response became this. Where there is no place for it, those that wait would find nothing, and lead
-/// one after the other.
-fn settled(landing: Landing, stored: Option<Stored>, now: Timestamp) -> Landing {
-    match (landing, stored) {
-        (Landing::Stored, Some(Stored::Skipped(why))) if why.is_lasting() => {
-            Landing::Unshared { until: now }
-        }
-        (
-            Landing::Abandoned
-            | Landing::Failed { .. }
-            | Landing::Stored
-            | Landing::Unshared { .. },
-            _,
-        ) => landing,
-    }
-}
-
 /// Puts these lines in the place of all lines of that name in the response's head.
 fn set_field(field: &Field) -> Result<(), HostError> {
     if let [line] = field.lines.as_slice() {
@@ -412,19 +358,6 @@ impl Stream {
     pub(crate) fn on_request_body(&mut self, bytes: usize, part: Part) -> Action {
         let outcome = self.request_body(bytes, part);
         self.survive(outcome)
-    }
-
-    /// It waits no more for another, in a callback that is not its own.
-    pub(crate) fn on_woken(&mut self, why: Wake) {
-        self.place = Place::Underway;
-        // A stream that the host does not know any more needs no answer.
-        if host::speak_for(self.id).is_err() {
-            return;
-        }
-        let outcome = self.woken(why);
-        if self.survive(outcome) == Action::Continue {
-            self.worker.tolerate(host::resume_request(self.id));
-        }
     }
 
     /// A response's head of so many lines is on its way to the client.

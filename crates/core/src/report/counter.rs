@@ -17,6 +17,8 @@ pub enum Counter {
     Bypassed(Reason),
     /// See [`Family::Calls`].
     Called(CallOutcome),
+    /// See [`Family::Coalesced`].
+    Coalesced,
     /// See [`Family::Compressed`].
     Compressed,
     /// See [`Family::CompressionInput`].
@@ -45,6 +47,8 @@ pub enum Counter {
     Invalidated(InvalidationKind, Mode, InvalidationSource),
     /// See [`Family::InvalidationsFailed`].
     InvalidationFailed,
+    /// See [`Family::LockTimeouts`].
+    LockTimeout,
     /// See [`Family::NotModified`].
     NotModified,
     /// See [`Family::NotStored`].
@@ -75,10 +79,11 @@ pub enum RuleCounter {
 }
 
 /// Those without labels.
-const PLAIN: [Counter; 17] = [
+const PLAIN: [Counter; 19] = [
     Counter::Stored,
     Counter::HotHit,
     Counter::NotModified,
+    Counter::Coalesced,
     Counter::FetchTime,
     Counter::TimedHits,
     Counter::HitTime,
@@ -93,6 +98,7 @@ const PLAIN: [Counter; 17] = [
     Counter::InvalidationFailed,
     Counter::TickFailed,
     Counter::AuthFailed,
+    Counter::LockTimeout,
 ];
 
 impl Counter {
@@ -132,6 +138,7 @@ impl Counter {
             Self::AuthFailed => Family::AuthFailures,
             Self::Bypassed(_) => Family::Bypassed,
             Self::Called(_) => Family::Calls,
+            Self::Coalesced => Family::Coalesced,
             Self::Compressed => Family::Compressed,
             Self::CompressionInput => Family::CompressionInput,
             Self::CompressionSaved => Family::CompressionSaved,
@@ -146,6 +153,7 @@ impl Counter {
             Self::Inspected => Family::Inspected,
             Self::Invalidated(..) => Family::Invalidations,
             Self::InvalidationFailed => Family::InvalidationsFailed,
+            Self::LockTimeout => Family::LockTimeouts,
             Self::NotModified => Family::NotModified,
             Self::NotStored(_) => Family::NotStored,
             Self::Reloaded(_) => Family::Reloads,
@@ -171,6 +179,7 @@ impl Counter {
             Self::Reloaded(result) => family.with(&[result.word()]),
             Self::Served(source) => family.with(&[source.word()]),
             Self::AuthFailed
+            | Self::Coalesced
             | Self::Compressed
             | Self::CompressionInput
             | Self::CompressionSaved
@@ -182,6 +191,7 @@ impl Counter {
             | Self::HotHit
             | Self::Inspected
             | Self::InvalidationFailed
+            | Self::LockTimeout
             | Self::NotModified
             | Self::Stored
             | Self::TickFailed

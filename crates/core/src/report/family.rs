@@ -57,6 +57,10 @@ families! {
     HitTimes = "larder_hit_microseconds", [],
     /// Requests to the origin that were looked up before. Shown twice a second.
     Fetches = "larder_origin_fetches_total", ["class", "result"],
+    /// Requests that waited for what another one fetched; what became of them is in `larder_requests_total`.
+    Coalesced = "larder_coalesced_total", [],
+    /// Times that one of those waited for as long as it may: then one of them asks the origin, or each does.
+    LockTimeouts = "larder_lock_timeouts_total", [],
     /// The sum of the microseconds of `larder_origin_fetches_total`. Shown twice a second.
     FetchTime = "larder_fetch_time_microseconds_total", [],
     /// Answers from the cache whose time was taken. Shown twice a second.
