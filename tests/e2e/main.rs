@@ -21,6 +21,7 @@ mod crowd;
 mod entries;
 mod evil;
 mod fidelity;
+mod flights;
 mod hostile;
 mod hot;
 mod invalidation;
