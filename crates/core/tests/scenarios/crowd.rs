@@ -358,6 +358,23 @@ impl Crowd {
         seen
     }
 
+    /// What this client got, if it has got anything yet.
+    pub fn got(&self, id: Id) -> Option<&Seen> {
+        match &self.clients[id].place {
+            Place::Answered(seen) => Some(seen),
+            Place::Gone
+            | Place::Nowhere
+            | Place::Origin(..)
+            | Place::Reading(..)
+            | Place::Waits(..) => None,
+        }
+    }
+
+    /// To whom a response's body is still to come.
+    pub fn reading(&self) -> Vec<Id> {
+        self.which(|place| matches!(place, Place::Reading(..)))
+    }
+
     /// How many requests have come to the origin.
     pub fn origin_requests(&self) -> usize {
         self.workers.iter().map(|stage| stage.origin_requests).sum()

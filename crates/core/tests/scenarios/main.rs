@@ -20,6 +20,7 @@ mod growth;
 mod head;
 mod herd;
 mod hot;
+mod interleaved;
 mod invalidation;
 mod isolation;
 mod landing;

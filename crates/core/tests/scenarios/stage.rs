@@ -37,7 +37,8 @@ pub struct Stage {
     pub hot: Rc<HotTier>,
     pub kv: Rc<MemoryKv>,
     log: Rc<Log>,
-    gauge: MemoryGauge,
+    /// The process has one.
+    gauge: Rc<MemoryGauge>,
     tier: SharedTier,
     compressions: Compressions,
     pub now: Timestamp,
@@ -317,7 +318,7 @@ impl Stage {
             hot,
             surroundings,
             config: Rc::clone(&config),
-            gauge: MemoryGauge::new(),
+            gauge: Rc::new(MemoryGauge::new()),
             tier: SharedTier::new(
                 Geometry::clamped(config.storage.slots),
                 config.storage.max_bytes,
@@ -340,9 +341,13 @@ impl Stage {
     /// So many workers of one process.
     pub fn workers(configuration: &str, number: u8) -> Vec<Self> {
         let (kv, hint) = (Rc::new(MemoryKv::new()), Rc::new(Hint::default()));
+        let gauge = Rc::new(MemoryGauge::new());
         let worker = |worker| {
             let log = Log::of(Rc::clone(&kv), Rc::clone(&hint), worker);
-            Self::over(log, configuration, worker)
+            Self {
+                gauge: Rc::clone(&gauge),
+                ..Self::over(log, configuration, worker)
+            }
         };
         (0..number).map(u128::from).map(worker).collect()
     }
@@ -355,7 +360,7 @@ impl Stage {
 
     /// Its place among the flights.
     pub fn member(&mut self) -> Member {
-        let member = self.tier.member((&*self.kv, &self.gauge), self.now);
+        let member = self.tier.member((&*self.kv, &*self.gauge), self.now);
         member.unwrap()
     }
 
@@ -403,7 +408,7 @@ impl Stage {
     /// The entry that was stored last is evicted.
     pub fn evict_last(&mut self) {
         let key = self.last_key.as_ref().unwrap();
-        let removed = self.tier.remove(&*self.kv, &self.gauge, key, self.now);
+        let removed = self.tier.remove(&*self.kv, &*self.gauge, key, self.now);
         assert_eq!(removed, Removed::Emptied);
     }
 
@@ -465,7 +470,7 @@ impl Stage {
             payload: &forge(response),
             currency: UNCONCERNED,
         };
-        let stored = self.tier.store(&*self.kv, &self.gauge, entry, self.now);
+        let stored = self.tier.store(&*self.kv, &*self.gauge, entry, self.now);
         assert_eq!(stored, Stored::Published);
     }
 
@@ -485,6 +490,7 @@ impl Stage {
         let log = Log::of(Rc::clone(kv), Rc::clone(hint), 1);
         Self {
             now: self.now,
+            gauge: Rc::clone(&self.gauge),
             ..Self::over(log, configuration, 1)
         }
     }
@@ -493,7 +499,7 @@ impl Stage {
     pub fn tick(&mut self) -> bool {
         let done = self.compressions.step(
             (&mut self.tier, &*self.kv),
-            &self.gauge,
+            &*self.gauge,
             &*self.log,
             self.now,
         );
@@ -814,7 +820,7 @@ impl Stage {
                         payload: &candidate.payload,
                         currency: &|| candidate.judge(&*self.log),
                     };
-                    is_there &= match self.tier.store(&*self.kv, &self.gauge, entry, self.now) {
+                    is_there &= match self.tier.store(&*self.kv, &*self.gauge, entry, self.now) {
                         Stored::Published
                         | Stored::Skipped(WhyNot::Invalidated | WhyNot::Newer) => true,
                         Stored::Skipped(_) => false,

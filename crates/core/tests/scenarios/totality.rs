@@ -1,12 +1,14 @@
 //! Every event in every state has an answer, whatever bytes it carries.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use larder_core::config::Config;
 use larder_core::exchange::{
     Answer, Arrival, Arriving, CaptureBudget, Event, Exchange, HeadSize, HotTier, ResponseBody,
-    Surpluses, Surroundings, Unheld,
+    Surpluses, Surroundings, Unheld, Wake,
 };
+use larder_core::flight::{Alone, Flights, Joined, Landing, Token, Wish};
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Unreadable};
 use larder_core::policy::request::RequestBody;
@@ -24,6 +26,14 @@ const CONFIGURATION: &str = r#"{"rules":[
     {"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"no_vary_search":true,"identity":{"cookie":"sid"}}],
     "limits":{"max_key_bytes":256}}"#;
 
+const WAKES: [Wake; 5] = [
+    Wake::Failed,
+    Wake::Full,
+    Wake::LetGo,
+    Wake::Look,
+    Wake::Overdue,
+];
+
 #[derive(Clone, Debug)]
 enum Happening {
     Aborted,
@@ -37,9 +47,33 @@ enum Happening {
     Returned(usize, usize),
     ReturnedHead(Vec<(String, Vec<u8>)>),
     Unheld(Unheld),
+    Woken(Wake),
 }
 
 struct Anything(Option<Vec<u8>>);
+
+/// Flights of which nobody knows who leads.
+#[derive(Debug)]
+struct Chance(Cell<u32>);
+
+impl Flights for Chance {
+    fn join(&self, wish: &Wish<'_>, _: Timestamp) -> Joined {
+        self.0.set(self.0.get().wrapping_mul(0x0100_0193) ^ 0x55);
+        let token = Token {
+            digest: wish.key.digest(),
+            holder: 1,
+            number: self.0.get(),
+        };
+        match self.0.get() >> 30 {
+            0 => Joined::Lead(token),
+            1 => Joined::Resting,
+            2 => Joined::Alone(Alone::Unshared),
+            _ => Joined::Behind,
+        }
+    }
+
+    fn land(&self, _: &Token, _: Landing) {}
+}
 
 impl Attributes for Anything {
     fn attribute(&self, _: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
@@ -164,6 +198,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => Just(Happening::ResponseEnded),
         2 => (0..20_usize, 0..500_usize).prop_map(|(lines, bytes)| Happening::Returned(lines, bytes)),
         2 => fields(&[":status"]).prop_map(Happening::ReturnedHead),
+        2 => proptest::sample::select(WAKES.to_vec()).prop_map(Happening::Woken),
     ]
 }
 
@@ -178,6 +213,7 @@ proptest! {
             prop_oneof![any::<u64>(), 1_000_000_000_000_000u64..1_000_100_000_000_000],
             12,
         ),
+        chance in any::<u32>(),
     ) {
         let config = Rc::new(Config::parse(CONFIGURATION.as_bytes()).unwrap());
         let budget = CaptureBudget::new(2_000);
@@ -191,6 +227,7 @@ proptest! {
                 Surpluses::new(),
                 HotTier::new(1 << 20, 5),
             );
+            surroundings.coalesce(Rc::new(Chance(Cell::new(chance))));
             let mut exchange = Exchange::new(surroundings);
             for (happening, now) in happenings.iter().zip(clock) {
                 let event = match happening {
@@ -205,6 +242,7 @@ proptest! {
                     }),
                     Happening::RequestBody(body) => Event::RequestBody(body),
                     Happening::Unheld(why) => Event::Unheld(*why),
+                    Happening::Woken(wake) => Event::Woken(*wake),
                     Happening::Response(fields, ends) => Event::Response(Arriving {
                         headers: Headers::from_iter(fields.clone()),
                         body: if *ends { ResponseBody::None } else { ResponseBody::Follows },
