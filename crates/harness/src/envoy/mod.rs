@@ -249,7 +249,9 @@ impl Envoy {
     /// # Errors
     /// When the admin interface does not answer.
     pub async fn stat(&self, name: &str) -> Result<u64, ClientError> {
-        Ok(self.stats().await?.get(name).copied().unwrap_or_default())
+        let path = format!("/stats?usedonly&filter={}", name.replace('.', "\\."));
+        let stats = parse_stats(&self.ask("GET", &path).await?.text());
+        Ok(stats.get(name).copied().unwrap_or_default())
     }
 
     /// Opens a connection that is served by worker number `worker` (from 0) of `listener`.
