@@ -22,6 +22,7 @@ mod entries;
 mod evil;
 mod fidelity;
 mod flights;
+mod herd;
 mod hostile;
 mod hot;
 mod invalidation;
