@@ -139,6 +139,7 @@ impl Member {
             return Ok((Cell::default(), Cas::NEVER));
         };
         let records = match Cell::decode(&found.value) {
+            _ if found.value.is_empty() => Cell::default(),
             Ok((life, cell)) if life == self.life.id => cell,
             // Of a life that is over, or is it ours that is?
             Ok(_) => match Incarnation::current(kv) {
