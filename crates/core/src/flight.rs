@@ -69,6 +69,15 @@ pub struct Token {
     pub number: u32,
 }
 
+impl Token {
+    /// Whether it is nobody's, and says only for which key something is stored.
+    pub fn is_outside(&self) -> bool {
+        self.holder == Self::NOBODY
+    }
+
+    const NOBODY: u32 = u32::MAX;
+}
+
 /// How a flight ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Landing {
@@ -101,6 +110,14 @@ pub trait Flights: fmt::Debug {
 pub struct Flight {
     flights: Rc<dyn Flights>,
     token: Option<Token>,
+    role: Role,
+}
+
+/// Whose end it tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Leader,
+    Outsider,
 }
 
 impl Flight {
@@ -109,12 +126,35 @@ impl Flight {
         Self {
             flights,
             token: Some(token),
+            role: Role::Leader,
+        }
+    }
+
+    /// No lead: what stood under this key was nobody else's ([`Alone::Unshared`]). If what is fetched now is stored all the same,
+    /// the flights are told, so that others wait for it again; of any other end nothing is told.
+    pub fn outside(flights: Rc<dyn Flights>, digest: KeyDigest) -> Self {
+        let token = Token {
+            digest,
+            holder: Token::NOBODY,
+            number: 0,
+        };
+        Self {
+            flights,
+            token: Some(token),
+            role: Role::Outsider,
         }
     }
 
     /// It ends like this.
     pub fn land(mut self, landing: Landing) {
-        if let Some(token) = self.token.take() {
+        let is_told = match (self.role, landing) {
+            (Role::Leader, _) | (Role::Outsider, Landing::Stored) => true,
+            (
+                Role::Outsider,
+                Landing::Abandoned | Landing::Failed { .. } | Landing::Unshared { .. },
+            ) => false,
+        };
+        if let Some(token) = self.token.take().filter(|_| is_told) {
             self.flights.land(&token, landing);
         }
     }
@@ -122,7 +162,7 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        if let Some(token) = self.token.take() {
+        if let (Some(token), Role::Leader) = (self.token.take(), self.role) {
             self.flights.land(&token, Landing::Abandoned);
         }
     }
@@ -175,5 +215,18 @@ mod tests {
         drop(lead());
         lead().land(Landing::Stored);
         assert_eq!(*log.0.borrow(), [Landing::Abandoned, Landing::Stored]);
+    }
+
+    #[test]
+    fn who_goes_by_itself_tells_only_that_something_is_stored() {
+        let log = Rc::new(Log::default());
+        let flights = || Rc::clone(&log) as Rc<dyn Flights>;
+        let outside = || Flight::outside(flights(), KeyDigest([0; 16]));
+        drop(outside());
+        let until = Timestamp::from_secs(1);
+        outside().land(Landing::Unshared { until });
+        outside().land(Landing::Abandoned);
+        outside().land(Landing::Stored);
+        assert_eq!(*log.0.borrow(), [Landing::Stored]);
     }
 }

@@ -18,7 +18,7 @@ use super::parked::Waited;
 use super::search::Trail;
 use super::serve::Warrant;
 use super::{Parking, Surroundings};
-use crate::flight::{Flight, Flights, Joined, Purpose, Wish};
+use crate::flight::{Alone, Flight, Flights, Joined, Purpose, Wish};
 use crate::http::{Headers, Method};
 use crate::key::Key;
 use crate::policy::request::{Demands, OnMiss};
@@ -44,6 +44,8 @@ pub(super) enum Lead {
     /// Nothing is known yet.
     #[default]
     Open,
+    /// This request, for itself, since what came last was nobody else's; perhaps what comes now is for others again.
+    Outside(Flight),
     /// This request, for others too.
     Taken(Flight),
 }
@@ -90,7 +92,10 @@ impl Looking {
             stamps: &stamps,
         };
         let lead = match flights.join(&wish, now) {
-            Joined::Alone(_) | Joined::Resting => Lead::Alone,
+            Joined::Alone(Alone::Unavailable | Alone::Unled) | Joined::Resting => Lead::Alone,
+            Joined::Alone(Alone::Unshared) => {
+                Lead::Outside(Flight::outside(Rc::clone(flights), key.digest()))
+            }
             Joined::Behind => return Some(self.park(around, (forward, key.digest()), now)),
             Joined::Lead(token) => Lead::Taken(Flight::new(Rc::clone(flights), token)),
         };

@@ -22,7 +22,6 @@ use super::{Effect, Passage, State, Step, Surroundings};
 use crate::config::{CachePolicy, Switch};
 use crate::entry::{Meta, Payload, SearchRecord, StoredResponse, Variants};
 use crate::epoch::{Stamped, Whereabouts};
-use crate::flight::Flight;
 use crate::http::{Headers, Method};
 use crate::key::Key;
 use crate::policy::request::{Lookup, OnMiss};
@@ -457,11 +456,11 @@ impl Looking {
             },
         };
         let Turn { lead, hold, .. } = self.turn;
+        let mut effects = edits(&basis, &lead, self.subject.head.headers());
         let flight = match lead {
             Lead::Alone | Lead::Open => None,
-            Lead::Taken(flight) => Some(flight),
+            Lead::Outside(flight) | Lead::Taken(flight) => Some(flight),
         };
-        let mut effects = edits(&basis, flight.as_ref(), self.subject.head.headers());
         let rule = self.subject.policy;
         let forward = match is_shadow {
             true => Forward::Shadow,
@@ -494,11 +493,11 @@ impl Looking {
 }
 
 /// What has to change in the request's head before it goes to the origin.
-fn edits(basis: &Basis, flight: Option<&Flight>, request: &Headers) -> Vec<Effect> {
-    match (basis, flight) {
+fn edits(basis: &Basis, lead: &Lead, request: &Headers) -> Vec<Effect> {
+    match (basis, lead) {
         (Basis::Asked(question), _) => question.edits(request),
         // Others wait for all of the response, and a 304 would be for this client alone.
-        (Basis::Nothing | Basis::Part(_), Some(_)) => {
+        (Basis::Nothing | Basis::Part(_), Lead::Taken(_)) => {
             let theirs = freshening::CONDITIONS.into_iter();
             let theirs = theirs.filter(|name| request.contains(name));
             theirs.map(Effect::RemoveRequestHeader).collect()

@@ -357,17 +357,18 @@ fn clear(
         let Ok((mut cell, cas)) = member.read(kv, token.digest) else {
             break;
         };
-        let lead = match cell.find(token.digest).map(|record| record.kind) {
+        let cleared = match cell.find(token.digest).map(|record| record.kind) {
+            None if token.is_outside() => return Cleared::Over,
             None => break,
-            Some(Kind::Flight(lead)) => lead,
+            Some(Kind::Flight(lead)) if lead.is_of(token) => Cleared::Own(lead.followers),
+            Some(Kind::Flight(lead)) => return Cleared::Another(lead.workers()),
+            // What is there now is for others again.
+            Some(Kind::Resting | Kind::Unshared) if landing == Landing::Stored => Cleared::Over,
             Some(Kind::Resting | Kind::Unshared) => return Cleared::Over,
         };
-        if !lead.is_of(token) {
-            return Cleared::Another(lead.workers());
-        }
         leave(&mut cell, token.digest, landing, clock);
         match member.write(kv, token.digest, (&cell, cas)) {
-            Ok(()) => return Cleared::Own(lead.followers),
+            Ok(()) => return cleared,
             Err(SetError::Lost) => {}
             Err(SetError::Failed) => break,
         }

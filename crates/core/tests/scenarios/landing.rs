@@ -109,6 +109,29 @@ fn for_what_is_nobody_elses_nobody_waits() {
 }
 
 #[test]
+fn what_can_be_stored_after_all_is_waited_for_again() {
+    let mut crowd = four();
+    for id in 0..4 {
+        crowd.answer(id, reply("b").with("set-cookie", "a=b"));
+    }
+    crowd.ask_times(2, &get("/a"));
+    assert_eq!(crowd.at_origin(), [4, 5], "nobody waits");
+    crowd.answer(4, reply("b"));
+    crowd.answer(5, reply("b").with("cache-control", "private"));
+    crowd.wait(61);
+    crowd.ask_times(3, &get("/a"));
+    assert_eq!((crowd.leader(), crowd.waiting().len()), (6, 2));
+}
+
+#[test]
+fn who_waits_for_nobody_asks_as_it_came() {
+    let mut crowd = four();
+    crowd.answer(0, reply("b").with("cache-control", "private"));
+    let late = crowd.ask(&get("/a").with("if-none-match", "\"1\""));
+    assert!(crowd.asked(late).contains("if-none-match"));
+}
+
+#[test]
 fn what_has_to_be_confirmed_for_each_is_asked_about_by_each() {
     let mut crowd = four();
     let confirmed = || {

@@ -181,6 +181,39 @@ fn what_is_nobody_elses_is_remembered() {
 }
 
 #[test]
+fn what_can_be_stored_after_all_is_for_others_again() {
+    let (kv, mut a, mut b) = two();
+    let key = key("a");
+    let fill = (&key, Purpose::Fill);
+    let nobodys = Token {
+        digest: key.digest(),
+        holder: u32::MAX,
+        number: 0,
+    };
+    assert_eq!(
+        b.land(&kv, &nobodys, STORED, START),
+        None,
+        "it is not known"
+    );
+    let token = lead(a.join(&kv, fill, 1, START));
+    let until = at(START + 120);
+    a.land(&kv, &token, Landing::Unshared { until }, START);
+    assert_eq!(b.land(&kv, &nobodys, STORED, START + 1), None);
+    lead(a.join(&kv, fill, 1, START + 1));
+    b.join(&kv, fill, 1, START + 1);
+    let landed = Landed {
+        wake: Wake::Look,
+        whom: these(&[&a, &b]),
+    };
+    assert_eq!(b.land(&kv, &nobodys, STORED, START + 1), Some(landed));
+    assert_eq!(
+        b.join(&kv, fill, 1, START + 1),
+        Joined::Behind,
+        "it is another's flight"
+    );
+}
+
+#[test]
 fn a_refresh_that_failed_rests_and_only_that() {
     let (kv, mut a, mut b) = two();
     let key = key("a");
