@@ -141,27 +141,6 @@ async fn what_turns_out_to_be_nobody_elses_lets_all_others_go() {
     }
 }
 
-#[tokio::test]
-async fn nobody_waits_for_longer_than_it_may() {
-    let configuration = r#"{"rules": [{"name": "all", "match": {"path": "/.*"}, "ttl_seconds": 60}],
-        "coalesce": {"wait_seconds": 1}}"#;
-    let stage = Stage::with_workers(2, configuration).await;
-    let never = Gate::closed();
-    stage.origin.on("/doc", Reply::ok("never").behind(&never));
-    let asked = herd(&stage, "/doc", 20).await;
-    stage.origin.on("/doc", Reply::ok("soon"));
-    let mut asked = asked.into_iter();
-    let slow = asked.next().unwrap();
-    for other in asked {
-        assert_eq!(other.await.unwrap().text(), "soon");
-    }
-    assert_eq!(stage.origin.count("/doc"), 2, "one has asked for all");
-    assert!(stage.counter("larder_lock_timeouts_total").await >= 1);
-    never.open();
-    assert_eq!(slow.await.unwrap().text(), "never");
-    stage.assert_unharmed().await;
-}
-
 const BY_CONTENT: &str = r#"{
     "rules": [{"name": "search", "match": {"path": "/search", "methods": ["POST"]}, "ttl_seconds": 60,
                "key": {"body": true}, "hold_headers": true}],
