@@ -71,6 +71,8 @@ impl Turn {
 
 impl Looking {
     /// Takes the lead where somebody has to; where somebody else has it, how the request waits for that.
+    #[cold]
+    #[inline(never)]
     pub(super) fn board(
         &mut self,
         around: &Surroundings,

@@ -15,6 +15,7 @@ use crate::time::{Seconds, Timestamp};
 const REST: Seconds = Seconds::clamped(1);
 
 /// That of what is stored. Nobody waits for what is not fresh on arrival: each has to ask about it by itself.
+#[inline(never)]
 pub(super) fn of_stored(meta: &Meta, around: &Surroundings, now: Timestamp) -> Landing {
     let is_fresh = current_age(meta, now) < meta.lifetime.seconds;
     match meta.validation {
@@ -24,6 +25,8 @@ pub(super) fn of_stored(meta: &Meta, around: &Surroundings, now: Timestamp) -> L
 }
 
 /// That of a response with this status which is not stored, for this reason.
+#[cold]
+#[inline(never)]
 pub(super) fn of_skipped(
     (status, reason): (u16, Reason),
     rule: PolicyId,

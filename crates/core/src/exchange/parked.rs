@@ -73,6 +73,8 @@ impl Looking {
     }
 
     /// Looks again.
+    #[cold]
+    #[inline(never)]
     pub(super) fn woken<'a>(
         self,
         around: &Surroundings,
