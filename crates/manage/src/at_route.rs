@@ -10,6 +10,9 @@
 
 use serde_json::{Map, Value};
 
+use crate::settings::value;
+
+use larder_core::config::reading::written;
 use larder_core::config::{Action, Config};
 use larder_core::http::Headers;
 
@@ -42,7 +45,7 @@ pub fn at_route(base: &[u8], settings: &[u8]) -> Result<Config, RouteError> {
     let mut document = read(base);
     let rule = rule_of(settings, &document)?;
     put_in_front(&mut document, rule);
-    let text = Value::Object(document).to_string();
+    let text = written(&Value::Object(document));
     Config::parse(text.as_bytes()).map_err(|problems| {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         RouteError(problems.join("; "))
@@ -57,7 +60,7 @@ pub fn at_refused_route(base: &[u8]) -> Option<Config> {
     rule.insert("match".to_owned(), Value::Object(Map::new()));
     rule.insert("cache".to_owned(), false.into());
     put_in_front(&mut document, rule);
-    let text = Value::Object(document).to_string();
+    let text = written(&Value::Object(document));
     let mut config = Config::parse(text.as_bytes()).ok()?;
     if let Some(rule) = config.rules.first_mut() {
         rule.action = Action::Refuse;
@@ -66,9 +69,9 @@ pub fn at_refused_route(base: &[u8]) -> Option<Config> {
 }
 
 fn read(base: &[u8]) -> Map<String, Value> {
-    match serde_json::from_slice(base) {
+    match value(base) {
         Ok(Value::Object(document)) => document,
-        Ok(_) | Err(_) => Map::new(), // no bytes at all are every default
+        Ok(_) | Err(_) => Map::new(), // it has been read before
     }
 }
 
@@ -152,7 +155,7 @@ fn named(name: &str, document: &Map<String, Value>) -> Result<Map<String, Value>
 }
 
 fn body(json: &[u8]) -> Result<Map<String, Value>, RouteError> {
-    match serde_json::from_slice(json) {
+    match value(json) {
         Ok(Value::Object(body)) => Ok(body),
         Ok(_) => Err(refuse("have a `json` that is no object")),
         Err(error) => Err(refuse(&format!("have a `json` that is none: {error}"))),

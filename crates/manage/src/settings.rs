@@ -11,7 +11,7 @@
 use serde_json::{Map, Value};
 
 use larder_core::config::Config;
-use larder_core::config::reading::{self, Given};
+use larder_core::config::reading::{self, Given, written};
 use larder_core::exchange::Call;
 use larder_core::report::{Counter, Reload};
 use larder_core::tier::{Amendments, MAX_AMENDMENT_BYTES, SetError, SharedKv};
@@ -45,7 +45,7 @@ impl Settings {
         let mut base = value(text).unwrap_or_else(|_| Value::Object(Map::new()));
         let management = take_management(&mut base);
         Self {
-            amendments: Amendments::of(base.to_string().as_bytes()),
+            amendments: Amendments::of(written(&base).as_bytes()),
             base,
             management,
         }
@@ -53,9 +53,7 @@ impl Settings {
 
     /// The text of the configuration in force, when this stands in the cell.
     pub fn in_force(&self, amendment: &[u8]) -> Vec<u8> {
-        self.whole(self.document(amendment))
-            .to_string()
-            .into_bytes()
+        written(&self.whole(self.document(amendment))).into_bytes()
     }
 
     /// The configuration as it is now.
@@ -105,7 +103,7 @@ fn shown(settings: &Settings, amendment: &[u8]) -> Json {
         *digest = Value::String("(set)".to_owned());
     }
     let text = |path: &str, default: &str| match document.pointer(path) {
-        Some(value) => value.to_string(),
+        Some(value) => written(value),
         None => default.to_owned(),
     };
     Json::object()
@@ -115,7 +113,7 @@ fn shown(settings: &Settings, amendment: &[u8]) -> Json {
             &text("/compression/threshold_bytes", "1024"),
         )
         .raw("enable_compression", &text("/compression/enabled", "true"))
-        .raw("configuration", &document.to_string())
+        .raw("configuration", &written(&document))
         .flag("changed", !amendment.is_empty())
 }
 
@@ -137,7 +135,7 @@ pub(crate) fn put(call: &Call, desk: &Desk<'_>) -> Outcome {
 }
 
 /// Reads JSON as the configuration is read: nothing stands twice.
-fn value(json: &[u8]) -> Result<Value, String> {
+pub(crate) fn value(json: &[u8]) -> Result<Value, String> {
     let read = reading::read(json, |cursor| Given::Value(cursor.value.clone()));
     read.map_err(|errors| {
         let problems: Vec<_> = errors.iter().map(ToString::to_string).collect();
@@ -189,7 +187,7 @@ fn read(json: &[u8]) -> Result<Value, String> {
 fn amend(settings: &Settings, before: &[u8], change: &Value) -> Result<Vec<u8>, String> {
     let mut document = settings.document(before);
     apply(&mut document, change);
-    let text = document.to_string().into_bytes();
+    let text = written(&document).into_bytes();
     if text.len() > MAX_AMENDMENT_BYTES {
         let most = MAX_AMENDMENT_BYTES.to_string();
         return Err(["the whole configuration must be at most ", &most, " bytes"].concat());

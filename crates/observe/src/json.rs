@@ -1,6 +1,8 @@
 //! JSON, written as it comes: the fields of an object stand in the order in which they are given. Nothing here is inlined: it is
 //! called in a hundred places, none of which is in a hurry.
 
+use larder_core::config::reading::quote;
+
 /// An object that is being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Json(String);
@@ -80,27 +82,6 @@ pub fn quoted(text: &str) -> String {
     let mut json = String::with_capacity(text.len().saturating_add(2));
     quote(text, &mut json);
     json
-}
-
-fn quote(text: &str, out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.push('"');
-    for letter in text.chars() {
-        match letter {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\0'..='\u{1f}' => {
-                let code = letter as usize;
-                out.push_str("\\u00");
-                for nibble in [code >> 4, code & 15] {
-                    out.push(DIGITS.get(nibble).map_or('0', |digit| char::from(*digit)));
-                }
-            }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! patch that is about a rule holds all rules.
 
 use larder_core::config::Config;
+use larder_core::config::reading::written;
 use serde_json::{Map, Value, json};
 
 use crate::template;
@@ -55,7 +56,7 @@ pub(crate) fn patch(
         Change::SoftInvalidations => json!({ "rules": softened(rules)? }),
     };
     let merged = merge(document.clone(), &patch);
-    Config::parse(merged.to_string().as_bytes()).ok()?;
+    Config::parse(written(&merged).as_bytes()).ok()?;
     Some(patch)
 }
 
@@ -82,7 +83,7 @@ fn with_rule(
     let name = name(&rules, template);
     let old = rules.get_mut(at)?.as_object_mut()?;
     // Groups of the path may be named anywhere in the rule.
-    let has_groups = Value::from(old.clone()).to_string().contains('{')
+    let has_groups = written(&Value::from(old.clone())).contains('{')
         && old
             .get("match")
             .and_then(|matching| matching.get("path"))

@@ -13,6 +13,7 @@
 
 use md5::{Digest, Md5};
 
+use super::write::written;
 use super::{
     CacheErrors, CachePolicy, Heuristic, Identity, IdentitySource, NamePattern, Negative,
     NoVarySearch, PrivateResponses, QueryOrder, RequestContent, RuleHash, SetCookie, StoreIf,
@@ -146,7 +147,7 @@ impl Fingerprint {
         }
         if let Some(json) = &store_if.json {
             self.add("pointer", &json.pointer);
-            self.add("equals", &json.equals.to_string());
+            self.add("equals", &written(&json.equals));
         }
     }
 

@@ -26,10 +26,12 @@ mod select;
 mod sha256;
 mod tagging;
 mod word;
+mod write;
 
-/// How JSON of people's is read: to its end, each problem with its place.
+/// How JSON of people's is read, to its end, each problem with its place; and how it is written again.
 pub mod reading {
     pub use super::read::{Cursor, Fields, Given, read};
+    pub use super::write::{quote, written};
 }
 
 pub use compression::{Compression, Share};

@@ -7,6 +7,7 @@ use super::raw::{RawDefaults, read_defaults, seconds};
 use super::read::{Cursor, Fields, Given};
 use super::tagging::read_text;
 use super::word::{cookie_name, field_name, field_values, names, rule_name, token};
+use super::write::writable;
 use super::{IdentitySource, PrivateResponses, QueryOrder, Trust};
 use crate::time::Seconds;
 
@@ -266,7 +267,12 @@ fn read_store_if(fields: &mut Fields<'_>) -> RawStoreIf {
                 cursor.object(|fields| RawCondition {
                     pointer: fields
                         .required("pointer", |cursor| cursor.text(0..=512).map(str::to_owned)),
-                    equals: fields.required("equals", |cursor| Given::Value(cursor.value.clone())),
+                    equals: fields.required("equals", |cursor| match writable(cursor.value) {
+                        true => Given::Value(cursor.value.clone()),
+                        false => {
+                            cursor.refuse("has a number with more digits than can be compared")
+                        }
+                    }),
                 })
             })
             .value(),

@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use crate::config::reading::written;
+
 /// Tokens are far shorter; reading a longer one would be time for nothing. In bytes.
 const MAX_TOKEN_BYTES: usize = 16_384;
 
@@ -35,7 +37,7 @@ pub(super) fn bearer_claim(authorization: &[u8], name: &str) -> Option<Claim> {
     let payload: Value = serde_json::from_slice(&decode_base64url(payload)?).ok()?;
     match payload.get(name)? {
         Value::String(text) if !text.is_empty() => Some(Claim::Text(text.clone())),
-        Value::Number(number) if !number.is_f64() => Some(Claim::Integer(number.to_string())),
+        number @ Value::Number(_) if !number.is_f64() => Some(Claim::Integer(written(number))),
         Value::Null
         | Value::Bool(_)
         | Value::Number(_)

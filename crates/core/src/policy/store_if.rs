@@ -83,6 +83,15 @@ impl<'de> DeserializeSeed<'de> for Pointed<'_> {
     }
 }
 
+/// What is not looked for, so that serde has no words for it: these would bring what it takes to write any number.
+macro_rules! refuse {
+    ($($visit:ident: $of:ty),+) => {$(
+        fn $visit<E: Error>(self, _: $of) -> Result<Self::Value, E> {
+            Err(E::custom("another kind of value"))
+        }
+    )+};
+}
+
 /// One step along a pointer.
 struct Step<'a> {
     name: String,
@@ -94,6 +103,12 @@ impl<'de> Visitor<'de> for Step<'_> {
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("an object or an array")
+    }
+
+    refuse!(visit_bool: bool, visit_f64: f64, visit_i64: i64, visit_str: &str, visit_u64: u64);
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Err(E::custom("nothing"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
