@@ -10,6 +10,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod logarithm;
+
 pub mod sorting;
 
 pub mod time;

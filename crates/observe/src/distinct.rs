@@ -1,5 +1,7 @@
 //! How many different things there were, in 32 bytes (HyperLogLog: Flajolet and others, AofA 2007): right to about a fifth.
 
+use larder_core::logarithm::ln;
+
 /// Places; each keeps the longest run of zeros that a hash with its number began with.
 const PLACES: usize = 32;
 const PLACE_BITS: u32 = 5;
@@ -44,7 +46,7 @@ impl Distinct {
         let count = match empty {
             0 => raw,
             _ if raw > 2.5 * places => raw,
-            empty => places * (places / empty as f64).ln(),
+            empty => places * ln(places / empty as f64),
         };
         count.round() as u64
     }

@@ -5,8 +5,6 @@
 //! and is sent on by the next tick after its deadline; a call of the management API, which must not go on, is answered then.
 //! Where the room is full, a request is not held.
 
-use std::collections::BTreeMap;
-
 use crate::time::Timestamp;
 
 /// How long a body may take to begin.
@@ -22,7 +20,7 @@ const MOST_AT_ONCE: usize = 16;
 /// The streams of a worker that wait, by the host's number.
 #[derive(Debug, Default)]
 pub struct WaitingRoom {
-    waiting: BTreeMap<u32, (Timestamp, What)>,
+    waiting: Vec<(u32, Timestamp, What)>,
 }
 
 /// What waits.
@@ -57,13 +55,15 @@ impl WaitingRoom {
         if self.waiting.len() >= MOST {
             return Err(Full);
         }
-        self.waiting.insert(stream, (deadline(now), what));
+        self.leave(stream);
+        self.waiting.push((stream, deadline(now), what));
         Ok(())
     }
 
     /// A stream has something else to do, or is over.
     pub fn leave(&mut self, stream: u32) -> Presence {
-        match self.waiting.remove(&stream) {
+        let place = self.waiting.iter().position(|(one, ..)| *one == stream);
+        match place.map(|place| self.waiting.remove(place)) {
             Some(_) => Presence::Here,
             None => Presence::LetGo,
         }
@@ -73,11 +73,11 @@ impl WaitingRoom {
     pub fn overdue(&mut self, now: Timestamp) -> Vec<(u32, What)> {
         // The clock can step: a deadline further off than any that is set now has been missed.
         let is_over = |at: Timestamp| at <= now || at > deadline(now);
-        let over = self.waiting.iter().filter(|(_, (at, _))| is_over(*at));
-        let over = over.map(|(stream, (_, what))| (*stream, *what));
+        let over = self.waiting.iter().filter(|(_, at, _)| is_over(*at));
+        let over = over.map(|(stream, _, what)| (*stream, *what));
         let over: Vec<_> = over.take(MOST_AT_ONCE).collect();
         for (stream, _) in &over {
-            self.waiting.remove(stream);
+            self.leave(*stream);
         }
         over
     }

@@ -4,6 +4,7 @@
 //! were ("linear counting"): right to one or two in a hundred up to 50,000, and too little above 150,000.
 
 use crate::entry::{Coding, StoredResponse};
+use crate::logarithm::ln;
 
 use super::random::scramble;
 use super::record::{Corrupt, Fields};
@@ -66,7 +67,7 @@ impl Census {
         Counted {
             original_bytes: self.original_bytes,
             stored_bytes: self.stored_bytes,
-            tags: (-BITS * (left / BITS).ln()).round() as u64,
+            tags: (-BITS * ln(left / BITS)).round() as u64,
         }
     }
 

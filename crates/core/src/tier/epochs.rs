@@ -46,9 +46,6 @@ mod noted;
 mod page;
 pub(super) mod patterns;
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use crate::entry::{Epoch, Stamp};
 use crate::epoch::{Currency, Stamped, Whereabouts};
 
@@ -92,7 +89,8 @@ pub struct EpochLog {
 struct Known {
     hint: Option<u64>,
     head: Head,
-    pages: BTreeMap<u8, Page>,
+    /// In the order of their numbers: a tree would be as quick, and five kilobytes of code.
+    pages: Vec<(u8, Page)>,
     patterns: Compiled,
 }
 
@@ -181,7 +179,7 @@ impl EpochLog {
             Some(_) | None => Known {
                 hint,
                 head,
-                pages: BTreeMap::new(),
+                pages: Vec::new(),
                 patterns: Compiled::default(),
             },
         });
@@ -247,7 +245,7 @@ impl Known {
         match head.touched_since(self.head.changes) {
             Some(touched) => {
                 for page in touched {
-                    self.pages.remove(&page);
+                    self.pages.retain(|(number, _)| *number != page);
                 }
             }
             None => self.pages.clear(),
@@ -292,10 +290,18 @@ impl Known {
     fn judge_stamp(&mut self, kv: &dyn SharedKv, stamp: Stamp, position: u64) -> Option<Currency> {
         let log = self.head.epoch.log;
         let spot = Spot::of(log, stamp);
-        let page = match self.pages.entry(spot.page) {
-            Entry::Occupied(page) => page.into_mut(),
-            Entry::Vacant(place) => place.insert(read_page(kv, spot.page, log)?),
+        let place = self
+            .pages
+            .binary_search_by_key(&spot.page, |(number, _)| *number);
+        let place = match place {
+            Ok(place) => place,
+            Err(place) => {
+                let page = read_page(kv, spot.page, log)?;
+                self.pages.insert(place, (spot.page, page));
+                place
+            }
         };
+        let (_, page) = self.pages.get(place)?;
         Some(page.judge(spot, stamp, position))
     }
 

@@ -1,40 +1,30 @@
 //! CRC-32 as gzip has it (RFC 1952 section 8), eight bytes at a step.
 
-/// Contributions of a byte that has seven, six … no bytes behind it.
-static TABLES: [[u32; 256]; 8] = tables();
+use std::sync::OnceLock;
 
-#[allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    reason = "evaluated while compiling, where a mistake is an error"
-)]
-const fn tables() -> [[u32; 256]; 8] {
+/// Contributions of a byte that has seven, six … no bytes behind it.
+type Tables = [[u32; 256]; 8];
+
+/// They are made when they are first needed: in the module they would be eight kilobytes.
+static TABLES: OnceLock<Box<Tables>> = OnceLock::new();
+
+fn tables() -> Box<Tables> {
     const POLYNOMIAL: u32 = 0xedb8_8320;
-    let mut tables = [[0; 256]; 8];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut sum = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            sum = if sum & 1 == 1 {
-                (sum >> 1) ^ POLYNOMIAL
-            } else {
-                sum >> 1
-            };
-            bit += 1;
-        }
-        tables[7][byte] = sum;
-        byte += 1;
+    let mut last = [0; 256];
+    for (byte, sum) in (0..).zip(&mut last) {
+        *sum = (0..8).fold(byte, |sum: u32, _| match sum & 1 {
+            1 => (sum >> 1) ^ POLYNOMIAL,
+            _ => sum >> 1,
+        });
     }
-    let mut table = 7;
-    while table > 0 {
-        let mut byte = 0;
-        while byte < 256 {
-            let behind = tables[table][byte];
-            tables[table - 1][byte] = (behind >> 8) ^ tables[7][(behind & 0xff) as usize];
-            byte += 1;
-        }
-        table -= 1;
+    let mut tables = Box::new([[0; 256]; 8]);
+    let mut behind = last;
+    for table in tables.iter_mut().rev() {
+        *table = behind;
+        behind = behind.map(|sum| {
+            let [low, ..] = sum.to_le_bytes();
+            (sum >> 8) ^ at(&last, low)
+        });
     }
     tables
 }
@@ -50,18 +40,19 @@ impl Crc32 {
 
     /// Takes in the next bytes.
     pub(super) fn update(&mut self, bytes: &[u8]) {
+        let tables = TABLES.get_or_init(tables);
         let (blocks, rest) = bytes.as_chunks::<8>();
         for [a, b, c, d, behind @ ..] in blocks {
             let [e, f, g, h] = (self.0 ^ u32::from_le_bytes([*a, *b, *c, *d])).to_le_bytes();
             let [i, j, k, l] = *behind;
             let bytes = [e, f, g, h, i, j, k, l];
-            let parts = TABLES
+            let parts = tables
                 .iter()
                 .zip(bytes)
                 .map(|(table, byte)| at(table, byte));
             self.0 = parts.fold(0, |sum, part| sum ^ part);
         }
-        let [.., last] = &TABLES;
+        let [.., last] = &**tables;
         for byte in rest {
             let [low, ..] = self.0.to_le_bytes();
             self.0 = (self.0 >> 8) ^ at(last, low ^ byte);
