@@ -112,6 +112,13 @@ impl Contexts {
         }
     }
 
+    /// A stream is logged.
+    pub(crate) fn log(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get(&id) {
+            stream.log();
+        }
+    }
+
     /// A context is over, and what it held is free.
     pub(crate) fn delete(&mut self, id: u32) {
         if let Some(stream) = self.streams.remove(&id) {

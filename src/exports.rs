@@ -95,6 +95,12 @@ extern "C" fn proxy_on_context_create(id: u32, parent: u32) {
     with_contexts((), |contexts| contexts.create(id, parent));
 }
 
+/// A stream is logged, which is the last time that its request's head can be read.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_log(id: u32) {
+    with_contexts((), |contexts| contexts.log(id));
+}
+
 /// A context is over.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(id: u32) {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use larder_core::config::{Config, PolicyId};
 use larder_core::exchange::{Surroundings, Witness};
-use larder_core::report::{Counter, Gauge, Numbers, RuleCounter, Tally};
+use larder_core::report::{Counter, FetchClass, Gauge, Numbers, RuleCounter, Tally};
 use larder_observe::{Board, Observer};
 
 use crate::host::{self, MetricId};
@@ -14,6 +14,7 @@ use crate::shared_data::SharedData;
 /// The numbers of one configuration.
 pub(crate) struct Ledger {
     metrics: Rc<Metrics>,
+    around: Rc<Surroundings>,
     tally: Rc<Tally>,
     rules: Vec<[Option<MetricId>; RuleCounter::ALL.len()]>,
     observer: Rc<Observer>,
@@ -25,7 +26,7 @@ impl Ledger {
     pub(crate) fn open(
         metrics: Rc<Metrics>,
         config: &Config,
-        around: &Surroundings,
+        around: &Rc<Surroundings>,
         number: u64,
     ) -> Rc<Self> {
         let of_rule = |rule| RuleCounter::ALL.map(|counter| metrics.counter(counter.name(rule)));
@@ -34,6 +35,7 @@ impl Ledger {
         around.watch(Rc::clone(&observer) as Rc<dyn Witness>);
         Rc::new(Self {
             metrics,
+            around: Rc::clone(around),
             tally: Rc::clone(around.tally()),
             rules,
             observer,
@@ -51,6 +53,17 @@ impl Ledger {
     pub(crate) fn show(&self) {
         self.tally
             .take(&mut |counter, by| self.metrics.add(counter, by));
+        // Of requests of the filter's own only counts that they were sent: no client has come.
+        if let Some(behind) = self.around.tally_behind() {
+            behind.take(&mut |counter, by| {
+                if let Counter::Fetched(_, result) = counter {
+                    let counter = Counter::Fetched(FetchClass::Background, result);
+                    self.metrics.add(counter, by);
+                } else if counter == Counter::FetchTime {
+                    self.metrics.add(counter, by);
+                }
+            });
+        }
         self.tally.take_rules(&mut |place, counter, by| {
             if let Some(id) = self.id(place, counter) {
                 Metrics::grow(id, by);

@@ -15,6 +15,7 @@ mod host;
 mod ledger;
 mod live;
 mod metrics;
+mod refresh;
 mod root;
 mod shared_data;
 mod stream;

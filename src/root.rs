@@ -87,6 +87,7 @@ impl Root {
         if let Some(live) = &self.live {
             let worker = live.worker();
             worker.warming.answered(worker, token, size);
+            worker.refreshing.answered(worker, token, size);
         }
     }
 

@@ -2,12 +2,14 @@
 
 mod parked;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::desk;
 use crate::host::{self, HeaderMap, HostError};
 use crate::ledger::Ledger;
 use crate::live::{Force, Live};
+use crate::refresh;
 use crate::worker::{Seat, Worker};
 use larder_core::exchange::{
     Answer, Arrival, Arriving, Call, Effect, Event, Exchange, Field, Full, HeadSize, Histogram,
@@ -19,7 +21,8 @@ use larder_core::policy::request::RequestBody;
 use larder_core::report::{Counter, Sampling};
 use larder_core::time::Timestamp;
 use larder_manage::Outcome;
-use parked::{Place, settled};
+use parked::Place;
+pub(crate) use parked::settled;
 
 /// One exchange on this worker.
 pub(crate) struct Stream {
@@ -30,6 +33,8 @@ pub(crate) struct Stream {
     ledger: Rc<Ledger>,
     /// When the request came.
     began: Timestamp,
+    /// The request's head, where it matters whether the proxy has sent it as it came.
+    watched: RefCell<Option<Headers>>,
     /// While the request's head is held and nothing has come of its body.
     seat: Option<Seat>,
     place: Place,
@@ -75,6 +80,7 @@ impl Stream {
             live,
             ledger,
             began: Timestamp::from_nanos(0),
+            watched: RefCell::default(),
             seat: None,
             place: Place::Fresh,
         })
@@ -296,7 +302,9 @@ impl Stream {
                 Effect::Invalidate(invalidation) => self.worker.invalidate(&invalidation, now),
                 Effect::Land(flight, landing) => flight.land(settled(landing, stored, now)),
                 Effect::Measure(histogram, micros) => self.worker.measure(histogram, micros),
-                Effect::Refresh(refresh) => drop(refresh), // nothing is fetched in the background yet
+                Effect::Refresh(refresh) => {
+                    self.worker.refreshing.send(&self.worker, *refresh, now);
+                }
                 Effect::RemoveHeader(name) => {
                     self.worker
                         .tolerate(host::remove_response_header(name.as_bytes()));
@@ -315,6 +323,7 @@ impl Stream {
                 Effect::Store(candidate) => {
                     stored = Some(self.worker.store(&candidate, now));
                 }
+                Effect::Watch(head) => drop(self.watched.replace(Some(head))),
             }
         }
     }
@@ -376,6 +385,15 @@ impl Stream {
     pub(crate) fn on_response_trailers(&mut self) -> Action {
         let outcome = self.trailers();
         self.survive(outcome)
+    }
+
+    /// What the proxy has made of the request can be seen.
+    pub(crate) fn log(&self) {
+        if let Some(came) = self.watched.take()
+            && let Ok(sent) = self.headers(HeaderMap::Request)
+        {
+            refresh::learn(&came, &sent);
+        }
     }
 
     /// The stream is over, whole or not.

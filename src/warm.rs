@@ -60,7 +60,7 @@ enum End {
 }
 
 /// The answers to our own calls are the origin's; what the proxy says of itself has been told from them.
-struct OfTheOrigin;
+pub(crate) struct OfTheOrigin;
 
 impl Attributes for OfTheOrigin {
     fn attribute(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
@@ -261,7 +261,8 @@ fn look_up(
             | Effect::RemoveHeader(_)
             | Effect::SetField(_)
             | Effect::SetHeader(..)
-            | Effect::Store(_) => {}
+            | Effect::Store(_)
+            | Effect::Watch(_) => {}
         }
     }
     match step.verdict {

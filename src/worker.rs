@@ -30,6 +30,7 @@ use larder_manage::{Desk, Desks, Outcome, Settings};
 use crate::host::HostError;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::refresh::{Refreshing, Ways};
 use crate::shared_data::SharedData;
 use crate::warm::{Starter, Warming};
 use flights::{Airspace, Crew};
@@ -105,6 +106,8 @@ pub(crate) struct Worker {
     metrics: Rc<Metrics>,
     /// What is fetched before clients ask.
     pub(crate) warming: Warming,
+    /// What is made fresh behind clients' backs.
+    pub(crate) refreshing: Refreshing,
     waiting: RefCell<WaitingRoom>,
     /// Who asks the origin for whom.
     pub(crate) flights: Airspace,
@@ -165,6 +168,7 @@ impl Worker {
             hot_bytes: Cell::new(0),
             metrics: Rc::new(Metrics::define()),
             warming: Warming::default(),
+            refreshing: Refreshing::default(),
             waiting: RefCell::default(),
             flights: Airspace::new(random() as u32),
             told_of_waiting: Cell::new(false),
@@ -176,7 +180,7 @@ impl Worker {
     /// What the exchanges of this worker share under a configuration.
     pub(crate) fn surroundings(self: &Rc<Self>, config: Rc<Config>) -> Rc<Surroundings> {
         let reception = Desks::of(&config);
-        let wait = config.coalescing.wait;
+        let (wait, background) = (config.coalescing.wait, config.background.clone());
         let surroundings = Surroundings::managed(
             config,
             Rc::clone(&self.budget),
@@ -186,6 +190,7 @@ impl Worker {
             reception.map(|reception| Rc::new(reception) as Rc<dyn Reception>),
         );
         surroundings.coalesce(Crew::of(self, wait));
+        surroundings.refresh_through(Ways::of(self, background));
         surroundings
     }
 
@@ -195,7 +200,7 @@ impl Worker {
     }
 
     /// The numbers of that configuration.
-    pub(crate) fn ledger(&self, config: &Config, around: &Surroundings) -> Rc<Ledger> {
+    pub(crate) fn ledger(&self, config: &Config, around: &Rc<Surroundings>) -> Rc<Ledger> {
         Ledger::open(Rc::clone(&self.metrics), config, around, random() as u64)
     }
 

@@ -73,7 +73,7 @@ impl Stream {
 
 /// How a flight ends whose response became this. Where there is no place for it, those that wait would find nothing, and lead
 /// one after the other.
-pub(super) fn settled(landing: Landing, stored: Option<Stored>, now: Timestamp) -> Landing {
+pub(crate) fn settled(landing: Landing, stored: Option<Stored>, now: Timestamp) -> Landing {
     match (landing, stored) {
         (Landing::Stored, Some(Stored::Skipped(why))) if why.is_lasting() => {
             Landing::Unshared { until: now }

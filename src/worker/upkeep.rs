@@ -28,6 +28,7 @@ impl Worker {
         };
         let mut pace = self.compress(now);
         self.warming.step(self, now);
+        self.refreshing.step(self, now);
         if !self.warming.is_idle() {
             pace = Pace::Work;
         }

@@ -2,7 +2,8 @@
 
 use larder_harness::client::{self, Answer, Request};
 use larder_harness::envoy::{Cluster, Envoy, Listener};
-use larder_harness::origin::{Gate, Origin, RawOrigin, Reply};
+use larder_harness::origin::{Gate, Origin, RawOrigin, Received, Reply};
+use larder_harness::wait::{PATIENCE, eventually};
 use serde_json::json;
 
 use crate::stage::{BY_ORIGIN, MAIN, Stage, cache_status, filter, larder, x_cache};
@@ -114,4 +115,151 @@ async fn an_origin_that_cannot_be_asked_is_stood_in_for() {
         );
     }
     assert_eq!(origin.count("/doc"), 1);
+}
+
+/// Stale at once, and of use for an hour while it is made fresh; who has it gets 304.
+fn passing(request: &Received, body: &str) -> Reply {
+    let tag = format!("\"{body}\"");
+    let reply = match request.header("if-none-match") {
+        Some(known) if known == tag => Reply::new(304, ""),
+        _ => Reply::ok(body.to_owned()),
+    };
+    reply
+        .header("cache-control", "max-age=60, stale-while-revalidate=3600")
+        .header("age", "120")
+        .header("etag", tag)
+}
+
+/// A rule that lets everything be given stale for an hour.
+const BY_RULE: &str =
+    r#"{"rules":[{"name":"all","match":{"path":"/.*"},"stale_while_revalidate_seconds":3600}]}"#;
+
+async fn count_at_least(origin: &Origin, path: &str, count: usize) {
+    eventually(
+        &format!("{count} requests for {path}"),
+        PATIENCE,
+        async || origin.count(path) >= count,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_stale_is_made_fresh_behind_the_clients_back() {
+    for workers in [1, 2] {
+        for configuration in [BY_ORIGIN, BY_RULE] {
+            let stage = Stage::with_workers(workers, configuration).await;
+            stage
+                .origin
+                .on_call("/doc", |request| passing(request, "one"));
+            assert_eq!(x_cache(&stage.get("/doc").await), "MISS");
+            let gate = Gate::closed();
+            let behind = gate.clone();
+            stage.origin.on_call("/doc", move |request| {
+                passing(request, "one").behind(&behind)
+            });
+            for _ in 0..10 {
+                let answer = stage.get("/doc").await; // nobody waits: the origin does not answer
+                assert_eq!(
+                    (x_cache(&answer), answer.text().as_str()),
+                    ("STALE", "one"),
+                    "{answer:?}"
+                );
+                assert!(
+                    cache_status(&answer).ends_with("; detail=swr"),
+                    "{answer:?}"
+                );
+            }
+            assert_eq!(stage.origin.count("/doc"), 2, "one refresh at a time");
+            let asked = stage.origin.requests().pop().unwrap();
+            assert_eq!(asked.header("if-none-match"), Some("\"one\""));
+            gate.open();
+            let bg = "larder_origin_fetches_total.class.bg.result.confirmed";
+            eventually("a confirmation", PATIENCE, async || {
+                stage.counter(bg).await >= 1
+            })
+            .await;
+            stage
+                .origin
+                .on_call("/doc", |request| passing(request, "two"));
+            eventually("what is new", PATIENCE, async || {
+                stage.get("/doc").await.text() == "two"
+            })
+            .await;
+            stage.assert_unharmed().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_that_brings_nothing_leaves_what_is_stored() {
+    for status in [404, 500, 503] {
+        let stage = Stage::start(BY_RULE).await;
+        stage
+            .origin
+            .on_call("/doc", |request| passing(request, "kept"));
+        stage.get("/doc").await;
+        stage.origin.on("/doc", Reply::new(status, "broken"));
+        assert_eq!(stage.get("/doc").await.text(), "kept");
+        count_at_least(&stage.origin, "/doc", 2).await;
+        let bg = "larder_origin_fetches_total.class.bg";
+        eventually("its end", PATIENCE, async || stage.sum(bg, "").await >= 1).await;
+        if status != 404 {
+            let answer = stage.get("/doc").await;
+            assert_eq!(
+                (x_cache(&answer), answer.text().as_str()),
+                ("STALE", "kept"),
+                "{status}"
+            );
+        }
+        stage.assert_unharmed().await;
+    }
+}
+
+/// One client's request makes it fresh where requests of the filter's own would ask for something else.
+async fn assert_foreground(listener: Listener) {
+    let stage = Stage::with_listener(1, listener).await;
+    let gate = Gate::closed();
+    let behind = gate.clone();
+    stage.origin.on_call("*", |request| passing(request, "one"));
+    assert_eq!(x_cache(&stage.get("/api/doc").await), "MISS");
+    stage
+        .origin
+        .on_call("*", move |request| passing(request, "two").behind(&behind));
+    let (leader, ()) = tokio::join!(stage.get("/api/doc"), async {
+        eventually("a leader", PATIENCE, async || stage.origin.total() >= 2).await;
+        for _ in 0..5 {
+            let answer = stage.get("/api/doc").await;
+            assert_eq!(
+                (x_cache(&answer), answer.text().as_str()),
+                ("STALE", "one"),
+                "{answer:?}"
+            );
+        }
+        gate.open();
+    });
+    assert_eq!((x_cache(&leader), leader.text().as_str()), ("MISS", "two"));
+    assert_eq!(stage.origin.total(), 2);
+    let paths: Vec<_> = stage
+        .origin
+        .requests()
+        .iter()
+        .map(|seen| seen.path_only().to_owned())
+        .collect();
+    assert_eq!(paths[0], paths[1], "both by the same way");
+    assert_eq!(
+        stage.sum("larder_origin_fetches_total.class.bg", "").await,
+        0
+    );
+    stage.assert_unharmed().await;
+}
+
+#[tokio::test]
+async fn where_the_route_rewrites_one_client_makes_it_fresh() {
+    for action in [
+        json!({"prefix_rewrite": "/v1"}),
+        json!({"host_rewrite_literal": "internal.example.com"}),
+        json!({"regex_rewrite": {"pattern": {"regex": "^/api/(.*)$"}, "substitution": "/v2/\\1"}}),
+    ] {
+        assert_foreground(larder(BY_RULE).route_action(action)).await;
+    }
 }

@@ -246,6 +246,7 @@ fn added(play: &Play) -> impl Iterator<Item = String> {
         | Effect::Land(..)
         | Effect::Measure(..)
         | Effect::Refresh(_)
+        | Effect::Watch(_)
         | Effect::RemoveHeader(_)
         | Effect::RemoveRequestHeader(_)
         | Effect::SetField(_)

@@ -120,6 +120,7 @@ impl Play {
             | Effect::Land(..)
             | Effect::Measure(..)
             | Effect::Refresh(_)
+            | Effect::Watch(_)
             | Effect::RemoveHeader(_)
             | Effect::RemoveRequestHeader(_)
             | Effect::SetField(_)

@@ -22,6 +22,7 @@ use crate::flight::{Alone, Flight, Flights, Joined, Purpose, Wish};
 use crate::http::{Headers, Method};
 use crate::key::Key;
 use crate::policy::request::{Demands, OnMiss};
+use crate::policy::reuse::Need;
 use crate::policy::{Reason, invalidation};
 use crate::report::Forward;
 use crate::time::{Seconds, Timestamp};
@@ -30,6 +31,8 @@ use crate::time::{Seconds, Timestamp};
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     pub(super) lead: Lead,
+    /// Why something stale is better than to ask the origin, if that is known.
+    pub(super) need: Option<Need>,
     /// How it has waited, if it has.
     pub(super) waited: Option<Waited>,
     /// For the request's head, which is kept until the response says what it varies on.
@@ -146,7 +149,7 @@ impl Looking {
     }
 
     /// The key under which those meet whom one response may serve.
-    fn rendezvous(&self, around: &Surroundings) -> Rc<Key> {
+    pub(super) fn rendezvous(&self, around: &Surroundings) -> Rc<Key> {
         let mut key = &self.last;
         // The next response will say again which parameters count. Whoever has waited for one that did not say so asks by its
         // own URL: else all the others would ask one after the other.

@@ -313,6 +313,7 @@ mod tests {
                 | Effect::Land(..)
                 | Effect::Measure(..)
                 | Effect::Refresh(_)
+                | Effect::Watch(_)
                 | Effect::Invalidate(_)
                 | Effect::RemoveRequestHeader(_)
                 | Effect::SetRequestHeader(..)

@@ -9,17 +9,27 @@ use crate::entry::{Meta, Validation};
 use crate::flight::Landing;
 use crate::policy::Reason;
 use crate::policy::freshness::current_age;
+use crate::policy::stale::Terms;
 use crate::time::{Seconds, Timestamp};
 
 /// For how long nobody refreshes what the origin could not give.
 const REST: Seconds = Seconds::clamped(1);
 
-/// That of what is stored. Nobody waits for what is not fresh on arrival: each has to ask about it by itself.
+/// That of what is stored, with this status. Nobody waits for what is not fresh on arrival, nor to be used while it is made
+/// fresh: each has to ask about it by itself.
 #[inline(never)]
-pub(super) fn of_stored(meta: &Meta, around: &Surroundings, now: Timestamp) -> Landing {
-    let is_fresh = current_age(meta, now) < meta.lifetime.seconds;
+pub(super) fn of_stored(
+    (status, rule): (u16, PolicyId),
+    meta: &Meta,
+    around: &Surroundings,
+    now: Timestamp,
+) -> Landing {
+    let window = around.config.policy(rule).map_or(Seconds::ZERO, |policy| {
+        Terms::of(policy, status).while_revalidate(&meta.staleness)
+    });
+    let is_of_use = current_age(meta, now) < meta.lifetime.seconds.saturating_add(window);
     match meta.validation {
-        Validation::Never | Validation::WhenStale if is_fresh => Landing::Stored,
+        Validation::Never | Validation::WhenStale if is_of_use => Landing::Stored,
         Validation::Always | Validation::Never | Validation::WhenStale => unshared(around, now),
     }
 }

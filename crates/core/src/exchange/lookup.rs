@@ -62,6 +62,16 @@ pub(super) enum Place {
     Variant(Variants),
 }
 
+impl Place {
+    /// The variants that the URL is known to have.
+    pub(super) fn into_variants(self) -> Variants {
+        match self {
+            Self::Primary | Self::Record | Self::Reduced => Variants::default(),
+            Self::Variant(variants) => variants,
+        }
+    }
+}
+
 /// Whether what another rule kept may be something that this one would not have kept: its 304 says nothing about the
 /// cookie in a stored head, and nothing about the body.
 fn is_bound_to_its_rule(stored: &Headers, policy: &CachePolicy) -> bool {
@@ -243,7 +253,7 @@ impl Looking {
     }
 
     /// What is to be done about the form that an answer has.
-    fn effect_of(&self, work: Work, around: &Surroundings) -> Option<Effect> {
+    pub(super) fn effect_of(&self, work: Work, around: &Surroundings) -> Option<Effect> {
         match work {
             Work::None => None,
             Work::Unzipped => Some(Effect::Count(Counter::Unzipped)),
@@ -288,12 +298,15 @@ impl Looking {
             answered.effects.extend(self.effect_of(work, around));
             Ok(answered)
         };
-        let reuse = match reuse::judge(facts, terms, self.lookup.demands, now) {
-            Reuse::StaleMeanwhile { obstacle, .. } => Reuse::refused(&stored.meta, obstacle),
-            reuse @ (Reuse::Fresh { .. }
-            | Reuse::Stale(_)
-            | Reuse::Unusable(_)
-            | Reuse::Validate(_)) => reuse,
+        let reuse = reuse::judge(facts, terms, self.lookup.demands, now);
+        // The origin has just failed another; it would fail this one too.
+        let reuse = match (reuse, in_need, self.turn.need) {
+            (
+                Reuse::StaleMeanwhile { .. } | Reuse::Unusable(_) | Reuse::Validate(_),
+                Some(stale),
+                Some(_),
+            ) => Reuse::Stale(stale),
+            (reuse, ..) => reuse,
         };
         match reuse {
             Reuse::Fresh { .. } if policy.shadow == Switch::On => {
@@ -335,10 +348,11 @@ impl Looking {
             Reuse::Unusable(reason @ Reason::RequestDirective) => {
                 self.depart(around, Forward::because(reason), Basis::Whole)
             }
-            Reuse::StaleMeanwhile {
-                obstacle: reason, ..
+            Reuse::StaleMeanwhile { stale, obstacle } => {
+                let reuse = Reuse::refused(&stored.meta, obstacle);
+                self.meanwhile(around, (stored, headers), policy, (stale, reuse), now)
             }
-            | Reuse::Unusable(reason) => self.forward(around, Forward::because(reason), now),
+            Reuse::Unusable(reason) => self.forward(around, Forward::because(reason), now),
             Reuse::Validate(reason @ Reason::OtherRule)
                 if is_bound_to_its_rule(&headers, policy) =>
             {
@@ -352,7 +366,7 @@ impl Looking {
     }
 
     /// Forwards the request with the question whether the stored response is still good.
-    fn ask<'a>(
+    pub(super) fn ask<'a>(
         mut self,
         around: &Surroundings,
         forward: Forward,
@@ -399,7 +413,12 @@ impl Looking {
     }
 
     /// What stood there cannot be sent.
-    fn unfit<'a>(mut self, around: &Surroundings, why: Unfit, now: Timestamp) -> (State, Step<'a>) {
+    pub(super) fn unfit<'a>(
+        mut self,
+        around: &Surroundings,
+        why: Unfit,
+        now: Timestamp,
+    ) -> (State, Step<'a>) {
         match why {
             Unfit::Corrupt => self.corrupt(around, now),
             Unfit::NoMemory => {
@@ -450,10 +469,7 @@ impl Looking {
         }
         let known = Known {
             key: self.primary,
-            variants: match self.place {
-                Place::Primary | Place::Record | Place::Reduced => Variants::default(),
-                Place::Variant(variants) => variants,
-            },
+            variants: self.place.into_variants(),
         };
         let Turn { lead, hold, .. } = self.turn;
         let mut effects = edits(&basis, &lead, self.subject.head.headers());

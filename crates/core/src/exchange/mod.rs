@@ -76,7 +76,7 @@ pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld, Wake};
 pub use hot::HotTier;
 pub use lot::Lot;
 pub use manage::{Call, Received, Reception, Refused, Said};
-pub use refresh::Refresh;
+pub use refresh::{Background, Readiness, Refresh, is_sent_as_it_came};
 pub use step::{
     Body, Candidate, Effect, Field, Histogram, Parking, Provenance, Reply, Step, Verdict,
 };
@@ -124,6 +124,10 @@ pub struct Surroundings {
     witness: OnceCell<Rc<dyn Witness>>,
     /// None: everybody goes alone.
     flights: OnceCell<Rc<dyn Flights>>,
+    /// None: nothing is made fresh but by clients' requests.
+    background: OnceCell<Rc<dyn Background>>,
+    /// That of requests of the filter's own.
+    behind: OnceCell<Rc<Surroundings>>,
 }
 
 impl Surroundings {
@@ -152,6 +156,8 @@ impl Surroundings {
             tally: Tally::new(&config),
             witness: OnceCell::new(),
             flights: OnceCell::new(),
+            background: OnceCell::new(),
+            behind: OnceCell::new(),
             config,
             budget,
             epochs,
@@ -191,6 +197,21 @@ impl Surroundings {
     /// From now on its requests wait for each other there; the first one stays.
     pub fn coalesce(&self, flights: Rc<dyn Flights>) {
         let _ = self.flights.set(flights);
+    }
+
+    /// From now on what is stale is made fresh through it; the first one stays.
+    pub fn refresh_through(&self, background: Rc<dyn Background>) {
+        let _ = self.background.set(background);
+    }
+
+    /// That of the requests that make fresh what clients are given stale.
+    fn behind(&self) -> &Rc<Self> {
+        self.behind.get_or_init(|| self.aside())
+    }
+
+    /// What has been counted of those; none where there was none.
+    pub fn tally_behind(&self) -> Option<&Rc<Tally>> {
+        self.behind.get().map(|behind| behind.tally())
     }
 
     /// The configuration.

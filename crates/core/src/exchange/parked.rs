@@ -9,6 +9,7 @@ use super::event::Wake;
 use super::lookup::Looking;
 use super::{Parking, State, Step, Surroundings, Verdict};
 use crate::key::KeyDigest;
+use crate::policy::reuse::Need;
 use crate::report::Forward;
 use crate::time::Timestamp;
 
@@ -93,6 +94,7 @@ impl Looking {
                 turn.waited = None; // it has not
             }
         }
+        turn.need = (wake == Wake::Failed).then_some(Need::Failed);
         subject.started = now;
         subject.epoch = around.epochs.now();
         let mut again = Self::new(subject, lookup);

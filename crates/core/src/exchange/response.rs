@@ -162,8 +162,12 @@ impl Forwarding {
             Err(reason) => self.skipped(around, (response.status, &response.headers), reason, now),
             Ok(mut capturing) => {
                 capturing.flight = self.flight.take();
+                let watch = self.watch(around, (response.status, &capturing.draft.meta));
                 let capturing = self.shown(around, &response.headers, capturing, now);
-                self.captured(around, &response.headers, (capturing, body), now)
+                let captured = self.captured(around, &response.headers, (capturing, body), now);
+                let (state, mut step) = captured;
+                step.effects.extend(watch);
+                (state, step)
             }
         }
     }

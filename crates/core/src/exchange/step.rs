@@ -10,6 +10,7 @@ use super::refresh::Refresh;
 use crate::entry::{Epoch, StampList};
 use crate::epoch::{Currency, Epochs, Invalidation, Stamped, Whereabouts};
 use crate::flight::{Flight, Landing};
+use crate::http::Headers;
 use crate::key::{Key, KeyDigest};
 use crate::report::Counter;
 use crate::time::Timestamp;
@@ -134,6 +135,8 @@ pub enum Effect {
     SetRequestHeader(&'static str, Vec<u8>),
     /// An entry is stored.
     Store(Candidate),
+    /// When the stream is over, it matters whether the proxy has sent the request as it came, with this head.
+    Watch(Headers),
 }
 
 /// What is measured one by one.

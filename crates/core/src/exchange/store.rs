@@ -202,7 +202,7 @@ impl Capturing {
     pub(super) fn finish<'a>(mut self, around: &Surroundings, now: Timestamp) -> (State, Step<'a>) {
         let flight = self.flight.take();
         let of = self.of();
-        let landing = landing::of_stored(&self.draft.meta, around, now);
+        let landing = landing::of_stored(of, &self.draft.meta, around, now);
         match self.into_candidates(around, now) {
             Ok(candidates) => {
                 let mut effects: Vec<_> = candidates.into_iter().map(Effect::Store).collect();

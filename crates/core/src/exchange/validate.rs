@@ -183,12 +183,19 @@ impl Question {
             let headers = draft.headers.clone();
             self.body.follow(draft.status, &headers)?;
             head.headers = serve::promise(headers, &draft.meta, policy, around);
-            let landing = landing::of_stored(&draft.meta, around, now);
-            Ok((draft.with_held(&self.body)?, landing))
+            let landing = landing::of_stored(
+                (draft.status, forwarding.subject.policy),
+                &draft.meta,
+                around,
+                now,
+            );
+            let watch = forwarding.watch(around, (draft.status, &draft.meta));
+            Ok((draft.with_held(&self.body)?, landing, watch))
         });
         let (storing, mut effects, landing) = match stored {
-            Ok((stored, landing)) => {
-                let stored: Vec<_> = stored.into_iter().map(Effect::Store).collect();
+            Ok((stored, landing, watch)) => {
+                let mut stored: Vec<_> = stored.into_iter().map(Effect::Store).collect();
+                stored.extend(watch);
                 (Storing::Captured, stored, landing)
             }
             Err(reason) => {

@@ -86,6 +86,14 @@ pub struct RequestFacts {
 }
 
 impl RequestFacts {
+    /// Those of a GET with the same fields.
+    pub fn as_get(self) -> Self {
+        Self {
+            method: Method::Get,
+            ..self
+        }
+    }
+
     /// The facts of a request.
     pub fn of(head: &RequestHead, directives: &RequestDirectives, principal: Principal) -> Self {
         Self {

@@ -50,7 +50,7 @@ impl Terms {
     }
 
     /// For how long it may be given while it is made fresh.
-    pub(super) fn while_revalidate(self, staleness: &Staleness) -> Seconds {
+    pub fn while_revalidate(self, staleness: &Staleness) -> Seconds {
         let own = self.stale.while_revalidate;
         own.beside(staleness.while_revalidate)
     }

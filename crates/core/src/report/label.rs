@@ -66,6 +66,8 @@ labels! {
 
     /// For whom the origin was asked.
     FetchClass {
+        /// A client that was given what is stale.
+        Background = "bg",
         /// A client that waits.
         Foreground = "fg",
         /// Whoever asked that it be stored before clients come.

@@ -10,6 +10,7 @@
 //! larder1v<number>    jobs of warming (crate larder-manage)
 //! larder1a            what workers have let go of larder1f<cell>      flights to the origin
 //! larder1q<worker>    a queue, not a cell: what a worker is told
+//! larder1b            what becomes of requests on their way
 //! ```
 //!
 //! On Istio every module shares one namespace, hence the prefix; the digit is the version of all formats behind it.
@@ -64,6 +65,11 @@ impl Name {
         let mut name = Self::prefixed(b'c');
         name.push_decimal(number.into());
         name
+    }
+
+    /// Where it stands what becomes of requests on their way.
+    pub(super) fn routes() -> Self {
+        Self::prefixed(b'b')
     }
 
     /// Where it stands what invalidations have come to.

@@ -25,6 +25,7 @@ mod invalidation;
 mod isolation;
 mod landing;
 mod managed;
+mod meanwhile;
 mod negative;
 mod orders;
 mod overdue;

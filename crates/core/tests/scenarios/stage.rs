@@ -1,15 +1,16 @@
 //! A worker without a proxy: the shared tier over memory, a scripted origin, a clock that we hold.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use larder_core::config::Config;
 use larder_core::entry::{Epoch, Payload, StoredResponse};
 use larder_core::epoch::{Coverage, Currency, Epochs, Invalidation, Mode, Scope, Stamped};
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, CaptureBudget, Compressions, Effect, Event, Exchange, HeadSize,
-    HotTier, Parking, Reply, ResponseBody, Step, Surpluses, Surroundings, Verdict,
+    Answer, Arrival, Arriving, Background, CaptureBudget, Compressions, Effect, Event, Exchange,
+    HeadSize, HotTier, Parking, Refresh, Reply, ResponseBody, Step, Surpluses, Surroundings,
+    Verdict,
 };
 use larder_core::flight::{Flights, Landing};
 use larder_core::http::Headers;
@@ -61,6 +62,10 @@ pub struct Stage {
     flights: Option<Rc<dyn Flights>>,
     /// The request that was asked last waits like this.
     pub parked: Option<Parking>,
+    /// The requests of the filter's own that nobody has answered yet, the oldest first.
+    pub refreshes: VecDeque<Refresh>,
+    /// How often it was to be seen whether the proxy alters requests.
+    pub watched: usize,
 }
 
 /// The invalidations of a stage.
@@ -335,6 +340,8 @@ impl Stage {
             route: Vec::new(),
             flights: None,
             parked: None,
+            refreshes: VecDeque::new(),
+            watched: 0,
         }
     }
 
@@ -608,6 +615,23 @@ impl Stage {
         Exchange::new(Rc::clone(&self.surroundings))
     }
 
+    /// What is stale is made fresh behind clients' backs, as far as `background` lets it.
+    pub fn refresh_through(&self, background: Rc<dyn Background>, flights: Rc<dyn Flights>) {
+        self.surroundings.refresh_through(background);
+        self.surroundings.coalesce(flights);
+    }
+
+    /// The origin answers the oldest request of the filter's own, whose head this was.
+    pub fn refresh(&mut self, response: Response) -> Headers {
+        let Refresh {
+            request,
+            mut exchange,
+            ..
+        } = self.refreshes.pop_front().unwrap();
+        self.respond(&mut exchange, response);
+        request
+    }
+
     /// The request's head alone; whether it is held for its body.
     pub fn begin_to_ask(&mut self, exchange: &mut Exchange, request: &Request) -> bool {
         let mut sent = Headers::from_iter(request.fields.clone());
@@ -786,13 +810,14 @@ impl Stage {
                 }
                 Effect::Land(flight, landing) => flight.land(landing),
                 Effect::Measure(..) => {}
-                Effect::Refresh(refresh) => panic!("nobody fetches in the background: {refresh:?}"),
+                Effect::Refresh(refresh) => self.refreshes.push_back(*refresh),
                 Effect::Invalidate(invalidation) => {
                     let Log { kv, log, hint } = &*self.log;
                     log.borrow_mut()
                         .append(&**kv, &**hint, &invalidation, self.now)
                         .unwrap();
                 }
+                Effect::Watch(_) => self.watched += 1,
                 Effect::RemoveHeader(name) => sent.remove(name),
                 Effect::RemoveRequestHeader(name) => sent.remove(name),
                 Effect::SetField(field) => {
