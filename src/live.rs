@@ -4,7 +4,7 @@
 //! so a request costs nothing for it: the hint is read in any case, and only when it has moved is the cell looked at. A tick
 //! looks at it too.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::env;
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ use larder_manage::{ROUTE_SETTINGS, RouteError, Settings, at_refused_route, at_r
 use crate::host::{self, LogLevel};
 use crate::ledger::Ledger;
 use crate::shared_data::SharedData;
-use crate::worker::Worker;
+use crate::worker::{Pace, Worker};
 
 /// The configuration in force.
 pub(crate) struct Live {
@@ -23,6 +23,8 @@ pub(crate) struct Live {
     /// None without a management API, here or elsewhere: then nothing changes.
     settings: Option<Settings>,
     state: RefCell<State>,
+    /// Whether its timer was set to go off sooner than its root knows.
+    hurried: Cell<bool>,
 }
 
 /// So many different settings at routes are kept ready; more are read anew each time.
@@ -73,7 +75,21 @@ impl Live {
                 text,
                 routes: Vec::new(),
             }),
+            hurried: Cell::new(false),
         })
+    }
+
+    /// Has the next tick come soon, in a callback of one of its streams: somebody waits who must not wait too long.
+    pub(crate) fn hurry(&self) {
+        if !self.hurried.replace(true) {
+            let period = Pace::Watch.milliseconds();
+            self.worker.tolerate(host::set_tick_period(period)); // else the next tick comes when it comes
+        }
+    }
+
+    /// Whether it was hurried since this was last asked.
+    pub(crate) fn take_hurry(&self) -> bool {
+        self.hurried.take()
     }
 
     /// The worker.

@@ -76,8 +76,9 @@ impl Root {
         if let Some(result) = self.reload.take() {
             live.worker().count(Counter::Reloaded(result)); // not by the VM that only tries the configuration
         }
+        let is_hurried = live.take_hurry();
         let pace = live.worker().tick();
-        if pace != self.pace && host::set_tick_period(pace.milliseconds()).is_ok() {
+        if (pace != self.pace || is_hurried) && host::set_tick_period(pace.milliseconds()).is_ok() {
             self.pace = pace;
         }
     }

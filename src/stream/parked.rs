@@ -29,6 +29,7 @@ impl Stream {
                     self.worker.count(Counter::Coalesced);
                 }
                 self.place = Place::Parked;
+                self.live.hurry();
                 Ok(Action::Pause)
             }
             Err(Full) => {
