@@ -18,8 +18,8 @@
 //! something that covers its key has been invalidated since it began: what it brings is of no use to who asks now. Then the
 //! newcomer takes it over, and the former leader's token is no longer in force; it wakes all the same once something is stored.
 //!
-//! Everything fails soft: cells of another incarnation are empty, damaged ones too, and where a cell cannot be changed in
-//! three tries, or is full of flights, the request goes by itself.
+//! Everything fails soft: cells of another incarnation are empty, damaged ones too, and where a cell cannot be changed, or is
+//! full of flights, the request goes by itself.
 
 mod cell;
 mod signal;
@@ -31,7 +31,7 @@ use crate::flight::{Alone, Joined, Landing, Purpose, Token, Wish};
 use crate::key::KeyDigest;
 use crate::time::{Seconds, Timestamp};
 
-use super::claim::{Host, TRIES};
+use super::claim::Host;
 use super::incarnation::Incarnation;
 use super::kv::{ByteGauge, Cas, KvError, SetError, SharedKv};
 use super::lease::Lease;
@@ -44,8 +44,8 @@ pub use signal::Signal;
 
 const CELLS: u32 = 1024;
 
-/// To land matters more than to lead: others wait. Every lost compare-and-set is another worker's success.
-const LANDING_TRIES: usize = 16;
+/// Every lost compare-and-set is another worker's success, and when a crowd comes each of them has one.
+const TRIES: usize = 64;
 
 /// A worker that has an id, in one life of the cells.
 #[derive(Clone, Copy, Debug)]
@@ -353,7 +353,7 @@ fn clear(
     (token, landing): (&Token, Landing),
     clock: &dyn Fn() -> Timestamp,
 ) -> Cleared {
-    for _ in 0..LANDING_TRIES {
+    for _ in 0..TRIES {
         let Ok((mut cell, cas)) = member.read(kv, token.digest) else {
             break;
         };

@@ -1,4 +1,4 @@
-//! Flights, one call after the other; `traffic` has them at once.
+//! Flights, one call after the other; `grounded` under a host that fails; `traffic` has them at once.
 
 use std::ops::RangeInclusive;
 
@@ -88,21 +88,21 @@ impl Pilot {
     }
 }
 
-fn lead(joined: Joined) -> Token {
+pub(super) fn lead(joined: Joined) -> Token {
     match joined {
         Joined::Lead(token) => token,
         Joined::Alone(_) | Joined::Behind | Joined::Resting => panic!("{joined:?}"),
     }
 }
 
-fn two() -> (MemoryKv, Pilot, Pilot) {
+pub(super) fn two() -> (MemoryKv, Pilot, Pilot) {
     let kv = MemoryKv::new();
     let mut crew = Pilot::crew(&kv, 1..=2).into_iter();
     let (a, b) = (crew.next().unwrap(), crew.next().unwrap());
     (kv, a, b)
 }
 
-fn these(pilots: &[&Pilot]) -> Whom {
+pub(super) fn these(pilots: &[&Pilot]) -> Whom {
     let mut workers = Workers::NONE;
     for pilot in pilots {
         workers.add(pilot.member.worker());
@@ -110,7 +110,7 @@ fn these(pilots: &[&Pilot]) -> Whom {
     Whom::These(workers)
 }
 
-const STORED: Landing = Landing::Stored;
+pub(super) const STORED: Landing = Landing::Stored;
 
 #[test]
 fn one_leads_and_the_others_wait_until_it_lands() {

@@ -17,6 +17,7 @@ mod exact;
 mod faults;
 mod flights;
 mod footprint;
+mod grounded;
 mod interleaving;
 mod invalidations;
 mod overtaken;

@@ -145,3 +145,23 @@ fn a_cell_that_is_full() {
         &[Mishap::ClockStep, Mishap::Death, Mishap::Write],
     );
 }
+
+#[test]
+fn as_many_workers_as_a_large_machine_has() {
+    for seed in 0..30 {
+        let mut random = Random::new(seed);
+        let world = World::new();
+        let acts = (0..24).map(|_| {
+            let act: Deed<'_> = Box::new(|worker| {
+                if let Some(token) = worker.ask(&key("a"), Purpose::Fill, START) {
+                    (0..200).for_each(|_| worker.host.wait());
+                    worker.land(&token, Landing::Stored, START);
+                }
+            });
+            act
+        });
+        world.play(acts.collect(), &mut in_random_order(&mut random));
+        world.settle();
+        assert_eq!(world.count(), (1, 23), "one leads, and the others wait");
+    }
+}

@@ -100,6 +100,12 @@ impl World {
         play(&self.stage, parts.collect(), choose);
     }
 
+    /// How many have led, and how many have waited.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let tower = self.tower();
+        (tower.led.len(), tower.waiting.len())
+    }
+
     /// Nobody is left who waits for what has landed.
     pub(super) fn settle(&self) {
         let tower = self.tower();
