@@ -141,6 +141,10 @@ impl Background for Ways {
             Some(false) | None => Readiness::Foreground,
         }
     }
+
+    fn cluster(&self) -> Option<Vec<u8>> {
+        host::property(&["xds", "cluster_name"]).ok().flatten()
+    }
 }
 
 /// The route of the stream at hand, and its cluster.

@@ -299,13 +299,17 @@ impl Looking {
             Ok(answered)
         };
         let reuse = reuse::judge(facts, terms, self.lookup.demands, now);
-        // The origin has just failed another; it would fail this one too.
+        // The origin has just failed another, and would fail this one too, or it counts as failed.
         let reuse = match (reuse, in_need, self.turn.need) {
             (
                 Reuse::StaleMeanwhile { .. } | Reuse::Unusable(_) | Reuse::Validate(_),
                 Some(stale),
                 Some(_),
             ) => Reuse::Stale(stale),
+            (Reuse::Unusable(_) | Reuse::Validate(_), ..) => {
+                let spared = self.spared(around, facts, terms, now);
+                spared.map_or(reuse, Reuse::Stale)
+            }
             (reuse, ..) => reuse,
         };
         match reuse {
@@ -495,6 +499,7 @@ impl Looking {
                 basis,
                 flight,
                 spare: self.spare,
+                cluster: None,
                 _hold: hold,
             })),
             Err(reason) => {

@@ -19,6 +19,7 @@
 //! transparent proxy behind. It does no I/O: it is told what happened and says what should.
 
 mod boarding;
+mod breaking;
 mod budget;
 mod capture;
 mod deferred;
@@ -57,7 +58,7 @@ mod waiting;
 mod witness;
 mod write;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::mem;
 use std::rc::Rc;
 
@@ -66,6 +67,7 @@ use crate::epoch::Epochs;
 use crate::flight::Flights;
 use crate::http::{Headers, TAG_FIELDS};
 use crate::policy::Reason;
+use crate::policy::breaker::Breakers;
 use crate::report::{Annotation, Counter, Line, ServedFrom, Tally};
 use crate::time::Timestamp;
 
@@ -128,6 +130,7 @@ pub struct Surroundings {
     background: OnceCell<Rc<dyn Background>>,
     /// That of requests of the filter's own.
     behind: OnceCell<Rc<Surroundings>>,
+    breakers: OnceCell<Rc<RefCell<Breakers>>>,
 }
 
 impl Surroundings {
@@ -158,6 +161,7 @@ impl Surroundings {
             flights: OnceCell::new(),
             background: OnceCell::new(),
             behind: OnceCell::new(),
+            breakers: OnceCell::new(),
             config,
             budget,
             epochs,
@@ -206,7 +210,11 @@ impl Surroundings {
 
     /// That of the requests that make fresh what clients are given stale.
     fn behind(&self) -> &Rc<Self> {
-        self.behind.get_or_init(|| self.aside())
+        self.behind.get_or_init(|| {
+            let behind = self.aside();
+            let _ = behind.breakers.set(Rc::clone(self.breakers()));
+            behind
+        })
     }
 
     /// What has been counted of those; none where there was none.

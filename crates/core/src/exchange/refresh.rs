@@ -22,6 +22,8 @@ use crate::entry::{Meta, StoredResponse};
 use crate::flight::{Flight, Joined, Purpose, Wish};
 use crate::http::{Headers, Method, RequestHead};
 use crate::key::{Key, KeyDigest};
+use crate::policy::Reason;
+use crate::policy::breaker::Advice;
 use crate::policy::request::RequestBody;
 use crate::policy::reuse::{Reuse, Stale};
 use crate::policy::stale::Terms;
@@ -53,6 +55,9 @@ impl Eq for Refresh {}
 pub trait Background: fmt::Debug {
     /// Whether one can take the place of the request at hand, for what stands under this key.
     fn readiness(&self, key: &Key) -> Readiness;
+
+    /// The cluster that the request at hand would be sent to.
+    fn cluster(&self) -> Option<Vec<u8>>;
 }
 
 /// Whether what is stale can be made fresh behind a client's back.
@@ -145,7 +150,7 @@ impl Looking {
         around: &Surroundings,
         (stored, headers): (StoredResponse<'a>, Headers),
         policy: &CachePolicy,
-        (stale, reuse): (Stale, Reuse),
+        (mut stale, reuse): (Stale, Reuse),
         now: Timestamp,
     ) -> (State, Step<'a>) {
         let can_ask = matches!(reuse, Reuse::Validate(_));
@@ -153,6 +158,14 @@ impl Looking {
         let task = match readiness == Readiness::Ready || self.can_fill(can_ask) {
             true => self.task(around, now),
             false => Task::Others,
+        };
+        let task = match task {
+            // Who takes the lead tries for all, or nobody does.
+            Task::Own(_) if around.advice(now) == Advice::Spare => {
+                stale.why = Reason::BreakerOpen;
+                Task::Others
+            }
+            task @ (Task::Others | Task::Own(_)) => task,
         };
         let flight = match (task, readiness) {
             (Task::Own(flight), Readiness::Foreground) => {
@@ -288,6 +301,7 @@ impl Looking {
             forward: forward(reuse),
             trail: self.trail,
             spare: None,
+            cluster: around.cluster(),
             subject,
             basis,
             flight,

@@ -42,6 +42,8 @@ pub(super) struct Forwarding {
     pub(super) flight: Option<Flight>,
     /// Where the origin may fail.
     pub(super) spare: Option<Spare>,
+    /// Where it was sent to, where that cannot be seen when the response comes.
+    pub(super) cluster: Option<Vec<u8>>,
     /// For the request's head, which is kept until the response says what it varies on.
     pub(super) _hold: Hold,
 }
@@ -100,7 +102,10 @@ impl Forwarding {
                 let result = result(head.status, &self.basis, maker);
                 let body = arriving.body;
                 let response = Arrived { head, body, maker };
-                (result, self.judge_or_rescue(around, response, now))
+                let health = self.note_health(around, &response, now);
+                let (state, mut step) = self.judge_or_rescue(around, response, now);
+                step.effects.extend(health);
+                (result, (state, step))
             }
             Err(_) => {
                 let next = self.skipped(around, (502, &Headers::new()), Reason::Status, now);

@@ -15,7 +15,7 @@ use crate::http::{ContentRange, Headers, Method, RequestHead, list, remove_tags}
 use crate::policy::Reason;
 use crate::policy::range::{Coverage, RangeRequest, Validators};
 use crate::policy::validation::{self, Condition, Preconditions};
-use crate::report::{Annotation, Forward, Line, Outcome, ServedFrom, Storing};
+use crate::report::{Annotation, Counter, Forward, Line, Outcome, ServedFrom, Storing};
 use crate::time::Seconds;
 
 /// The host drops all fields of a reply that has more than 1,024 of them, or more than 1 MiB, without a word
@@ -226,6 +226,15 @@ pub(super) fn answer_with<'a>(
         }
     };
     around.tally.request(subject.policy, outcome);
+    let stale = match annotation {
+        Annotation::Instead { why, .. } | Annotation::Stale { why, .. } => Some(why),
+        Annotation::Bypass(_)
+        | Annotation::Collapsed { .. }
+        | Annotation::Hit { .. }
+        | Annotation::Miss(..)
+        | Annotation::Revalidated(..)
+        | Annotation::Unanswered => None,
+    };
     let bytes = sent_bytes(&subject.head, &content.body);
     around.tally.serve(ServedFrom::Shared, bytes);
     let added = around.config.headers;
@@ -241,7 +250,10 @@ pub(super) fn answer_with<'a>(
     Answered {
         content,
         timed_from,
-        effects: Vec::new(),
+        effects: stale
+            .into_iter()
+            .map(|why| Effect::Count(Counter::StaleServed(why)))
+            .collect(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::family::Family;
 use super::label::{
-    CallOutcome, EvictionCause, FetchClass, FetchResult, InvalidationKind, InvalidationSource,
-    Outcome, Reload, ServedFrom,
+    BreakerState, CallOutcome, EvictionCause, FetchClass, FetchResult, InvalidationKind,
+    InvalidationSource, Outcome, Reload, ServedFrom,
 };
 use crate::epoch::Mode;
 use crate::policy::Reason;
@@ -13,6 +13,8 @@ use crate::policy::Reason;
 pub enum Counter {
     /// See [`Family::AuthFailures`].
     AuthFailed,
+    /// See [`Family::BreakerChanges`].
+    BreakerChanged(BreakerState),
     /// See [`Family::Bypassed`].
     Bypassed(Reason),
     /// See [`Family::Calls`].
@@ -57,6 +59,8 @@ pub enum Counter {
     Reloaded(Reload),
     /// See [`Family::Served`].
     Served(ServedFrom),
+    /// See [`Family::StaleServed`].
+    StaleServed(Reason),
     /// See [`Family::Stored`].
     Stored,
     /// See [`Family::TickFailures`].
@@ -101,6 +105,14 @@ const PLAIN: [Counter; 19] = [
     Counter::LockTimeout,
 ];
 
+/// What lets something stale be given.
+const STALE: [Reason; 4] = [
+    Reason::BreakerOpen,
+    Reason::MaxStale,
+    Reason::Sie,
+    Reason::Swr,
+];
+
 impl Counter {
     /// Every counter, those that grow most often first.
     pub fn all() -> Vec<Self> {
@@ -122,6 +134,12 @@ impl Counter {
                 .iter()
                 .map(|outcome| Self::Called(*outcome)),
         );
+        all.extend(
+            BreakerState::ALL
+                .iter()
+                .map(|state| Self::BreakerChanged(*state)),
+        );
+        all.extend(STALE.map(Self::StaleServed));
         all.extend(Reload::ALL.iter().map(|result| Self::Reloaded(*result)));
         for kind in InvalidationKind::ALL {
             for mode in Mode::ALL {
@@ -136,6 +154,7 @@ impl Counter {
     pub const fn family(self) -> Family {
         match self {
             Self::AuthFailed => Family::AuthFailures,
+            Self::BreakerChanged(_) => Family::BreakerChanges,
             Self::Bypassed(_) => Family::Bypassed,
             Self::Called(_) => Family::Calls,
             Self::Coalesced => Family::Coalesced,
@@ -158,6 +177,7 @@ impl Counter {
             Self::NotStored(_) => Family::NotStored,
             Self::Reloaded(_) => Family::Reloads,
             Self::Served(_) => Family::Served,
+            Self::StaleServed(_) => Family::StaleServed,
             Self::Stored => Family::Stored,
             Self::TickFailed => Family::TickFailures,
             Self::TimedHits => Family::TimedHits,
@@ -169,7 +189,10 @@ impl Counter {
     pub fn name(self) -> String {
         let family = self.family();
         match self {
-            Self::Bypassed(reason) | Self::NotStored(reason) => family.with(&[reason.code()]),
+            Self::BreakerChanged(state) => family.with(&[state.word()]),
+            Self::Bypassed(reason) | Self::NotStored(reason) | Self::StaleServed(reason) => {
+                family.with(&[reason.code()])
+            }
             Self::Called(outcome) => family.with(&[outcome.word()]),
             Self::Evicted(cause) => family.with(&[cause.word()]),
             Self::Fetched(class, result) => family.with(&[class.word(), result.word()]),

@@ -67,6 +67,11 @@ families! {
     TimedHits = "larder_timed_hits_total", [],
     /// The sum of the microseconds of `larder_timed_hits_total`. Shown twice a second.
     HitTime = "larder_hit_time_microseconds_total", [],
+    /// Answers from the cache that were stale, by what let them be given.
+    StaleServed = "larder_stale_served_total", ["reason"],
+    /// Times that a worker began to count an origin as failed, again after a try that failed too, and as well again; while it
+    /// counts as failed, answers have the reason `breaker-open`.
+    BreakerChanges = "larder_breaker_changes_total", ["state"],
     /// Responses stored.
     Stored = "larder_stored_total", [],
     /// Responses to requests that were looked up, and that were not stored.

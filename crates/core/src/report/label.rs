@@ -36,6 +36,14 @@ impl Outcome {
 }
 
 labels! {
+    /// What an origin counts as.
+    BreakerState {
+        /// As well.
+        Closed = "closed",
+        /// As failed.
+        Open = "open",
+    }
+
     /// What became of a request.
     Outcome {
         /// It was not looked up.

@@ -11,8 +11,8 @@ pub use annotation::{Annotation, Forward, Line, Storing};
 pub use counter::{Counter, RuleCounter};
 pub use family::Family;
 pub use label::{
-    CallOutcome, EvictionCause, FetchClass, FetchResult, InvalidationKind, InvalidationSource,
-    Outcome, Reload, ServedFrom,
+    BreakerState, CallOutcome, EvictionCause, FetchClass, FetchResult, InvalidationKind,
+    InvalidationSource, Outcome, Reload, ServedFrom,
 };
 pub use numbers::{Gauge, Numbers};
 pub use tally::{Sampling, Tally};

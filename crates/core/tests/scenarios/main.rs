@@ -11,6 +11,7 @@
 )]
 
 mod abort;
+mod breaking;
 mod compression;
 mod content;
 mod counting;

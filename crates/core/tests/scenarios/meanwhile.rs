@@ -59,6 +59,10 @@ impl Background for Ways {
     fn readiness(&self, _: &Key) -> Readiness {
         self.0.get()
     }
+
+    fn cluster(&self) -> Option<Vec<u8>> {
+        Some(b"origin".to_vec())
+    }
 }
 
 /// A stage whose flights are known, with `stored` under `/a` for thirteen seconds.

@@ -617,8 +617,13 @@ impl Stage {
 
     /// What is stale is made fresh behind clients' backs, as far as `background` lets it.
     pub fn refresh_through(&self, background: Rc<dyn Background>, flights: Rc<dyn Flights>) {
-        self.surroundings.refresh_through(background);
+        self.refresh_behind(background);
         self.surroundings.coalesce(flights);
+    }
+
+    /// The same, where nobody waits for anybody.
+    pub fn refresh_behind(&self, background: Rc<dyn Background>) {
+        self.surroundings.refresh_through(background);
     }
 
     /// The origin answers the oldest request of the filter's own, whose head this was.
