@@ -8,7 +8,6 @@ use crate::config::PolicyId;
 use crate::entry::{Meta, Validation};
 use crate::flight::Landing;
 use crate::policy::Reason;
-use crate::policy::freshness::current_age;
 use crate::policy::stale::Terms;
 use crate::time::{Seconds, Timestamp};
 
@@ -27,7 +26,8 @@ pub(super) fn of_stored(
     let window = around.config.policy(rule).map_or(Seconds::ZERO, |policy| {
         Terms::of(policy, status).while_revalidate(&meta.staleness)
     });
-    let is_of_use = current_age(meta, now) < meta.lifetime.seconds.saturating_add(window);
+    // That it came slowly, perhaps to a client that reads slowly, says nothing about the next one.
+    let is_of_use = meta.initial_age < meta.lifetime.seconds.saturating_add(window);
     match meta.validation {
         Validation::Never | Validation::WhenStale if is_of_use => Landing::Stored,
         Validation::Always | Validation::Never | Validation::WhenStale => unshared(around, now),

@@ -152,10 +152,9 @@ impl WhyNot {
     /// Whether the next to store under this key would not fare better, and there is nothing under it that is newer.
     pub fn is_lasting(self) -> bool {
         match self {
-            Self::Invalidated | Self::Newer => false,
+            Self::Expired | Self::Invalidated | Self::Newer => false,
             Self::Busy
             | Self::Contended
-            | Self::Expired
             | Self::Failed
             | Self::NoLease
             | Self::NoMemory

@@ -108,6 +108,20 @@ fn for_what_is_nobody_elses_nobody_waits() {
     }
 }
 
+/// A client that reads slowly, or an origin that sends slowly, lets a response outlive its time on the way. That says nothing
+/// about the next one.
+#[test]
+fn what_has_come_too_slowly_is_still_waited_for() {
+    let mut crowd = four();
+    let short = || reply("body").with("cache-control", "max-age=2");
+    crowd.head(0, short());
+    crowd.wait(3);
+    crowd.rest(0);
+    assert_eq!((crowd.leader(), crowd.waiting().len()), (1, 2));
+    crowd.answer(1, short());
+    assert_eq!(crowd.seen(3).text(), "body");
+}
+
 #[test]
 fn what_can_be_stored_after_all_is_waited_for_again() {
     let mut crowd = four();

@@ -19,7 +19,7 @@ use larder_core::policy::request::RequestBody;
 use larder_core::report::{Counter, InvalidationKind, InvalidationSource, Outcome, RuleCounter};
 use larder_core::tier::{
     AbsentReason, Candidate, Cas, ChangeHint, EpochLog, Geometry, Lookup, Member, MemoryGauge,
-    MemoryKv, Removed, SharedKv, SharedTier, Stored, UNCONCERNED, WhyNot,
+    MemoryKv, Removed, SharedKv, SharedTier, Stored, UNCONCERNED,
 };
 use larder_core::time::Timestamp;
 
@@ -851,9 +851,8 @@ impl Stage {
                         currency: &|| candidate.judge(&*self.log),
                     };
                     is_there &= match self.tier.store(&*self.kv, &*self.gauge, entry, self.now) {
-                        Stored::Published
-                        | Stored::Skipped(WhyNot::Invalidated | WhyNot::Newer) => true,
-                        Stored::Skipped(_) => false,
+                        Stored::Published => true,
+                        Stored::Skipped(why) => !why.is_lasting(),
                     };
                     self.hot.note_store(&candidate.key);
                 }
