@@ -263,3 +263,20 @@ async fn where_the_route_rewrites_one_client_makes_it_fresh() {
         assert_foreground(larder(BY_RULE).route_action(action)).await;
     }
 }
+
+#[tokio::test]
+async fn who_still_reads_warnings_is_warned() {
+    let stage = Stage::start(r#"{"headers":{"warning":true}}"#).await;
+    stage.origin.on("/a", old("kept"));
+    assert_eq!(stage.get("/a").await.header("warning"), None);
+    stage.origin.on("/a", Reply::new(503, "broken"));
+    let answer = stage.get("/a").await;
+    assert_eq!(
+        (x_cache(&answer), answer.text().as_str()),
+        ("STALE", "kept")
+    );
+    assert_eq!(
+        answer.header("warning"),
+        Some("110 - \"Response is Stale\", 111 - \"Revalidation Failed\"")
+    );
+}

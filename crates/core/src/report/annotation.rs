@@ -1,4 +1,5 @@
-//! What the client is told about the cache: `x-cache`, `x-cache-age` and `cache-status` (RFC 9211).
+//! What the client is told about the cache: `x-cache`, `x-cache-age`, `cache-status` (RFC 9211), and `warning` where somebody
+//! still wants it (RFC 9111 section 5.5 has made it obsolete).
 //!
 //! `x-cache` is the short word that dashboards know. `cache-status` says why: which step failed to answer, whether
 //! the response is being stored, and the [`Reason`] as its `detail`. A field from a cache nearer the origin is left
@@ -96,8 +97,15 @@ pub enum Storing {
 }
 
 impl Annotation {
-    /// Fields of the same name as Larder's own legacy fields give way to them.
+    /// Fields of the same name as Larder's own legacy fields give way to them. Of warnings only those do that are about how
+    /// fresh a response is, which are Larder's to give then: "1xx Warning codes describe the freshness or validation status of
+    /// the response" (RFC 7234 section 5.5). They stay where Larder gives none.
     pub fn make_way(self, added: AddedHeaders, headers: &mut Headers) {
+        if self.warning(added).is_some() {
+            headers.retain(|name, value| {
+                !name.eq_ignore_ascii_case(b"warning") || !value.trim_ascii().starts_with(b"1")
+            });
+        }
         if added.x_cache == Switch::On {
             headers.retain(|name, _| {
                 !name.eq_ignore_ascii_case(b"x-cache") && !name.eq_ignore_ascii_case(b"x-cache-age")
@@ -121,7 +129,24 @@ impl Annotation {
         };
         let status = || Line::Behind("cache-status", self.cache_status());
         let status = (added.cache_status == Switch::On).then(status);
-        [legacy, age, status].into_iter().flatten()
+        let warning = self.warning(added);
+        let warning = warning.map(|warning| Line::Behind("warning", warning.to_owned()));
+        [legacy, age, status, warning].into_iter().flatten()
+    }
+
+    /// The value of `warning`: that the response is stale, and where the origin failed that one too.
+    fn warning(self, added: AddedHeaders) -> Option<&'static str> {
+        let warning = match self {
+            Self::Instead { .. } => "110 - \"Response is Stale\", 111 - \"Revalidation Failed\"",
+            Self::Stale { .. } => "110 - \"Response is Stale\"",
+            Self::Bypass(_)
+            | Self::Collapsed { .. }
+            | Self::Hit { .. }
+            | Self::Miss(..)
+            | Self::Revalidated(..)
+            | Self::Unanswered => return None,
+        };
+        (added.warning == Switch::On).then_some(warning)
     }
 
     /// The value of `x-cache`.
@@ -371,6 +396,40 @@ mod tests {
             ("cache-status", "larder; hit; ttl=2"),
         ];
         assert_eq!(headers, Headers::from_iter(expected));
+    }
+
+    #[test]
+    fn a_warning_takes_the_place_of_those_about_freshness() {
+        let stale = Annotation::Stale {
+            age: Seconds::clamped(9),
+            overdue: Seconds::clamped(3),
+            why: Reason::Swr,
+        };
+        let hit = Annotation::Hit {
+            age: Seconds::clamped(1),
+            ttl: Seconds::clamped(2),
+        };
+        let warned = |annotation, warning| {
+            let theirs = [
+                ("Warning", "113 cdn \"Heuristic Expiration\""),
+                ("warning", "299 - \"Deprecated API\""),
+            ];
+            let mut headers = Headers::from_iter(theirs);
+            let added = AddedHeaders { warning, ..NEITHER };
+            write(annotation, added, &mut headers);
+            let lines = headers.all("warning");
+            lines
+                .map(|line| String::from_utf8_lossy(line).into_owned())
+                .collect::<Vec<_>>()
+        };
+        let (theirs, other) = (
+            "113 cdn \"Heuristic Expiration\"",
+            "299 - \"Deprecated API\"",
+        );
+        let ours = "110 - \"Response is Stale\"";
+        assert_eq!(warned(stale, Switch::On), [other, ours]);
+        assert_eq!(warned(stale, Switch::Off), [theirs, other]);
+        assert_eq!(warned(hit, Switch::On), [theirs, other]);
     }
 
     #[test]

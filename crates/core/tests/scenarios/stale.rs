@@ -150,3 +150,32 @@ fn a_part_is_used_stale_like_the_whole() {
         ("MISS", "larder; fwd=stale; detail=no-freshness")
     );
 }
+
+#[test]
+fn who_still_reads_warnings_is_warned() {
+    let warning = r#"{"request_cache_control": "honor", "headers": {"warning": true}}"#;
+    let (seen, _) = seen_late(warning, tagged("old"), taking("/a", "max-stale"));
+    assert_eq!(seen.field("warning"), "110 - \"Response is Stale\"");
+    let (seen, mut stage) = seen_late(warning, tagged("old"), get("/a"));
+    assert_eq!((seen.field("x-cache"), seen.field("warning")), ("MISS", ""));
+    let fresh = stage.exchange(get("/a"), reply("?"));
+    assert_eq!(fresh.field("warning"), "");
+    let (seen, _) = seen_late(HONOR, tagged("old"), taking("/a", "max-stale"));
+    assert_eq!(
+        (seen.field("x-cache"), seen.field("warning")),
+        ("STALE", "")
+    );
+}
+
+#[test]
+fn that_the_origin_failed_is_a_warning_of_its_own() {
+    let mut stage = Stage::new(r#"{"headers": {"warning": true}, "stale_if_error_seconds": 60}"#);
+    stage.exchange(get("/a"), tagged("old"));
+    stage.wait(13);
+    let seen = stage.exchange(get("/a"), reply("broken").status(503));
+    assert_eq!((seen.field("x-cache"), seen.text()), ("STALE", "old"));
+    assert_eq!(
+        seen.field("warning"),
+        "110 - \"Response is Stale\", 111 - \"Revalidation Failed\""
+    );
+}
