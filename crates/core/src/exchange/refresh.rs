@@ -24,7 +24,7 @@ use crate::http::{Headers, Method, RequestHead};
 use crate::key::{Key, KeyDigest};
 use crate::policy::Reason;
 use crate::policy::breaker::Advice;
-use crate::policy::request::RequestBody;
+use crate::policy::request::{OnMiss, RequestBody};
 use crate::policy::reuse::{Reuse, Stale};
 use crate::policy::stale::Terms;
 use crate::policy::{freshening, invalidation};
@@ -199,16 +199,17 @@ impl Looking {
         answered.reply(source)
     }
 
-    /// Whether its response to what it asks in the foreground would be stored.
+    /// Whether it may ask in the foreground, and the response would be stored in the place of what is there.
     fn can_fill(&self, can_ask: bool) -> bool {
         let headers = self.subject.head.headers();
-        let is_whole = !headers.contains("range")
-            && !freshening::CONDITIONS
-                .iter()
-                .any(|name| headers.contains(name));
+        let mut conditions = freshening::CONDITIONS.iter();
+        let is_open = !conditions.any(|name| headers.contains(name));
+        if self.lookup.on_miss == OnMiss::GatewayTimeout || headers.contains("range") {
+            return false;
+        }
         match self.subject.head.method() {
-            Method::Get | Method::Query => can_ask || is_whole,
-            Method::Post => is_whole,
+            Method::Get | Method::Query => can_ask || is_open,
+            Method::Post => is_open,
             Method::Delete
             | Method::Head
             | Method::Options

@@ -11,6 +11,7 @@
 )]
 
 mod abort;
+mod besieged;
 mod breaking;
 mod compression;
 mod content;

@@ -1,0 +1,86 @@
+//! What somebody who means no good, or has bad luck, must not be able to do to those who share a cache with them.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use larder_core::exchange::{Background, Readiness};
+use larder_core::flight::{Alone, Flights, Joined, Landing, Token, Wish};
+use larder_core::key::Key;
+use larder_core::time::Timestamp;
+
+use crate::crowd::Crowd;
+use crate::stage::{Response, get, reply};
+
+const BY_ORIGIN: &str = "{}";
+
+#[derive(Debug)]
+struct Ways(Cell<Readiness>);
+
+impl Background for Ways {
+    fn readiness(&self, _: &Key) -> Readiness {
+        self.0.get()
+    }
+
+    fn cluster(&self) -> Option<Vec<u8>> {
+        Some(b"origin".to_vec())
+    }
+}
+
+/// Everybody goes alone.
+#[derive(Debug)]
+struct NoFlights;
+
+impl Flights for NoFlights {
+    fn join(&self, _: &Wish<'_>, _: Timestamp) -> Joined {
+        Joined::Alone(Alone::Unavailable)
+    }
+
+    fn land(&self, _: &Token, _: Landing) {}
+}
+
+fn ways(readiness: Readiness) -> Rc<dyn Background> {
+    Rc::new(Ways(Cell::new(readiness)))
+}
+
+/// One worker with `stored` under `/a`, thirteen seconds old.
+fn crowd(configuration: &str, readiness: Readiness, stored: Response) -> Crowd {
+    let mut crowd = Crowd::new(configuration, 1);
+    crowd.workers[0].refresh_through(ways(readiness), Rc::new(NoFlights));
+    let first = crowd.ask(&get("/a"));
+    crowd.answer(first, stored);
+    crowd.wait(13);
+    crowd
+}
+
+/// Fresh for ten seconds, and of use for a minute more.
+fn kept(body: &str) -> Response {
+    reply(body).with("cache-control", "max-age=10, stale-while-revalidate=60")
+}
+
+#[test]
+fn only_if_cached_is_answered_with_what_may_be_given_stale() {
+    for readiness in [Readiness::Ready, Readiness::Foreground] {
+        for stored in [kept("old"), kept("old").with("etag", "\"1\"")] {
+            let mut crowd = crowd(BY_ORIGIN, readiness, stored);
+            let id = crowd.ask(&get("/a").with("cache-control", "only-if-cached"));
+            let seen = crowd.seen(id);
+            assert_eq!((seen.status, seen.text()), (200, "old"), "{readiness:?}");
+        }
+    }
+}
+
+#[test]
+fn a_part_does_not_take_the_place_of_the_whole_that_others_are_given_stale() {
+    let tagged = |body: &str, tag: &str| kept(body).with("etag", tag);
+    let mut crowd = crowd(BY_ORIGIN, Readiness::Foreground, tagged("old", "\"1\""));
+    let id = crowd.ask(&get("/a").with("range", "bytes=0-0"));
+    if crowd.at_origin().contains(&id) {
+        let part = tagged("n", "\"2\"")
+            .status(206)
+            .with("content-range", "bytes 0-0/3");
+        crowd.answer(id, part);
+    }
+    let others = crowd.ask_times(2, &get("/a"));
+    let stale = others.iter().filter(|id| crowd.got(**id).is_some());
+    assert!(stale.count() >= 1, "nobody but the one who refreshes waits");
+}
