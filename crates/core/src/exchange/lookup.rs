@@ -288,7 +288,9 @@ impl Looking {
         let terms = Terms::of(policy, stored.status);
         let facts = (&stored.meta, currency);
         let in_need = reuse::judge_in_need(facts, terms, self.lookup.demands, Need::Failed, now);
-        self.spare = in_need.map(|_| Spare {
+        // A rule that is only tried answers nothing.
+        let spare = in_need.filter(|_| policy.shadow == Switch::Off);
+        self.spare = spare.map(|_| Spare {
             key: Rc::clone(&self.last),
             demands: self.lookup.demands,
         });

@@ -9,7 +9,7 @@ use larder_core::key::Key;
 use larder_core::time::Timestamp;
 
 use crate::crowd::Crowd;
-use crate::stage::{Response, get, reply};
+use crate::stage::{Response, Stage, get, reply};
 
 const BY_ORIGIN: &str = "{}";
 
@@ -67,6 +67,16 @@ fn only_if_cached_is_answered_with_what_may_be_given_stale() {
             assert_eq!((seen.status, seen.text()), (200, "old"), "{readiness:?}");
         }
     }
+}
+
+#[test]
+fn a_trial_rule_gives_nothing_in_place_of_a_failure() {
+    let rule = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":10,"stale_if_error_seconds":60,"shadow":true}]}"#;
+    let mut stage = Stage::new(rule);
+    stage.exchange(get("/a"), reply("old"));
+    stage.wait(13);
+    let seen = stage.exchange(get("/a"), reply("broken").status(503));
+    assert_eq!((seen.status, seen.text()), (503, "broken"));
 }
 
 #[test]
