@@ -13,7 +13,7 @@ use super::memo::{self, AskedKeys, Fresh};
 use super::present::present;
 use super::request::Subject;
 use super::rescue::Spare;
-use super::response::{Basis, Forwarding, Known, outcome};
+use super::response::{Audience, Basis, Forwarding, Known, outcome};
 use super::search::Trail;
 use super::serve::{self, Warrant};
 use super::surplus::EntryId;
@@ -502,6 +502,7 @@ impl Looking {
                 flight,
                 spare: self.spare,
                 cluster: None,
+                audience: Audience::Client,
                 _hold: hold,
             })),
             Err(reason) => {

@@ -13,7 +13,7 @@ use super::boarding::Lead;
 use super::budget::Hold;
 use super::lookup::Looking;
 use super::present::present;
-use super::response::{Basis, Forwarding, Known};
+use super::response::{Audience, Basis, Forwarding, Known};
 use super::serve::Warrant;
 use super::validate::Question;
 use super::{Answerer, Effect, Exchange, State, Step, Surroundings};
@@ -303,6 +303,7 @@ impl Looking {
             trail: self.trail,
             spare: None,
             cluster: around.cluster(),
+            audience: Audience::Nobody,
             subject,
             basis,
             flight,

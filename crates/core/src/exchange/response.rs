@@ -44,8 +44,18 @@ pub(super) struct Forwarding {
     pub(super) spare: Option<Spare>,
     /// Where it was sent to, where that cannot be seen when the response comes.
     pub(super) cluster: Option<Vec<u8>>,
+    pub(super) audience: Audience,
     /// For the request's head, which is kept until the response says what it varies on.
     pub(super) _hold: Hold,
+}
+
+/// Who waits for the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// A client.
+    Client,
+    /// Nobody: clients have been given what is stale.
+    Nobody,
 }
 
 /// The variants a lookup has found.
@@ -121,11 +131,15 @@ impl Forwarding {
         now: Timestamp,
     ) -> (State, Step<'a>) {
         let policy = around.config.policy(self.subject.policy);
-        match self.spare.take() {
-            Some(spare) if policy.is_some_and(|policy| arrived.is_failure(policy)) => {
-                Rescuing::begin(self, spare, arrived)
+        let is_failure = policy.is_some_and(|policy| arrived.is_failure(policy));
+        match (self.spare.take(), self.audience) {
+            (Some(spare), Audience::Client) if is_failure => Rescuing::begin(self, spare, arrived),
+            // What is stale is better, also where the failure might be stored.
+            (_, Audience::Nobody) if is_failure => {
+                let Arrived { head, .. } = arrived;
+                self.skipped(around, (head.status, &head.headers), Reason::Status, now)
             }
-            Some(_) | None => self.judge(around, arrived, now),
+            (_, Audience::Client | Audience::Nobody) => self.judge(around, arrived, now),
         }
     }
 

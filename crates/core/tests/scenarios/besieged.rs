@@ -80,6 +80,19 @@ fn a_trial_rule_gives_nothing_in_place_of_a_failure() {
 }
 
 #[test]
+fn a_failure_that_could_be_stored_does_not_take_the_place_of_what_is_stale() {
+    let mut stage = Stage::new(BY_ORIGIN);
+    stage.refresh_through(ways(Readiness::Ready), Rc::new(NoFlights));
+    stage.exchange(get("/a"), kept("old"));
+    stage.wait(13);
+    stage.exchange(get("/a"), reply("not asked"));
+    let failure = reply("broken").status(500);
+    stage.refresh(failure.with("cache-control", "max-age=60"));
+    let seen = stage.exchange(get("/a"), reply("not asked"));
+    assert_eq!((seen.status, seen.text()), (200, "old"));
+}
+
+#[test]
 fn a_part_does_not_take_the_place_of_the_whole_that_others_are_given_stale() {
     let tagged = |body: &str, tag: &str| kept(body).with("etag", tag);
     let mut crowd = crowd(BY_ORIGIN, Readiness::Foreground, tagged("old", "\"1\""));
