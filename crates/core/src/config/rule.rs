@@ -74,7 +74,7 @@ impl CachePolicy {
     }
 
     /// Names of the request fields that its keys are made of.
-    pub(super) fn key_fields(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn key_fields(&self) -> impl Iterator<Item = &str> {
         let cookie = (!self.key.cookies.is_empty()).then_some("cookie");
         let identity = self.identity.iter().flat_map(|identity| {
             let source = match &identity.source {

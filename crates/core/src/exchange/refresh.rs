@@ -93,18 +93,17 @@ const LEFT_OUT: [&str; 18] = [
     "upgrade",
 ];
 
+fn is_left_out(name: &[u8]) -> bool {
+    let mut others = LEFT_OUT.iter().chain(&freshening::CONDITIONS);
+    name.starts_with(b"x-envoy-") || others.any(|other| other.as_bytes() == name)
+}
+
 /// The client's request as the filter's own, which asks for all of what stands there.
 fn own_request(request: &RequestHead) -> Headers {
     let asked = request.headers();
     let mut own = Headers::from_iter([(":method", "GET")]);
     for (name, value) in asked.iter() {
-        let is_left_out = name == b":method"
-            || name.starts_with(b"x-envoy-")
-            || LEFT_OUT.iter().any(|out| out.as_bytes() == name)
-            || freshening::CONDITIONS
-                .iter()
-                .any(|out| out.as_bytes() == name);
-        if !is_left_out {
+        if name != b":method" && !is_left_out(name) {
             own.push(name, value);
         }
     }
@@ -223,9 +222,20 @@ impl Looking {
         let is_plain = self.subject.body == RequestBody::None
             && matches!(self.subject.head.method(), Method::Get | Method::Head);
         match around.background.get() {
-            Some(background) if is_plain => background.readiness(&self.last),
+            Some(background) if is_plain && !self.is_told_apart(around) => {
+                background.readiness(&self.last)
+            }
             Some(_) | None => Readiness::Foreground,
         }
+    }
+
+    /// Whether a field that the filter's own request leaves out tells its response from others.
+    fn is_told_apart(&self, around: &Surroundings) -> bool {
+        let policy = around.config.policy(self.subject.policy);
+        let by_rule = policy.into_iter().flat_map(CachePolicy::key_fields);
+        let mut names = self.varying().iter().map(String::as_str).chain(by_rule);
+        let headers = self.subject.head.headers();
+        names.any(|name| is_left_out(name.as_bytes()) && headers.contains(name))
     }
 
     fn task(&self, around: &Surroundings, now: Timestamp) -> Task {

@@ -92,6 +92,37 @@ fn a_failure_that_could_be_stored_does_not_take_the_place_of_what_is_stale() {
     assert_eq!((seen.status, seen.text()), (200, "old"));
 }
 
+/// The filter's own request leaves some of the client's fields out; a response to it must not stand in for one that is told
+/// apart by them.
+#[test]
+fn what_is_told_apart_by_a_field_is_refreshed_with_that_field() {
+    for (name, value) in [
+        ("priority", "u=1"),
+        ("content-type", "text/html"),
+        ("x-envoy-external-address", "10.0.0.1"),
+        ("te", "trailers"),
+    ] {
+        let by_rule = format!(
+            r#"{{"rules":[{{"name":"all","match":{{"path":"/.*"}},"ttl_seconds":10,"stale_while_revalidate_seconds":60,"key":{{"headers":["{name}"]}}}}]}}"#
+        );
+        for settings in [&*by_rule, BY_ORIGIN] {
+            let varying = |body: &str| kept(body).with("vary", name);
+            let mut stage = Stage::new(settings);
+            stage.refresh_through(ways(Readiness::Ready), Rc::new(NoFlights));
+            let asked = || get("/a").with(name, value);
+            stage.exchange(asked(), varying("old"));
+            stage.wait(13);
+            let seen = stage.exchange(asked(), varying("new"));
+            if stage.refreshes.is_empty() {
+                assert_eq!(seen.text(), "new", "{name}: in the foreground");
+                continue;
+            }
+            let sent = stage.refresh(varying("new"));
+            assert!(sent.contains(name), "{name} under {settings}");
+        }
+    }
+}
+
 #[test]
 fn a_part_does_not_take_the_place_of_the_whole_that_others_are_given_stale() {
     let tagged = |body: &str, tag: &str| kept(body).with("etag", tag);
