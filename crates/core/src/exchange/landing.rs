@@ -12,7 +12,7 @@ use crate::policy::stale::Terms;
 use crate::time::{Seconds, Timestamp};
 
 /// For how long nobody refreshes what the origin could not give.
-const REST: Seconds = Seconds::clamped(1);
+pub(super) const REST: Seconds = Seconds::clamped(1);
 
 /// That of what is stored, with this status. Nobody waits for what is not fresh on arrival, nor to be used while it is made
 /// fresh: each has to ask about it by itself.

@@ -145,7 +145,7 @@ impl Rescuing {
         let not_stored = Effect::Count(Counter::NotStored(reason));
         answered.effects.push(not_stored);
         let landing = landing::of_skipped((status, reason), subject.policy, around, now);
-        answered.effects.extend(self.forwarding.land(landing));
+        answered.effects.extend(self.forwarding.land(landing, now));
         let Arrived { head, body, .. } = &self.failure;
         Some(replace(&head.headers, *body, answered))
     }

@@ -251,13 +251,26 @@ impl Forwarding {
             .request(self.subject.policy, outcome(self.forward));
         step.effects.push(Effect::Count(Counter::NotStored(reason)));
         let landing = landing::of_skipped((status, reason), self.subject.policy, around, now);
-        step.effects.extend(self.land(landing));
+        step.effects.extend(self.land(landing, now));
         (State::done(), step)
     }
 
-    /// Its flight, if it leads one, ends like this.
-    pub(super) fn land(&mut self, landing: Landing) -> Option<Effect> {
+    /// Its flight, if it leads one, ends like this. Where it was to make fresh what is stale, and has not, it is not followed by
+    /// another at once.
+    pub(super) fn land(&mut self, landing: Landing, now: Timestamp) -> Option<Effect> {
         let flight = self.flight.take()?;
+        let landing = match (landing, self.audience) {
+            (Landing::Unshared { until }, Audience::Nobody) => Landing::Unshared {
+                until: until.max(now.plus(landing::REST)),
+            },
+            (
+                Landing::Abandoned
+                | Landing::Failed { .. }
+                | Landing::Stored
+                | Landing::Unshared { .. },
+                _,
+            ) => landing,
+        };
         Some(Effect::Land(flight, landing))
     }
 

@@ -205,7 +205,7 @@ impl Question {
                 (Storing::Skipped(reason), not_stored, landing)
             }
         };
-        effects.extend(forwarding.land(landing));
+        effects.extend(forwarding.land(landing, now));
         let validators = self.body.validators(policy);
         let (headers, content) = self.body.into_form(head.headers, policy);
         let found = Found {

@@ -47,6 +47,12 @@ const CELLS: u32 = 1024;
 /// Every lost compare-and-set is another worker's success, and when a crowd comes each of them has one.
 const TRIES: usize = 64;
 
+/// A slow origin is not asked again while somebody may still wait for it behind a client's back: longer than any such request takes.
+const LONGEST_REFRESH: Seconds = Seconds::clamped(40);
+
+/// After a refresh that could not be stored there is none for a second or two: what is left behind begins with a second to spare.
+const REST: Seconds = Seconds::clamped(2);
+
 /// A worker that has an id, in one life of the cells.
 #[derive(Clone, Copy, Debug)]
 pub struct Member {
@@ -255,7 +261,10 @@ impl Attempt<'_> {
         if let Some(record) = cell.find(self.digest).copied() {
             let is_in_force = record.is_in_force(self.now);
             match (record.kind, purpose) {
-                (Kind::Flight(other), _) if is_in_force && !self.is_covered(&other, epochs) => {
+                (Kind::Flight(other), _)
+                    if (is_in_force || self.may_be_refreshing(&record))
+                        && !self.is_covered(&other, epochs) =>
+                {
                     return self.follow(record, other, (cell, cas));
                 }
                 (Kind::Flight(other), _) => lead.followers = other.workers(),
@@ -263,6 +272,12 @@ impl Attempt<'_> {
                     return Ok(Joined::Alone(Alone::Unshared));
                 }
                 (Kind::Resting, Purpose::Refresh) if is_in_force => return Ok(Joined::Resting),
+                // What came a moment ago could not take the place of what is stale; the next one may.
+                (Kind::Unshared, Purpose::Refresh)
+                    if is_in_force && record.is_younger_than(REST, self.now) =>
+                {
+                    return Ok(Joined::Resting);
+                }
                 (Kind::Resting | Kind::Unshared, _) => {}
             }
         }
@@ -285,6 +300,11 @@ impl Attempt<'_> {
             holder: lead.holder,
             number: lead.number,
         }))
+    }
+
+    /// Whether somebody still asks for what this would ask for too, although nobody waits so long for that.
+    fn may_be_refreshing(&self, record: &Record) -> bool {
+        self.wish.purpose == Purpose::Refresh && record.is_younger_than(LONGEST_REFRESH, self.now)
     }
 
     /// Somebody else leads.

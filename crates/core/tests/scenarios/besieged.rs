@@ -92,6 +92,45 @@ fn a_failure_that_could_be_stored_does_not_take_the_place_of_what_is_stale() {
     assert_eq!((seen.status, seen.text()), (200, "old"));
 }
 
+/// The origin has turned private, or refuses: that is no reason to ask it as often as anybody asks here.
+#[test]
+fn what_cannot_be_stored_any_more_is_not_refreshed_at_each_request() {
+    for settings in [BY_ORIGIN, r#"{"hit_for_miss_seconds":0}"#] {
+        for response in [
+            reply("mine").with("cache-control", "private"),
+            reply("no").status(403),
+        ] {
+            let mut crowd = crowd(settings, Readiness::Ready, kept("old"));
+            let mut refreshes = [0, 0];
+            for number in &mut refreshes {
+                for _ in 0..20 {
+                    crowd.ask(&get("/a"));
+                    while !crowd.workers[0].refreshes.is_empty() {
+                        *number += 1;
+                        crowd.workers[0].refresh(response.clone());
+                    }
+                }
+                crowd.wait(2);
+            }
+            assert_eq!(refreshes, [1, 1], "{settings}");
+        }
+    }
+}
+
+#[test]
+fn a_refresh_that_takes_longer_than_clients_wait_is_still_the_only_one() {
+    let settings = r#"{"coalesce":{"wait_seconds":1}}"#;
+    let mut crowd = crowd(settings, Readiness::Ready, kept("old"));
+    for _ in 0..20 {
+        crowd.ask(&get("/a"));
+        crowd.wait(1);
+    }
+    assert_eq!(crowd.workers[0].refreshes.len(), 1);
+    crowd.wait(20);
+    crowd.ask(&get("/a"));
+    assert_eq!(crowd.workers[0].refreshes.len(), 2, "that one is lost");
+}
+
 /// The filter's own request leaves some of the client's fields out; a response to it must not stand in for one that is told
 /// apart by them.
 #[test]

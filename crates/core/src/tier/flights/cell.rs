@@ -98,6 +98,12 @@ impl Record {
         now < self.until && self.until <= now.plus(self.span).plus(SLACK)
     }
 
+    /// Whether it began less than so long ago.
+    pub(super) fn is_younger_than(&self, age: Seconds, now: Timestamp) -> bool {
+        let end = now.plus(self.span);
+        end < self.until.plus(age) && self.until <= end.plus(SLACK)
+    }
+
     fn is_flight(&self) -> bool {
         match self.kind {
             Kind::Flight(_) => true,
