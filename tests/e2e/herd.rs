@@ -49,6 +49,22 @@ pub fn page(body: &str) -> Reply {
     Reply::ok(body.to_owned()).header("cache-control", "max-age=60")
 }
 
+/// Something that may be kept for a second.
+pub fn brief(body: &str) -> Reply {
+    Reply::ok(body.to_owned()).header("cache-control", "max-age=1")
+}
+
+/// Has it stored, and waits until it is stale.
+pub async fn let_expire(stage: &Stage, path: &str, reply: Reply) {
+    stage.origin.on(path, reply);
+    stage.get(path).await;
+    let fresh = || get(path).header("cache-control", "only-if-cached");
+    eventually("it has expired", PATIENCE, async || {
+        stage.send(fresh()).await.status == 504
+    })
+    .await;
+}
+
 /// The first request is answered by one, all later ones by another.
 pub fn first_then(
     first: Reply,

@@ -4,11 +4,10 @@ use std::fs;
 
 use larder_harness::client::{self, Answer, Client, Protocol, Request};
 use larder_harness::envoy::{Listener, Wasm};
-use larder_harness::origin::{Gate, Reply, Step};
-use larder_harness::wait;
+use larder_harness::origin::{Reply, Step};
 use serde_json::Value;
 
-use crate::stage::{MAIN, Stage, filter, x_cache};
+use crate::stage::{MAIN, Stage, filter};
 
 /// The token.
 pub const TOKEN: &str = "correct-horse-battery-staple";

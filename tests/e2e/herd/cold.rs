@@ -2,10 +2,10 @@
 
 use larder_harness::client::{Crowd, Protocol, Request};
 use larder_harness::origin::{Gate, Reply};
-use larder_harness::wait::{PATIENCE, eventually};
 
 use super::{
-    BOTH, LONG, answers, assert_all, collapsed, crowd, fetches, get, in_hand, page, stage, stampede,
+    BOTH, LONG, answers, assert_all, brief, collapsed, crowd, fetches, get, in_hand, let_expire,
+    page, stage, stampede,
 };
 use crate::management::call;
 use crate::stage::{Stage, x_cache};
@@ -25,36 +25,23 @@ async fn once(stage: &Stage, crowd: Crowd, path: &str, reply: Reply, body: &str)
     crowd
 }
 
-/// Has it stored, and waits until it is stale.
-async fn let_expire(stage: &Stage, path: &str, reply: Reply) {
-    stage
-        .origin
-        .on(path, reply.header("cache-control", "max-age=1"));
-    stage.get(path).await;
-    let fresh = || get(path).header("cache-control", "only-if-cached");
-    eventually("it has expired", PATIENCE, async || {
-        stage.send(fresh()).await.status == 504
-    })
-    .await;
-}
-
 async fn play(workers: usize, protocol: Protocol) {
     let stage = stage(workers, LONG).await;
     let mut crowd = crowd(&stage, protocol, CLIENTS).await;
     crowd = once(&stage, crowd, "/cold", page("first"), "first").await;
     stage.assert_outcome("collapsed", CLIENTS as u64 - 1).await;
 
-    let_expire(&stage, "/plain", Reply::ok("old")).await;
+    let_expire(&stage, "/plain", brief("old")).await;
     crowd = once(&stage, crowd, "/plain", page("new"), "new").await;
 
-    let_expire(&stage, "/valid", Reply::ok("same").header("etag", "\"1\"")).await;
+    let_expire(&stage, "/valid", brief("same").header("etag", "\"1\"")).await;
     let confirmed = Reply::new(304, "").header("cache-control", "max-age=60");
     crowd = once(&stage, crowd, "/valid", confirmed, "same").await;
     let asked = stage.origin.requests();
     let validation = asked.iter().rfind(|request| request.path == "/valid");
     assert_eq!(validation.unwrap().header("if-none-match"), Some("\"1\""));
 
-    let_expire(&stage, "/changed", Reply::ok("old").header("etag", "\"1\"")).await;
+    let_expire(&stage, "/changed", brief("old").header("etag", "\"1\"")).await;
     crowd = once(&stage, crowd, "/changed", page("changed"), "changed").await;
 
     for (path, purge) in [

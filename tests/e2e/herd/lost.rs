@@ -5,9 +5,9 @@ use larder_harness::origin::{Gate, Reply, Step};
 
 use super::{
     BOTH, LONG, answers, assert_all, assert_calm, collapsed, crowd, fetches, first_then, get,
-    in_hand, page, seen, stage,
+    in_hand, let_expire, page, seen, stage, stampede,
 };
-use crate::stage::Stage;
+use crate::stage::{Stage, x_cache};
 
 const CLIENTS: usize = 200;
 
@@ -95,6 +95,25 @@ async fn an_origin_that_fails_has_those_who_wait_ask_it_themselves() {
         assert_eq!((answer.status, answer.text().as_str()), (500, "broken"));
     }
     assert_calm(&stage, others, "/next").await;
+}
+
+/// The one that asks learns that the origin fails, and all are given what was there before.
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_an_origin_that_fails_all_are_given_what_is_stale() {
+    for workers in [1, 2] {
+        let stage = stage(workers, LONG).await;
+        let old = Reply::ok("old").header("cache-control", "max-age=1, stale-if-error=600");
+        let_expire(&stage, "/page", old).await;
+        let broken = Reply::new(503, "broken");
+        let others = crowd(&stage, Protocol::Http1, CLIENTS).await;
+        let (others, told, asked) = stampede(&stage, others, "/page", broken).await;
+        assert_all(&told, "old");
+        for answer in answers(&told) {
+            assert_eq!(x_cache(answer), "STALE", "{answer:?}");
+        }
+        assert_eq!(asked, 1);
+        assert_calm(&stage, others, "/next").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
