@@ -7,7 +7,7 @@ SHELL := /bin/sh
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(CURDIR)/dist/larder.wasm
 
-# What `make bench` measures: all, quick, memory, crossings, or what larder-bench tells when asked.
+# What `make bench` measures: all, quick, memory, purges, herd, stale, crossings, or what larder-bench tells when asked.
 BENCH ?= all
 
 # Native binaries need the optimiser, not the filter's whole-program optimisation.
@@ -50,7 +50,7 @@ wasm: ## Build the module: dist/larder.wasm
 tools: ## Fetch Envoy and Valkey into .tools/ unless they are installed
 	@crates/harness/tools.sh
 
-bench: wasm tools ## Compare Larder with Envoy's own caches and others (BENCH=quick, memory, crossings, ...)
+bench: wasm tools ## Compare Larder with Envoy's own caches and others (BENCH=quick, herd, stale, memory, ...)
 	cargo build --release --package larder-floor --target wasm32-wasip1
 	@install -m 644 $(TARGET)/wasm32-wasip1/release/larder_floor.wasm dist/larder-floor.wasm
 	$(RELEASE) --package larder-harness --bin larder-bench

@@ -9,7 +9,7 @@ use super::comparison::{self, Comparison, Outcome};
 use super::drive::Pace;
 use super::pairs::Pairs;
 use super::stage::{Stage, Subject};
-use super::{document, machine, memory, purges, table};
+use super::{document, herd, machine, memory, purges, stale, table};
 use crate::tools;
 
 /// Measures these comparisons with so many workers and gives the section about it.
@@ -79,6 +79,8 @@ pub async fn run(module: &Path, pace: Pace, pairs: usize) -> Result<(), Box<dyn 
         publish(section, &text)?;
     }
     publish("purges", &purges::run(module, pace, pairs).await?)?;
+    publish("herd", &herd::run(module, pairs).await?)?;
+    publish("stale", &stale::run(module, stale::TIME).await?)?;
     publish("memory", &memory::run(module, pace, pairs).await?)
 }
 

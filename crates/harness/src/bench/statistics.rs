@@ -46,6 +46,14 @@ impl Spread {
     }
 }
 
+/// What so large a part of these measurements lies below, in any order. `None` when there are none.
+#[must_use]
+pub fn percentile(measurements: impl IntoIterator<Item = f64>, part: f64) -> Option<f64> {
+    let mut sorted: Vec<f64> = measurements.into_iter().collect();
+    sorted.sort_by(f64::total_cmp);
+    quantile(&sorted, part)
+}
+
 fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
     let place = sorted.len().checked_sub(1)? as f64 * part;
     let (below, above) = (
@@ -103,6 +111,13 @@ mod tests {
     fn one_measurement_has_no_width() {
         assert_eq!(spread(&[7.0]).noise(), 0.0);
         assert_eq!(Spread::of([]), None);
+    }
+
+    #[test]
+    fn the_tail_is_the_upper_end() {
+        let numbers = (0..=100).rev().map(f64::from);
+        assert_eq!(percentile(numbers, 0.99), Some(99.0));
+        assert_eq!(percentile([], 0.99), None);
     }
 
     #[test]
