@@ -16,12 +16,13 @@
 //!
 //! **A flight is not in force** when its time is over, when its time lies further ahead than any that is given, or when
 //! something that covers its key has been invalidated since it began: what it brings is of no use to who asks now. Then the
-//! newcomer takes it over, and the former leader's token is no longer in force; it wakes all the same once something is stored.
+//! newcomer takes it over. When the former leader lands after all, everybody looks again.
 //!
 //! Everything fails soft: cells of another incarnation are empty, damaged ones too, and where a cell cannot be changed, or is
 //! full of flights, the request goes by itself.
 
 mod cell;
+mod landing;
 mod signal;
 
 use crate::entry::StampList;
@@ -38,6 +39,7 @@ use super::lease::Lease;
 use super::name::Name;
 use super::shared::SharedTier;
 use cell::{Cell, Kind, Lead, Record};
+use landing::{Cleared, clear};
 
 pub use cell::Workers;
 pub use signal::Signal;
@@ -220,27 +222,18 @@ impl FlightTable {
             Landing::Failed { .. } => Wake::Failed,
             Landing::Unshared { .. } => Wake::LetGo,
         };
-        let everybody = Landed {
-            wake,
-            whom: Whom::Everybody,
+        let cleared = member.map(|member| clear(kv, member, (token, landing), clock));
+        let (wake, whom) = match cleared {
+            None | Some(Cleared::Unknown) => (wake, Whom::Everybody),
+            Some(Cleared::Own(followers)) => (wake, Whom::These(followers)),
+            Some(Cleared::Another(workers)) if token.is_outside() => {
+                (Wake::Look, Whom::These(workers))
+            }
+            Some(Cleared::Over) if token.is_outside() => return None,
+            // Where its record went for want of room, nobody else knows who followed.
+            Some(Cleared::Another(_) | Cleared::Over) => (Wake::Look, Whom::Everybody),
         };
-        match member.map(|member| clear(kv, member, (token, landing), clock)) {
-            None | Some(Cleared::Unknown) => Some(everybody),
-            Some(Cleared::Own(followers)) => Some(Landed {
-                wake,
-                whom: Whom::These(followers),
-            }),
-            Some(Cleared::Another(workers)) => Some(Landed {
-                wake: Wake::Look,
-                whom: Whom::These(match landing {
-                    Landing::Stored => workers,
-                    Landing::Abandoned | Landing::Failed { .. } | Landing::Unshared { .. } => {
-                        Workers::NONE
-                    }
-                }),
-            }),
-            Some(Cleared::Over) => None,
-        }
+        Some(Landed { wake, whom })
     }
 }
 
@@ -351,68 +344,5 @@ impl Attempt<'_> {
             whereabouts: Whereabouts::Aside(began),
         });
         judged != Currency::Current
-    }
-}
-
-/// What stood in the place of a flight that has ended.
-enum Cleared {
-    /// Another flight, for which somebody may wait on these workers.
-    Another(Workers),
-    /// What another has left that has landed meanwhile, and woken those that waited.
-    Over,
-    /// Its own record, with those that follow.
-    Own(Workers),
-    /// Nobody can say: it is lost, with those that followed, or cannot be changed.
-    Unknown,
-}
-
-/// Takes a flight's record away.
-fn clear(
-    kv: &dyn SharedKv,
-    member: &Member,
-    (token, landing): (&Token, Landing),
-    clock: &dyn Fn() -> Timestamp,
-) -> Cleared {
-    for _ in 0..TRIES {
-        let Ok((mut cell, cas)) = member.read(kv, token.digest) else {
-            break;
-        };
-        let cleared = match cell.find(token.digest).map(|record| record.kind) {
-            None if token.is_outside() => return Cleared::Over,
-            None => break,
-            Some(Kind::Flight(lead)) if lead.is_of(token) => Cleared::Own(lead.followers),
-            Some(Kind::Flight(lead)) => return Cleared::Another(lead.workers()),
-            // What is there now is for others again.
-            Some(Kind::Resting | Kind::Unshared) if landing == Landing::Stored => Cleared::Over,
-            Some(Kind::Resting | Kind::Unshared) => return Cleared::Over,
-        };
-        leave(&mut cell, token.digest, landing, clock);
-        match member.write(kv, token.digest, (&cell, cas)) {
-            Ok(()) => return cleared,
-            Err(SetError::Lost) => {}
-            Err(SetError::Failed) => break,
-        }
-    }
-    Cleared::Unknown
-}
-
-/// What a landing leaves behind, in the place of the flight.
-fn leave(cell: &mut Cell, digest: KeyDigest, landing: Landing, clock: &dyn Fn() -> Timestamp) {
-    let (kind, until) = match landing {
-        Landing::Abandoned | Landing::Stored => return cell.forget(digest),
-        Landing::Failed { rest } => (Kind::Resting, rest),
-        Landing::Unshared { until } => (Kind::Unshared, until),
-    };
-    let now = clock();
-    let record = Record {
-        digest,
-        until,
-        span: until.since(now).saturating_add(Seconds::clamped(1)),
-        kind,
-    };
-    if until > now {
-        let _ = cell.put(record, now); // there is room: its own
-    } else {
-        cell.forget(digest);
     }
 }

@@ -230,6 +230,30 @@ fn a_refresh_that_failed_rests_and_only_that() {
 }
 
 #[test]
+fn a_refresh_that_takes_long_is_still_the_only_one() {
+    let (kv, mut a, mut b) = two();
+    let key = key("a");
+    let refresh = (&key, Purpose::Refresh);
+    lead(a.join(&kv, refresh, 1, START));
+    assert_eq!(b.join(&kv, refresh, 1, START + 39), Joined::Behind);
+    lead(b.join(&kv, refresh, 2, START + 39)); // something was invalidated
+    lead(a.join(&kv, refresh, 2, START + 79));
+    lead(b.join(&kv, (&key, Purpose::Fill), 2, START + 84));
+}
+
+#[test]
+fn what_came_and_was_not_stored_is_not_refreshed_at_once() {
+    let (kv, mut a, mut b) = two();
+    let key = key("a");
+    let refresh = (&key, Purpose::Refresh);
+    let token = lead(a.join(&kv, refresh, 1, START));
+    let until = at(START + 120);
+    a.land(&kv, &token, Landing::Unshared { until }, START);
+    assert_eq!(b.join(&kv, refresh, 1, START), Joined::Resting);
+    lead(b.join(&kv, refresh, 1, START + 1));
+}
+
+#[test]
 fn at_its_deadline_a_flight_is_taken_over_with_those_that_follow() {
     let (kv, mut a, mut b) = two();
     let mut c = Pilot::crew(&kv, 3..=3).pop().unwrap();
@@ -239,13 +263,12 @@ fn at_its_deadline_a_flight_is_taken_over_with_those_that_follow() {
     assert_eq!(c.join(&kv, fill, 1, START + 4), Joined::Behind);
     let token = lead(b.join(&kv, fill, 1, START + 5));
     let abandoned = a.land(&kv, &slow, Landing::Abandoned, START + 6);
-    let here = Landed {
+    let all = Landed {
         wake: Wake::Look,
-        whom: these(&[]),
+        whom: Whom::Everybody,
     };
-    assert_eq!(abandoned, Some(here), "they wait for another by now");
-    let stored = a.land(&kv, &slow, STORED, START + 6).unwrap();
-    assert_eq!(stored.whom, these(&[&a, &b, &c]), "it is there");
+    assert_eq!(abandoned, Some(all), "they wait for another by now");
+    assert_eq!(a.land(&kv, &slow, STORED, START + 6), Some(all));
     let landed = b.land(&kv, &token, STORED, START + 6).unwrap();
     assert_eq!(landed.whom, these(&[&a, &c]));
 }
