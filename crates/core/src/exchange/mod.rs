@@ -23,6 +23,7 @@ mod breaking;
 mod budget;
 mod capture;
 mod deferred;
+mod depart;
 mod echo;
 mod event;
 mod form;
