@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::lookup::Looking;
-use super::rescue::Arrived;
+use super::rescue::{Arrived, Spare};
 use super::response::Forwarding;
 use super::validate::Maker;
 use super::{Effect, Surroundings};
@@ -38,10 +38,11 @@ impl Surroundings {
 }
 
 impl Looking {
-    /// What is given in place of the origin's answer, since that counts as failed.
+    /// What is given in place of the origin's answer, since that counts as failed. Who is let through all the same has something
+    /// stale, and tries for all.
     #[inline(never)]
     pub(super) fn spared(
-        &self,
+        &mut self,
         around: &Surroundings,
         facts: (&Meta, Currency),
         terms: Terms,
@@ -49,7 +50,16 @@ impl Looking {
     ) -> Option<Stale> {
         let need = Need::Open(around.config.breaker.max_stale);
         let stale = reuse::judge_in_need(facts, terms, self.lookup.demands, need, now)?;
-        (around.advice(now) == Advice::Spare).then_some(stale)
+        match around.advice(now) {
+            Advice::Ask => {
+                self.spare.get_or_insert_with(|| Spare {
+                    key: Rc::clone(&self.last),
+                    demands: self.lookup.demands,
+                });
+                None
+            }
+            Advice::Spare => Some(stale),
+        }
     }
 }
 
@@ -63,12 +73,16 @@ impl Forwarding {
         now: Timestamp,
     ) -> Option<Effect> {
         let policy = around.config.policy(self.subject.policy)?;
-        if self.spare.is_none() && self.cluster.is_none() && !gives_stale(policy, around) {
+        let is_trial = self.spare.is_some() || self.cluster.is_some();
+        if !is_trial && !gives_stale(policy, around) {
             return None;
         }
         let health = match arrived.maker {
             Maker::Proxy | Maker::Unknown => return None,
-            Maker::Router | Maker::Upstream if arrived.is_failure(policy) => Health::Failed,
+            Maker::Router | Maker::Upstream if arrived.is_failure(policy) => match is_trial {
+                true => Health::Failed,
+                false => Health::Unserved,
+            },
             Maker::Router | Maker::Upstream => Health::Well,
         };
         let cluster = self.cluster.clone().or_else(|| around.cluster())?;

@@ -292,12 +292,6 @@ impl Looking {
             key: Rc::clone(&self.last),
             demands: self.lookup.demands,
         });
-        let answered = |headers, age, warrant| {
-            let asked = (&self.subject, policy);
-            let (mut answered, work) = present(&stored, (headers, age, warrant), asked, around)?;
-            answered.effects.extend(self.effect_of(work, around));
-            Ok(answered)
-        };
         let reuse = reuse::judge(facts, terms, self.lookup.demands, now);
         // The origin has just failed another, and would fail this one too, or it counts as failed.
         let reuse = match (reuse, in_need, self.turn.need) {
@@ -306,11 +300,17 @@ impl Looking {
                 Some(stale),
                 Some(_),
             ) => Reuse::Stale(stale),
-            (Reuse::Unusable(_) | Reuse::Validate(_), ..) => {
+            (Reuse::Unusable(_) | Reuse::Validate(_), ..) if policy.shadow == Switch::Off => {
                 let spared = self.spared(around, facts, terms, now);
                 spared.map_or(reuse, Reuse::Stale)
             }
             (reuse, ..) => reuse,
+        };
+        let answered = |headers, age, warrant| {
+            let asked = (&self.subject, policy);
+            let (mut answered, work) = present(&stored, (headers, age, warrant), asked, around)?;
+            answered.effects.extend(self.effect_of(work, around));
+            Ok(answered)
         };
         match reuse {
             Reuse::Fresh { .. } if policy.shadow == Switch::On => {

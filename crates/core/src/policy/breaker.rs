@@ -30,6 +30,9 @@ const CLUSTERS: usize = 64;
 pub enum Health {
     /// With a failure, or not at all.
     Failed,
+    /// So too, to who had nothing stale, and was not asked whether it may ask. That says as much as any failure as long as nobody
+    /// waits for a trial; then it is no trial's, and one resource that always fails would keep the whole origin from being tried.
+    Unserved,
     /// With anything else.
     Well,
 }
@@ -158,6 +161,7 @@ impl Breaker {
                 *self = Self::default();
                 return Change::Closed;
             }
+            (State::Open(..) | State::HalfOpen(..), Health::Unserved) => return Change::None,
             (State::Open(_, pause) | State::HalfOpen(_, pause), Health::Failed) => {
                 pause.saturating_add(*pause).min(LONGEST)
             }
@@ -212,8 +216,9 @@ impl Recent {
         self.newest = at;
         if let Some(slice) = self.slices.first_mut() {
             slice.all = slice.all.saturating_add(1);
-            if health == Health::Failed {
-                slice.failed = slice.failed.saturating_add(1);
+            match health {
+                Health::Failed | Health::Unserved => slice.failed = slice.failed.saturating_add(1),
+                Health::Well => {}
             }
         }
     }
@@ -252,7 +257,7 @@ mod tests {
         answers.iter().map(note).collect()
     }
 
-    use Health::{Failed, Well};
+    use Health::{Failed, Unserved, Well};
 
     /// One that has opened at 100.
     fn open() -> Breaker {
@@ -327,6 +332,16 @@ mod tests {
         assert_eq!(hear(&mut breaker, &[Well, Failed], 104), [Change::None; 2]);
         assert_eq!(breaker.advise(at(104)), Advice::Spare);
         assert_eq!(hear(&mut breaker, &[Well], 105), [Change::Closed]);
+    }
+
+    #[test]
+    fn who_was_let_through_without_being_asked_does_not_spoil_the_trial() {
+        let mut breaker = Breaker::default();
+        assert_eq!(hear(&mut breaker, &[Unserved; 4], 100)[3], Change::Opened);
+        assert_eq!(hear(&mut breaker, &[Unserved], 105), [Change::None]);
+        assert_eq!(breaker.advise(at(105)), Advice::Ask);
+        assert_eq!(hear(&mut breaker, &[Unserved], 106), [Change::None]);
+        assert_eq!(hear(&mut breaker, &[Well], 107), [Change::Closed]);
     }
 
     #[test]

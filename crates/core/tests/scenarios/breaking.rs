@@ -102,6 +102,19 @@ fn one_tries_when_it_is_time() {
     assert_eq!(stage.count(closed), 1);
 }
 
+/// Whoever knows one resource that always fails could keep the origin from being tried.
+#[test]
+fn what_has_nothing_stale_and_fails_does_not_spoil_the_trial() {
+    let mut stage = broken(BY_ORIGIN, kept("old"));
+    let closed = Counter::BreakerChanged(BreakerState::Closed);
+    stage.wait(5);
+    stage.exchange(get("/other"), failure());
+    let trial = stage.begin(get("/a"));
+    stage.exchange(get("/other"), failure());
+    assert_eq!(stage.finish(trial, kept("new")).text(), "new");
+    assert_eq!(stage.count(closed), 1);
+}
+
 #[test]
 fn never_what_is_forbidden_gone_or_too_old() {
     let with = |directives: &str| {
