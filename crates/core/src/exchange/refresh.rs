@@ -98,6 +98,9 @@ fn is_left_out(name: &[u8]) -> bool {
     name.starts_with(b"x-envoy-") || others.any(|other| other.as_bytes() == name)
 }
 
+/// So many bytes has a head at most that is kept to be compared with what is sent.
+const MOST_WATCHED: usize = 8192;
+
 /// The client's request as the filter's own, which asks for all of what stands there.
 fn own_request(request: &RequestHead) -> Headers {
     let asked = request.headers();
@@ -340,7 +343,8 @@ fn forward(reuse: Reuse) -> Forward {
 }
 
 impl Forwarding {
-    /// What is stored may be made fresh some day, so it matters whether the proxy sends requests as they come.
+    /// What is stored may be made fresh some day, so it matters whether the proxy sends requests as they come. The head is kept until
+    /// the client has read its response, which it may take its time for; a large one is not.
     pub(super) fn watch(
         &self,
         around: &Surroundings,
@@ -349,7 +353,9 @@ impl Forwarding {
         around.background.get()?;
         let policy = around.config.policy(self.subject.policy)?;
         let window = Terms::of(policy, status).while_revalidate(&meta.staleness);
-        (window > Seconds::ZERO).then(|| Effect::Watch(self.subject.head.headers().clone()))
+        let head = self.subject.head.headers();
+        let is_of_use = window > Seconds::ZERO && head.size() <= MOST_WATCHED;
+        is_of_use.then(|| Effect::Watch(head.clone()))
     }
 }
 

@@ -177,3 +177,14 @@ fn a_part_does_not_take_the_place_of_the_whole_that_others_are_given_stale() {
     let stale = others.iter().filter(|id| crowd.got(**id).is_some());
     assert!(stale.count() >= 1, "nobody but the one who refreshes waits");
 }
+
+/// A head is kept to be compared with what was sent until its client has read the response.
+#[test]
+fn a_large_head_is_not_kept_while_its_client_reads_slowly() {
+    for (bytes, expected) in [(100, 1), (60_000, 0)] {
+        let mut stage = Stage::new(BY_ORIGIN);
+        stage.refresh_through(ways(Readiness::Ready), Rc::new(NoFlights));
+        stage.exchange(get("/a").with("x-large", &"x".repeat(bytes)), kept("new"));
+        assert_eq!(stage.watched, expected, "{bytes}");
+    }
+}
