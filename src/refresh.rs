@@ -119,12 +119,13 @@ impl Ways {
             state.forget(key);
             return None;
         }
+        let now = host::now().ok()?;
         if self.cluster.is_some() {
-            return Some(true);
+            return Some(self.worker.watchword(now).is_some());
         }
         let (route, _) = route()?;
         let is_known = Passage::known(&SharedData, route) == Some(Passage::Untouched);
-        Some(is_known && !state.is_failing(route.id(), host::now().ok()?))
+        Some(is_known && !state.is_failing(route.id(), now))
     }
 }
 
@@ -145,6 +146,41 @@ impl Background for Ways {
     fn cluster(&self) -> Option<Vec<u8>> {
         host::property(&["xds", "cluster_name"]).ok().flatten()
     }
+}
+
+/// What a request of the filter's own carries that goes through the cluster which the configuration names: that may lead back to
+/// a listener of the same proxy, where the request is to pass. No client can know the value, and nobody behind this filter sees
+/// the field.
+const OWN: &str = "x-larder-own";
+
+/// Marks a request as the filter's own.
+pub(crate) fn mark(worker: &Worker, request: &mut Headers, now: Timestamp) {
+    if let Some(word) = worker.watchword(now) {
+        request.remove(OWN);
+        request.push(OWN, word);
+    }
+}
+
+/// Whether a request is the filter's own; what would say so goes no further.
+#[cold]
+#[inline(never)]
+pub(crate) fn is_own(worker: &Worker, request: &mut Headers, now: Timestamp) -> bool {
+    let Some(given) = request.only(OWN).map(<[u8]>::to_vec) else {
+        if request.contains(OWN) {
+            request.remove(OWN);
+            worker.tolerate(host::remove_request_header(OWN));
+        }
+        return false;
+    };
+    request.remove(OWN);
+    worker.tolerate(host::remove_request_header(OWN));
+    let word = worker.watchword(now).unwrap_or_default();
+    // In a time that tells nothing of where they differ.
+    let differ = word
+        .iter()
+        .zip(&given)
+        .fold(0, |all, (one, other)| all | (one ^ other));
+    given.len() == word.len() && differ == 0 && word != [0; 32]
 }
 
 /// The route of the stream at hand, and its cluster.
@@ -225,12 +261,15 @@ impl Refreshing {
     pub(crate) fn send(&self, worker: &Worker, refresh: Refresh, now: Timestamp) {
         let Refresh {
             key,
-            request,
+            mut request,
             exchange,
         } = refresh;
         let (route, cluster) = route().unwrap_or((Route::of([&[]; 3]), Vec::new()));
         let of_route = str::from_utf8(&cluster).unwrap_or_default();
         let named = exchange.surroundings().config().background.as_deref();
+        if named.is_some() {
+            mark(worker, &mut request, now);
+        }
         let token = host::call(named.unwrap_or(of_route), &request.to_pairs(), PATIENCE);
         let call = Pending {
             token: token.unwrap_or_default(),
@@ -240,9 +279,10 @@ impl Refreshing {
             deadline: now.plus(LATEST),
         };
         match (token, self.0.try_borrow_mut()) {
-            (Ok(_), Ok(mut state)) => state.calls.push(call),
-            (Ok(_), Err(_)) | (Err(_), _) => self.end(worker, call, None, now),
+            (Ok(_), Ok(mut state)) => return state.calls.push(call),
+            (Ok(_), Err(_)) | (Err(_), _) => {}
         }
+        self.end(worker, call, None, now);
     }
 
     /// Calls that have not been heard of for too long have failed; on a tick.

@@ -89,7 +89,7 @@ impl Stream {
     fn request(&mut self, body: RequestBody) -> Result<Action, HostError> {
         let now = host::now()?;
         self.began = now;
-        let headers = self.headers(HeaderMap::Request)?;
+        let mut headers = self.headers(HeaderMap::Request)?;
         if let Some(force) = self.live.other_than(self.exchange.surroundings()) {
             self.exchange = Exchange::new(force.surroundings);
             self.ledger = force.ledger;
@@ -97,6 +97,11 @@ impl Stream {
         if let Some(force) = self.live.at_this_route() {
             self.exchange = Exchange::new(force.surroundings);
             self.ledger = force.ledger;
+        }
+        let config = self.exchange.surroundings().config();
+        if config.background.is_some() && refresh::is_own(&self.worker, &mut headers, now) {
+            self.exchange.give_up();
+            return Ok(Action::Continue);
         }
         let arrival = Arrival {
             headers,

@@ -23,6 +23,7 @@ use larder_core::time::{Seconds, Timestamp};
 use larder_manage::{Progress, Warm, WarmOrder, WarmUrl};
 
 use crate::host::{self, HeaderMap};
+use crate::refresh;
 use crate::shared_data::SharedData;
 use crate::worker::{Worker, random};
 
@@ -85,11 +86,12 @@ impl Warm for Starter<'_> {
             let name = host::property(&["xds", "cluster_name"]).ok().flatten()?;
             String::from_utf8(name).ok()
         };
+        let named = self.around.config().background.clone();
         let progress = Progress {
             id: random() as u64,
             at: now.as_secs(),
             total: u32::try_from(order.urls.len()).unwrap_or(u32::MAX),
-            cluster: order.cluster.or_else(of_route)?,
+            cluster: order.cluster.or(named).or_else(of_route)?,
             ..Progress::default()
         };
         let cell = progress.claim(&SharedData)?;
@@ -222,6 +224,9 @@ impl Job {
         let step = exchange.on(Event::Request(arrival), now);
         look_up(worker, &mut exchange, step, &mut head, now)?;
         head.push("user-agent", "larder-warm");
+        if self.around.config().background.as_ref() == Some(&self.progress.cluster) {
+            refresh::mark(worker, &mut head, now);
+        }
         let cluster = &self.progress.cluster;
         let token = host::call(cluster, &head.to_pairs(), PATIENCE).map_err(|_| End::Failed)?;
         Ok(Pending {

@@ -68,6 +68,13 @@ impl Flights for Crew {
 }
 
 impl Worker {
+    /// By what the workers of this process know their own requests.
+    pub(crate) fn watchword(&self, now: Timestamp) -> Option<[u8; 32]> {
+        let mut tier = self.tier.try_borrow_mut().ok()?;
+        let member = tier.member((&SharedData, &*self.metrics), now)?;
+        Some(member.watchword())
+    }
+
     fn join_flight(&self, wish: &Wish<'_>, wait: Seconds, now: Timestamp) -> Option<Joined> {
         let mut tier = self.tier.try_borrow_mut().ok()?;
         let member = tier.member((&SharedData, &*self.metrics), now)?;

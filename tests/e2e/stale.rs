@@ -280,3 +280,189 @@ async fn who_still_reads_warnings_is_warned() {
         Some("110 - \"Response is Stale\", 111 - \"Revalidation Failed\"")
     );
 }
+
+/// A stage with another listener, `side`, of the same kind behind the cluster that refreshes take.
+async fn looped(configuration: &str, action: serde_json::Value) -> Stage {
+    let origin = Origin::start().await.unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let side = free.local_addr().unwrap();
+    drop(free);
+    let larder = |name| Listener::to_cluster(name, "origin").wasm(filter(configuration));
+    let envoy = Envoy::builder()
+        .workers(1)
+        .cluster(Cluster::new("origin", origin.address()))
+        .cluster(Cluster::new("loop", side))
+        .listener(larder(MAIN).route_action(action.clone()))
+        .listener(larder("side").route_action(action).at(side))
+        .start()
+        .await
+        .unwrap();
+    Stage { origin, envoy }
+}
+
+#[tokio::test]
+async fn a_cluster_that_leads_back_makes_fresh_what_routes_rewrite() {
+    let configuration = r#"{"background":{"cluster":"loop"},
+        "rules":[{"name":"all","match":{"path":"/.*"},"stale_while_revalidate_seconds":3600}]}"#;
+    let stage = looped(configuration, json!({"prefix_rewrite": "/v1/"})).await;
+    stage
+        .origin
+        .on_call("/v1/doc", |request| passing(request, "one"));
+    assert_eq!(x_cache(&stage.get("/doc").await), "MISS");
+    stage
+        .origin
+        .on_call("/v1/doc", |request| passing(request, "two"));
+    let answer = stage.get("/doc").await;
+    assert_eq!((x_cache(&answer), answer.text().as_str()), ("STALE", "one"));
+    eventually("what is new", PATIENCE, async || {
+        stage.get("/doc").await.text() == "two"
+    })
+    .await;
+    let asked = stage.origin.requests();
+    assert!(
+        asked.iter().all(|seen| seen.path_only() == "/v1/doc"),
+        "{asked:?}"
+    );
+    assert!(
+        asked
+            .iter()
+            .all(|seen| seen.header("x-larder-own").is_none()),
+        "{asked:?}"
+    );
+    stage.assert_unharmed().await;
+}
+
+#[tokio::test]
+async fn no_client_passes_for_the_filter_itself() {
+    let configuration = r#"{"background":{"cluster":"origin"},
+        "rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]}"#;
+    let stage = Stage::start(configuration).await;
+    stage.origin.on("/doc", Reply::ok("one"));
+    for word in ["", "0", "00000000000000000000000000000000", "\0"] {
+        let forged = Request::get("/doc").header("x-larder-own", word);
+        let answer = client::send(stage.address(), forged.authority("api.example.com")).await;
+        if let Ok(answer) = answer {
+            assert!(
+                answer.header("x-cache").is_some() || answer.status == 400,
+                "{answer:?}"
+            );
+        }
+    }
+    assert_eq!(stage.origin.count("/doc"), 1, "they are clients' requests");
+    let asked = stage.origin.requests();
+    assert!(asked[0].header("x-larder-own").is_none(), "{asked:?}");
+}
+
+#[tokio::test]
+async fn what_goes_to_where_the_client_meant_to_go_is_made_fresh_by_clients() {
+    let origin = Origin::start().await.unwrap();
+    let members = json!({
+        "type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED", "load_assignment": null,
+        "original_dst_lb_config": {"use_http_header": true},
+    });
+    let envoy = Envoy::builder()
+        .workers(1)
+        .cluster(Cluster::new("origin", origin.address()).members(members))
+        .listener(larder(BY_RULE))
+        .start()
+        .await
+        .unwrap();
+    let stage = Stage { origin, envoy };
+    let to = stage.origin.address().to_string();
+    let ask = async || {
+        let request = Request::get("/doc").header("x-envoy-original-dst-host", &to);
+        stage.send(request).await
+    };
+    stage
+        .origin
+        .on_call("/doc", |request| passing(request, "one"));
+    assert_eq!(x_cache(&ask().await), "MISS");
+    stage
+        .origin
+        .on_call("/doc", |request| passing(request, "two"));
+    // Those of the filter's own come to nothing, and nobody notices but for the time it takes.
+    eventually("what is new", PATIENCE, async || {
+        let answer = ask().await;
+        assert_eq!(answer.status, 200);
+        answer.text() == "two"
+    })
+    .await;
+    stage.assert_outcome("bypass", 0).await;
+}
+
+#[tokio::test]
+async fn what_must_be_asked_about_is_never_given_stale() {
+    for directive in ["must-revalidate", "proxy-revalidate", "no-cache"] {
+        let stage = Stage::start(BY_RULE).await;
+        let said =
+            format!("max-age=60, stale-if-error=3600, stale-while-revalidate=3600, {directive}");
+        let reply = Reply::ok("old")
+            .header("cache-control", said)
+            .header("age", "120")
+            .header("etag", "\"1\"");
+        stage.origin.on("/doc", reply);
+        stage.get("/doc").await;
+        stage.origin.on("/doc", Reply::new(503, "broken"));
+        let answer = stage.get("/doc").await;
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (503, "broken"),
+            "{directive}"
+        );
+        stage.origin.on("/doc", Reply::ok("new"));
+        assert_eq!(stage.get("/doc").await.text(), "new", "{directive}");
+    }
+}
+
+#[tokio::test]
+async fn an_origin_that_counts_as_failed_is_left_alone_until_it_answers_again() {
+    let configuration = r#"{"breaker":{"min_requests":5},"stale_if_error_seconds":3600}"#;
+    let stage = Stage::start(configuration).await;
+    let aged = |body: &str| {
+        Reply::ok(body.to_owned())
+            .header("cache-control", "max-age=60")
+            .header("age", "120")
+            .header("etag", "\"1\"")
+    };
+    stage.origin.on("/doc", aged("old"));
+    stage.get("/doc").await;
+    stage.origin.on("/doc", Reply::new(503, "broken"));
+    for _ in 0..5 {
+        let answer = stage.get("/doc").await;
+        assert_eq!(
+            (x_cache(&answer), answer.text().as_str()),
+            ("STALE", "old"),
+            "{answer:?}"
+        );
+    }
+    let asked = stage.origin.count("/doc");
+    for _ in 0..5 {
+        let answer = stage.get("/doc").await;
+        assert!(
+            cache_status(&answer).ends_with("; detail=breaker-open"),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(stage.origin.count("/doc"), asked);
+    assert_eq!(
+        stage
+            .counter("larder_breaker_changes_total.state.open")
+            .await,
+        1
+    );
+    stage.origin.on(
+        "/doc",
+        Reply::ok("new").header("cache-control", "max-age=60"),
+    );
+    eventually("a try", PATIENCE, async || {
+        stage.get("/doc").await.text() == "new"
+    })
+    .await;
+    assert_eq!(
+        stage
+            .counter("larder_breaker_changes_total.state.closed")
+            .await,
+        1
+    );
+    stage.assert_unharmed().await;
+}

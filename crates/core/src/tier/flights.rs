@@ -25,6 +25,8 @@ mod cell;
 mod landing;
 mod signal;
 
+use md5::{Digest, Md5};
+
 use crate::entry::StampList;
 use crate::epoch::{Currency, Epochs, Stamped, Whereabouts};
 use crate::exchange::Wake;
@@ -118,6 +120,23 @@ impl SharedTier {
 }
 
 impl Member {
+    /// What nobody can know but those who share these cells: by it the workers of the process tell their own requests from
+    /// those of clients.
+    pub fn watchword(&self) -> [u8; 32] {
+        let mut digest = Md5::new();
+        digest.update(b"larder's own");
+        for part in self.life.secret() {
+            digest.update(part.to_le_bytes());
+        }
+        let mut word = [0; 32];
+        for (digits, byte) in word.chunks_exact_mut(2).zip(digest.finalize()) {
+            let hex =
+                |nibble: u8| char::from_digit(nibble.into(), 16).map_or(b'0', |hex| hex as u8);
+            digits.copy_from_slice(&[hex(byte >> 4), hex(byte & 15)]);
+        }
+        word
+    }
+
     /// Its id, unique among the live workers of the process.
     pub fn worker(&self) -> u8 {
         (self.holder >> 24) as u8

@@ -90,6 +90,14 @@ pub(super) struct Incarnation {
     pub(super) geometry: Geometry,
 }
 
+impl Incarnation {
+    /// The random numbers that were drawn for it.
+    pub(super) fn secret(&self) -> [u64; 3] {
+        let [one, other] = self.seed;
+        [self.id, one, other]
+    }
+}
+
 /// Where a key belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {

@@ -156,6 +156,7 @@ pub struct Listener {
     route_metadata: Value,
     rewrites: Vec<(String, String)>,
     route_action: Value,
+    at: SocketAddr,
 }
 
 impl Listener {
@@ -173,6 +174,7 @@ impl Listener {
             route_metadata: json!({}),
             rewrites: Vec::new(),
             route_action: json!({}),
+            at: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         }
     }
 
@@ -247,6 +249,13 @@ impl Listener {
         self
     }
 
+    /// Listens there, where a cluster has to know it before the proxy starts.
+    #[must_use]
+    pub fn at(mut self, address: SocketAddr) -> Self {
+        self.at = address;
+        self
+    }
+
     pub(super) fn render(&self) -> Value {
         let router = HttpFilter::Json(
             json!({"name": "envoy.filters.http.router", "typed_config": {
@@ -279,7 +288,7 @@ impl Listener {
         let mut listener = json!({
             "name": self.name,
             "stat_prefix": self.name,
-            "address": address(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            "address": address(self.at),
             "filter_chains": [{"filters": [{
                 "name": "envoy.filters.network.http_connection_manager",
                 "typed_config": manager,

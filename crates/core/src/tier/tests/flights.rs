@@ -360,3 +360,13 @@ fn there_are_a_thousand_cells_at_most_and_a_full_one_harms_nobody() {
     assert_eq!(cells.count(), 1024);
     lead(b.join(&kv, (&key("0"), Purpose::Fill), 1, START + 5));
 }
+
+#[test]
+fn the_workers_of_a_process_share_a_word_that_no_other_process_has() {
+    let one = Pilot::crew(&MemoryKv::new(), 1..=2);
+    let other = Pilot::crew(&MemoryKv::new(), 3..=3);
+    let [a, b, c] = [&one[0], &one[1], &other[0]].map(|pilot| pilot.member.watchword());
+    assert_eq!(a, b);
+    assert_ne!(a, c);
+    assert!(a.iter().all(u8::is_ascii_hexdigit));
+}
