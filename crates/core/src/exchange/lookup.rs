@@ -8,7 +8,7 @@ use super::deferred::Compress;
 use super::echo::Source;
 use super::event::Answer;
 use super::form::Work;
-use super::memo::{self, AskedKeys, Fresh};
+use super::memo::{self, AskedKeys, Demand, Fresh};
 use super::present::present;
 use super::request::Subject;
 use super::rescue::Spare;
@@ -17,7 +17,7 @@ use super::search::Trail;
 use super::serve::{self, Warrant};
 use super::surplus::EntryId;
 use super::{Effect, State, Step, Surroundings};
-use crate::config::{CachePolicy, Switch};
+use crate::config::{CachePolicy, Share, Switch};
 use crate::entry::{Meta, Payload, SearchRecord, StoredResponse, Variants};
 use crate::epoch::{Stamped, Whereabouts};
 use crate::http::Headers;
@@ -338,8 +338,14 @@ impl Looking {
                     ttl: ttl_left,
                 };
                 // What is said of it to who has waited is nobody else's.
-                if self.turn.waited.is_none() {
-                    memo::keep(around, &fresh, now);
+                if self.turn.waited.is_none()
+                    && memo::keep(around, &fresh, now) == Demand::Often
+                    && policy.sparing.refresh_ahead != Share::NONE
+                {
+                    let (mut answered, source) = (answered, self.source(&stored.meta));
+                    let refresh = self.ahead(around, stored, (policy, ttl_left), now);
+                    answered.effects.extend(refresh);
+                    return answered.reply(source);
                 }
                 answered.reply(self.source(&stored.meta))
             }

@@ -145,13 +145,22 @@ pub(super) struct Fresh<'a> {
     pub(super) ttl: Seconds,
 }
 
+/// How often the same is asked for, as far as the hot tier knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// So often that its answer is one to keep.
+    Often,
+    /// Nothing is known of it.
+    Unknown,
+}
+
 /// Keeps the answer that was found for a request, if it comes again.
-pub(super) fn keep(around: &Surroundings, fresh: &Fresh<'_>, now: Timestamp) {
+pub(super) fn keep(around: &Surroundings, fresh: &Fresh<'_>, now: Timestamp) -> Demand {
     let Ok(mut state) = around.hot.state.try_borrow_mut() else {
-        return;
+        return Demand::Unknown;
     };
     if !state.is_wanted(around, fresh.looking) {
-        return;
+        return Demand::Unknown;
     }
     let keys = fresh.looking.asked.all();
     let counts = keys.and_then(|keys| state.counts(keys));
@@ -169,6 +178,7 @@ pub(super) fn keep(around: &Surroundings, fresh: &Fresh<'_>, now: Timestamp) {
             shelf.ask_for(name); // it has been
         }
     }
+    Demand::Often
 }
 
 impl HotState {

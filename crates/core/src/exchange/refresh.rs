@@ -17,7 +17,7 @@ use super::response::{Audience, Basis, Forwarding, Known};
 use super::serve::Warrant;
 use super::validate::Question;
 use super::{Answerer, Effect, Exchange, State, Step, Surroundings};
-use crate::config::CachePolicy;
+use crate::config::{CachePolicy, Share};
 use crate::entry::{Meta, StoredResponse};
 use crate::flight::{Flight, Joined, Purpose, Wish};
 use crate::http::{Headers, Method, RequestHead};
@@ -201,6 +201,39 @@ impl Looking {
         answered.reply(source)
     }
 
+    /// What is fresh, and for so long, is made fresh behind the client's back in the last part of its time.
+    #[inline(never)]
+    pub(super) fn ahead(
+        self,
+        around: &Surroundings,
+        stored: StoredResponse<'_>,
+        (policy, ttl_left): (&CachePolicy, Seconds),
+        now: Timestamp,
+    ) -> Option<Effect> {
+        let time = stored.meta.lifetime.seconds;
+        let time = time.saturating_sub(stored.meta.initial_age);
+        let last = policy.sparing.refresh_ahead.of(time.get() as usize);
+        if ttl_left.get() as usize > last || self.readiness(around) == Readiness::Foreground {
+            return None;
+        }
+        let Task::Own(flight) = self.task(around, now) else {
+            return None;
+        };
+        if around.advice(now) == Advice::Spare {
+            return None;
+        }
+        let reuse = Reuse::refused(&stored.meta, Reason::Expired);
+        let question = match reuse {
+            Reuse::Validate(_) => Some((stored, Headers::copy_of_pairs(stored.pairs).ok()?)),
+            Reuse::Fresh { .. }
+            | Reuse::Stale(_)
+            | Reuse::StaleMeanwhile { .. }
+            | Reuse::Unusable(_) => None,
+        };
+        let refresh = self.refresh(around, question, (policy, reuse), flight, now)?;
+        Some(Effect::Refresh(Box::new(refresh)))
+    }
+
     /// Whether it may ask in the foreground, and the response would be stored in the place of what is there.
     fn can_fill(&self, can_ask: bool) -> bool {
         let headers = self.subject.head.headers();
@@ -354,7 +387,8 @@ impl Forwarding {
         let policy = around.config.policy(self.subject.policy)?;
         let window = Terms::of(policy, status).while_revalidate(&meta.staleness);
         let head = self.subject.head.headers();
-        let is_of_use = window > Seconds::ZERO && head.size() <= MOST_WATCHED;
+        let is_wanted = window > Seconds::ZERO || policy.sparing.refresh_ahead != Share::NONE;
+        let is_of_use = is_wanted && head.size() <= MOST_WATCHED;
         is_of_use.then(|| Effect::Watch(head.clone()))
     }
 }

@@ -332,3 +332,38 @@ fn it_is_seen_whether_requests_are_altered_where_it_will_matter() {
         assert_eq!(stage.watched, expected);
     }
 }
+
+#[test]
+fn what_is_asked_for_often_is_made_fresh_before_its_time_is_over() {
+    let rule = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":100,"refresh_ahead":0.2}]}"#;
+    let (mut stage, _) = stage_with(rule, Readiness::Ready, reply("old"));
+    let ask = |stage: &mut Stage| {
+        let seen = stage.exchange(get("/a"), reply("not asked"));
+        assert_eq!(seen.field("x-cache"), "HIT");
+        seen.text().to_owned()
+    };
+    // Thirteen seconds have passed.
+    for _ in 0..3 {
+        stage.wait(2);
+        assert_eq!(ask(&mut stage), "old");
+    }
+    assert_eq!(stage.refreshes.len(), 0, "there is time");
+    stage.wait(61);
+    for _ in 0..3 {
+        stage.wait(1);
+        assert_eq!(ask(&mut stage), "old");
+    }
+    assert_eq!(stage.refreshes.len(), 1, "a fifth of it is left");
+    stage.refresh(reply("new"));
+    assert_eq!(ask(&mut stage), "new");
+    assert_eq!(stage.origin_requests, 1);
+}
+
+#[test]
+fn what_is_asked_for_once_waits_for_its_time() {
+    let rule = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":100,"refresh_ahead":0.2}]}"#;
+    let (mut stage, _) = stage_with(rule, Readiness::Ready, reply("old"));
+    stage.wait(80);
+    stage.exchange(get("/a"), reply("not asked"));
+    assert_eq!(stage.refreshes.len(), 0);
+}
