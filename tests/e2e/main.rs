@@ -44,6 +44,7 @@ mod seed;
 mod shadow;
 mod stage;
 mod stale;
+mod steady;
 mod streaming;
 mod tags;
 mod targeted;

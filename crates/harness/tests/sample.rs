@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use larder_harness::client::{Client, Protocol, Request, raw};
 use larder_harness::envoy::Envoy;
-use larder_harness::origin::{Origin, RawOrigin, Reply, Step};
+use larder_harness::origin::{Gate, Origin, RawOrigin, Reply, Step};
 use larder_harness::wait::{PATIENCE, eventually};
 use larder_harness::{template, tools};
 
@@ -291,6 +291,42 @@ async fn the_management_api_may_have_a_listener_of_its_own() {
             .status,
         404
     );
+}
+
+/// Its route leaves path and host as they are, so what is stale is made fresh without a client's request.
+#[tokio::test]
+async fn nobody_waits_while_something_stale_is_made_fresh() {
+    let (origin, gate) = (Origin::start().await.unwrap(), Gate::closed());
+    origin.on("/api/health", Reply::ok("old"));
+    let configuration = read("larder.json");
+    let spared = r#""ttl_seconds": 1, "stale_while_revalidate_seconds": 60"#;
+    let configuration = configuration.replace(r#""ttl_seconds": 30"#, spared);
+    assert!(configuration.contains(spared));
+    let (_envoy, address) = sample_with(&configuration, origin.address()).await;
+    let mut client = Client::connect(address, Protocol::Http1).await.unwrap();
+    let mut ask = async || client.get("/api/health").await.unwrap();
+    assert_eq!(ask().await.text(), "old");
+    origin.on("/api/health", Reply::ok("new").behind(&gate));
+    // One client alone: if it had to wait for the origin, that would be for ever.
+    eventually("it is stale", PATIENCE, async || {
+        ask().await.header("x-cache") == Some("STALE")
+    })
+    .await;
+    eventually("the origin is asked", PATIENCE, async || {
+        origin.in_hand("/api/health") == 1
+    })
+    .await;
+    for _ in 0..20 {
+        let answer = ask().await;
+        let seen = (answer.header("x-cache"), answer.text());
+        assert_eq!(seen, (Some("STALE"), "old".to_owned()));
+    }
+    assert_eq!(origin.count("/api/health"), 2);
+    gate.open();
+    eventually("it is fresh", PATIENCE, async || {
+        ask().await.text() == "new"
+    })
+    .await;
 }
 
 /// What the sample says in a comment to do for clients that cannot send a token.
