@@ -286,13 +286,15 @@ impl Looking {
         let terms = Terms::of(policy, stored.status);
         let facts = (&stored.meta, currency);
         let in_need = reuse::judge_in_need(facts, terms, self.lookup.demands, Need::Failed, now);
+        let reuse = reuse::judge(facts, terms, self.lookup.demands, now);
         // A rule that is only tried answers nothing.
-        let spare = in_need.filter(|_| policy.shadow == Switch::Off);
-        self.spare = spare.map(|_| Spare {
+        let is_spare = policy.shadow == Switch::Off
+            && !matches!(reuse, Reuse::Fresh { .. })
+            && reuse::stands_in(facts, terms, now);
+        self.spare = is_spare.then(|| Spare {
             key: Rc::clone(&self.last),
             demands: self.lookup.demands,
         });
-        let reuse = reuse::judge(facts, terms, self.lookup.demands, now);
         // The origin has just failed another, and would fail this one too, or it counts as failed.
         let reuse = match (reuse, in_need, self.turn.need) {
             (

@@ -51,6 +51,13 @@ pub(super) struct Rescuing {
     failure: Arrived,
 }
 
+/// What is left where this client is given nothing.
+enum Left {
+    /// What others would be given: the failure, which might be stored, does not take its place.
+    ForOthers,
+    Nothing,
+}
+
 impl Arrived {
     /// Whether it says that the origin has failed.
     ///
@@ -89,13 +96,18 @@ impl Rescuing {
         answer: Answer<'a>,
         now: Timestamp,
     ) -> (State, Step<'a>) {
-        let step = match answer {
-            Answer::Absent | Answer::Expired => None,
+        let given = match answer {
+            Answer::Absent | Answer::Expired => Err(Left::Nothing),
             Answer::Found(bytes) => self.rescue(around, bytes, now),
         };
-        match step {
-            Some(step) => (State::done(), step),
-            None => self.forwarding.judge(around, self.failure, now),
+        match given {
+            Ok(step) => (State::done(), step),
+            Err(Left::Nothing) => self.forwarding.judge(around, self.failure, now),
+            Err(Left::ForOthers) => {
+                let Arrived { head, .. } = self.failure;
+                let sent = (head.status, &head.headers);
+                self.forwarding.skipped(around, sent, Reason::Status, now)
+            }
         }
     }
 
@@ -104,15 +116,15 @@ impl Rescuing {
         around: &Surroundings,
         bytes: &'a [u8],
         now: Timestamp,
-    ) -> Option<Step<'a>> {
+    ) -> Result<Step<'a>, Left> {
         let Ok(Payload::Response(stored)) = Payload::decode(bytes) else {
-            return None;
+            return Err(Left::Nothing);
         };
         let subject = &self.forwarding.subject;
-        let policy = around.config.policy(subject.policy)?;
-        let headers = Headers::copy_of_pairs(stored.pairs).ok()?;
+        let policy = around.config.policy(subject.policy).ok_or(Left::Nothing)?;
+        let headers = Headers::copy_of_pairs(stored.pairs).map_err(|_| Left::Nothing)?;
         if !serve::is_sendable(&headers) {
-            return None;
+            return Err(Left::Nothing);
         }
         around.epochs.now(); // it has been a while
         let currency = around.epochs.judge(Stamped {
@@ -130,13 +142,17 @@ impl Rescuing {
             | Reuse::Unusable(_)
             | Reuse::Validate(_) => {
                 let need = Need::Failed;
-                let stale = reuse::judge_in_need(facts, terms, self.demands, need, now)?;
+                let stale = reuse::judge_in_need(facts, terms, self.demands, need, now);
+                let stale = stale.ok_or_else(|| match reuse::stands_in(facts, terms, now) {
+                    true => Left::ForOthers,
+                    false => Left::Nothing,
+                })?;
                 (stale.age, self.warrant(stale))
             }
         };
         let asked = (subject, policy);
         let presented = present(&stored, (headers, age, warrant), asked, around);
-        let (mut answered, _) = presented.ok()?;
+        let (mut answered, _) = presented.map_err(|_| Left::Nothing)?;
         let status = self.failure.head.status;
         let reason = match self.failure.maker {
             Maker::Proxy | Maker::Router | Maker::Unknown => Reason::LocalReply,
@@ -147,7 +163,7 @@ impl Rescuing {
         let landing = landing::of_skipped((status, reason), subject.policy, around, now);
         answered.effects.extend(self.forwarding.land(landing, now));
         let Arrived { head, body, .. } = &self.failure;
-        Some(replace(&head.headers, *body, answered))
+        Ok(replace(&head.headers, *body, answered))
     }
 
     fn warrant(&self, Stale { overdue, why, .. }: Stale) -> Warrant {

@@ -120,6 +120,21 @@ pub fn judge_in_need(
     (is_within && is_taken).then_some(Stale { age, overdue, why })
 }
 
+/// Whether a stored response answers somebody who demands nothing, now or when the origin fails. A failure is not stored over it.
+pub fn stands_in((meta, currency): (&Meta, Currency), terms: Terms, now: Timestamp) -> bool {
+    let Ok(freshness) = Freshness::of(currency) else {
+        return false;
+    };
+    if meta.rule != terms.rule || meta.validation == Validation::Always {
+        return false;
+    }
+    let said = terms.longest(&meta.staleness);
+    match freshness.overdue(meta, current_age(meta, now), now) {
+        Some(overdue) => overdue < said && permits(&meta.staleness, said),
+        None => true, // it is fresh, if not for who asks now
+    }
+}
+
 /// How an invalidation has ended a response.
 enum Over {
     Gone,

@@ -109,3 +109,47 @@ fn lifetimes_are_shortened_by_chance_and_clients_are_told_so() {
     let seen = stage.exchange(get("/explicit"), explicit);
     assert_eq!(seen.field("cache-control"), "max-age=100");
 }
+
+#[test]
+fn a_failure_never_takes_the_place_of_what_may_stand_in_for_it() {
+    let configuration = r#"{"request_cache_control": "honor", "stale_if_error_seconds": 60,
+        "negative": [{"status": 503, "ttl_seconds": 10}]}"#;
+    for demands in ["", "no-cache", "max-age=1"] {
+        let mut stage = Stage::new(configuration);
+        stage.exchange(get("/a"), reply("old").with("cache-control", "max-age=10"));
+        stage.wait(20);
+        // Who does not take it stale gets the failure, which is nobody else's.
+        let mut asked = get("/a");
+        if !demands.is_empty() {
+            asked = asked.with("cache-control", demands);
+        }
+        stage.exchange(asked, error(503));
+        let seen = stage.exchange(get("/a"), error(503));
+        assert_eq!((seen.status, seen.text()), (200, "old"), "{demands}");
+        stage.wait(60);
+        let seen = stage.exchange(get("/a"), error(503));
+        assert_eq!(seen.cache().1, "larder; fwd=stale; stored", "{demands}");
+        let seen = stage.exchange(get("/a"), reply("new"));
+        assert_eq!(
+            (seen.status, seen.field("x-cache")),
+            (503, "HIT"),
+            "{demands}"
+        );
+    }
+}
+
+#[test]
+fn a_failure_never_takes_the_place_of_what_is_fresh_for_others() {
+    let configuration = r#"{"request_cache_control": "honor",
+        "negative": [{"status": 503, "ttl_seconds": 10}]}"#;
+    let mut stage = Stage::new(configuration);
+    stage.exchange(get("/a"), reply("good").with("cache-control", "max-age=60"));
+    let strict = get("/a").with("cache-control", "no-cache");
+    let failed = stage.exchange(strict, error(503));
+    assert_eq!(
+        (failed.status, failed.cache().1),
+        (503, "larder; fwd=request; detail=status")
+    );
+    let seen = stage.exchange(get("/a"), error(503));
+    assert_eq!((seen.text(), seen.field("x-cache")), ("good", "HIT"));
+}
