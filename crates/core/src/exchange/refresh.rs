@@ -19,7 +19,7 @@ use super::validate::Question;
 use super::{Answerer, Effect, Exchange, State, Step, Surroundings};
 use crate::config::{CachePolicy, Share};
 use crate::entry::{Meta, StoredResponse};
-use crate::flight::{Flight, Joined, Purpose, Wish};
+use crate::flight::{Alone, Flight, Joined, Purpose, Wish};
 use crate::http::{Headers, Method, RequestHead};
 use crate::key::{Key, KeyDigest};
 use crate::policy::Reason;
@@ -141,6 +141,8 @@ pub fn is_sent_as_it_came(came: &Headers, sent: &Headers) -> bool {
 enum Task {
     /// Somebody else, or nobody for now.
     Others,
+    /// Nobody: what came last was no longer for others, so what is stored is not what the origin would say. Each asks for itself.
+    Outside(Flight),
     /// This request, which may lead those that come meanwhile.
     Own(Option<Flight>),
 }
@@ -148,7 +150,7 @@ enum Task {
 impl Looking {
     /// The request is given what is stale while that is made fresh, or makes it fresh itself.
     pub(super) fn meanwhile<'a>(
-        self,
+        mut self,
         around: &Surroundings,
         (stored, headers): (StoredResponse<'a>, Headers),
         policy: &CachePolicy,
@@ -167,17 +169,16 @@ impl Looking {
                 stale.why = Reason::BreakerOpen;
                 Task::Others
             }
-            task @ (Task::Others | Task::Own(_)) => task,
+            task @ (Task::Others | Task::Outside(_) | Task::Own(_)) => task,
         };
         let flight = match (task, readiness) {
+            (Task::Outside(flight), _) => {
+                self.turn.lead = Lead::Outside(flight);
+                return self.refresh_itself(around, (stored, headers), (policy, reuse), now);
+            }
             (Task::Own(flight), Readiness::Foreground) => {
-                return self.refresh_itself(
-                    around,
-                    (stored, headers),
-                    (policy, reuse),
-                    flight,
-                    now,
-                );
+                self.turn.lead = flight.map_or(Lead::Alone, Lead::Taken);
+                return self.refresh_itself(around, (stored, headers), (policy, reuse), now);
             }
             (Task::Own(flight), Readiness::Ready) => Some(flight),
             (Task::Others, _) => None,
@@ -280,15 +281,19 @@ impl Looking {
         };
         let stamps =
             || invalidation::stamps_of_request(&self.subject.head, &self.primary).collect();
+        let key = self.rendezvous(around);
         let wish = Wish {
-            key: &self.rendezvous(around),
+            key: &key,
             purpose: Purpose::Refresh,
             epoch: self.subject.epoch,
             stamps: &stamps,
         };
         match flights.join(&wish, now) {
+            Joined::Alone(Alone::Unshared) => {
+                Task::Outside(Flight::outside(Rc::clone(flights), key.digest()))
+            }
             // Nobody can say whether somebody does.
-            Joined::Alone(_) => Task::Own(None),
+            Joined::Alone(Alone::Unavailable | Alone::Unled) => Task::Own(None),
             Joined::Behind | Joined::Resting => Task::Others,
             Joined::Lead(token) => Task::Own(Some(Flight::new(Rc::clone(flights), token))),
         }
@@ -296,14 +301,12 @@ impl Looking {
 
     /// It goes on to the origin, with the question whether what is stored is still good if there is something to ask with.
     fn refresh_itself<'a>(
-        mut self,
+        self,
         around: &Surroundings,
         (stored, headers): (StoredResponse<'a>, Headers),
         (policy, reuse): (&CachePolicy, Reuse),
-        flight: Option<Flight>,
         now: Timestamp,
     ) -> (State, Step<'a>) {
-        self.turn.lead = flight.map_or(Lead::Alone, Lead::Taken);
         match reuse {
             Reuse::Validate(_) => self.ask(around, forward(reuse), stored, (headers, policy), now),
             Reuse::Fresh { .. }

@@ -260,8 +260,8 @@ impl Forwarding {
     pub(super) fn land(&mut self, landing: Landing, now: Timestamp) -> Option<Effect> {
         let flight = self.flight.take()?;
         let landing = match (landing, self.audience) {
-            (Landing::Unshared { until }, Audience::Nobody) => Landing::Unshared {
-                until: until.max(now.plus(landing::REST)),
+            (Landing::Unshared { until }, Audience::Nobody) if until <= now => Landing::Failed {
+                rest: now.plus(landing::REST),
             },
             (
                 Landing::Abandoned

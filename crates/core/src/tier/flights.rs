@@ -54,9 +54,6 @@ const TRIES: usize = 64;
 /// A slow origin is not asked again while somebody may still wait for it behind a client's back: longer than any such request takes.
 const LONGEST_REFRESH: Seconds = Seconds::clamped(40);
 
-/// After a refresh that could not be stored there is none for a second or two: what is left behind begins with a second to spare.
-const REST: Seconds = Seconds::clamped(2);
-
 /// A worker that has an id, in one life of the cells.
 #[derive(Clone, Copy, Debug)]
 pub struct Member {
@@ -280,16 +277,8 @@ impl Attempt<'_> {
                     return self.follow(record, other, (cell, cas));
                 }
                 (Kind::Flight(other), _) => lead.followers = other.workers(),
-                (Kind::Unshared, Purpose::Fill | Purpose::Follow) if is_in_force => {
-                    return Ok(Joined::Alone(Alone::Unshared));
-                }
+                (Kind::Unshared, _) if is_in_force => return Ok(Joined::Alone(Alone::Unshared)),
                 (Kind::Resting, Purpose::Refresh) if is_in_force => return Ok(Joined::Resting),
-                // What came a moment ago could not take the place of what is stale; the next one may.
-                (Kind::Unshared, Purpose::Refresh)
-                    if is_in_force && record.is_younger_than(REST, self.now) =>
-                {
-                    return Ok(Joined::Resting);
-                }
                 (Kind::Resting | Kind::Unshared, _) => {}
             }
         }

@@ -95,26 +95,42 @@ fn a_failure_that_could_be_stored_does_not_take_the_place_of_what_is_stale() {
 /// The origin has turned private, or refuses: that is no reason to ask it as often as anybody asks here.
 #[test]
 fn what_cannot_be_stored_any_more_is_not_refreshed_at_each_request() {
-    for settings in [BY_ORIGIN, r#"{"hit_for_miss_seconds":0}"#] {
-        for response in [
-            reply("mine").with("cache-control", "private"),
-            reply("no").status(403),
-        ] {
-            let mut crowd = crowd(settings, Readiness::Ready, kept("old"));
-            let mut refreshes = [0, 0];
-            for number in &mut refreshes {
-                for _ in 0..20 {
-                    crowd.ask(&get("/a"));
-                    while !crowd.workers[0].refreshes.is_empty() {
-                        *number += 1;
-                        crowd.workers[0].refresh(response.clone());
-                    }
+    let private = || reply("mine").with("cache-control", "private");
+    let refused = || reply("no").status(403);
+    for (settings, response) in [
+        (BY_ORIGIN, refused()),
+        (r#"{"hit_for_miss_seconds":0}"#, refused()),
+        (r#"{"hit_for_miss_seconds":0}"#, private()),
+    ] {
+        let mut crowd = crowd(settings, Readiness::Ready, kept("old"));
+        let mut refreshes = [0, 0];
+        for number in &mut refreshes {
+            for _ in 0..20 {
+                crowd.ask(&get("/a"));
+                while !crowd.workers[0].refreshes.is_empty() {
+                    *number += 1;
+                    crowd.workers[0].refresh(response.clone());
                 }
-                crowd.wait(2);
             }
-            assert_eq!(refreshes, [1, 1], "{settings}");
+            crowd.wait(2);
         }
+        assert_eq!(refreshes, [1, 1], "{settings}");
     }
+}
+
+/// Then what is stored is not what the origin would say, and nobody is given it for the rest of its window.
+#[test]
+fn what_is_nobody_elses_any_more_is_asked_for_by_each() {
+    let mut crowd = crowd(BY_ORIGIN, Readiness::Ready, kept("old"));
+    let first = crowd.ask(&get("/a"));
+    assert_eq!(crowd.got(first).unwrap().text(), "old");
+    let private = reply("mine").with("cache-control", "private");
+    crowd.workers[0].refresh(private);
+    let others = crowd.ask_times(2, &get("/a"));
+    assert_eq!(crowd.at_origin(), others, "each by itself");
+    crowd.answer(others[0], kept("new"));
+    let last = crowd.ask(&get("/a"));
+    assert_eq!(crowd.got(last).unwrap().text(), "new", "for all again");
 }
 
 #[test]

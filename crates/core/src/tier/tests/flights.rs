@@ -173,7 +173,7 @@ fn what_is_nobody_elses_is_remembered() {
     let until = at(START + 120);
     let landed = a.land(&kv, &token, Landing::Unshared { until }, START);
     assert_eq!(landed.unwrap().wake, Wake::LetGo);
-    for purpose in [Purpose::Fill, Purpose::Follow] {
+    for purpose in [Purpose::Fill, Purpose::Follow, Purpose::Refresh] {
         let alone = Joined::Alone(Alone::Unshared);
         assert_eq!(b.join(&kv, (&key, purpose), 1, START + 119), alone);
     }
@@ -239,18 +239,6 @@ fn a_refresh_that_takes_long_is_still_the_only_one() {
     lead(b.join(&kv, refresh, 2, START + 39)); // something was invalidated
     lead(a.join(&kv, refresh, 2, START + 79));
     lead(b.join(&kv, (&key, Purpose::Fill), 2, START + 84));
-}
-
-#[test]
-fn what_came_and_was_not_stored_is_not_refreshed_at_once() {
-    let (kv, mut a, mut b) = two();
-    let key = key("a");
-    let refresh = (&key, Purpose::Refresh);
-    let token = lead(a.join(&kv, refresh, 1, START));
-    let until = at(START + 120);
-    a.land(&kv, &token, Landing::Unshared { until }, START);
-    assert_eq!(b.join(&kv, refresh, 1, START), Joined::Resting);
-    lead(b.join(&kv, refresh, 1, START + 1));
 }
 
 #[test]
