@@ -62,6 +62,9 @@ impl Worker {
             hint: &*self.metrics,
         };
         let report = tier.tend((&SharedData, &*self.metrics), Some(&mut order), now);
+        if let Ok(end) = host::now() {
+            tier.note_round(end.as_nanos().saturating_sub(now.as_nanos()), end);
+        }
         self.tell(report.geometry);
         self.take_in(report);
     }

@@ -132,7 +132,7 @@ fn absent(reason: AbsentReason) -> &'static str {
     match reason {
         AbsentReason::CorruptDirectory | AbsentReason::CorruptSlot => "unreadable",
         AbsentReason::Expired => "expired",
-        AbsentReason::Failed => "host-failed",
+        AbsentReason::Distrusted | AbsentReason::Failed => "host-failed",
         AbsentReason::Displaced
         | AbsentReason::NoEntry
         | AbsentReason::OtherKey

@@ -65,6 +65,8 @@ pub enum Counter {
     Stored,
     /// See [`Family::TickFailures`].
     TickFailed,
+    /// See [`Family::TierSkips`].
+    TierSkipped,
     /// See [`Family::TimedHits`].
     TimedHits,
     /// See [`Family::Unzipped`].
@@ -83,7 +85,7 @@ pub enum RuleCounter {
 }
 
 /// Those without labels.
-const PLAIN: [Counter; 19] = [
+const PLAIN: [Counter; 20] = [
     Counter::Stored,
     Counter::HotHit,
     Counter::NotModified,
@@ -101,6 +103,7 @@ const PLAIN: [Counter; 19] = [
     Counter::HostFailed,
     Counter::InvalidationFailed,
     Counter::TickFailed,
+    Counter::TierSkipped,
     Counter::AuthFailed,
     Counter::LockTimeout,
 ];
@@ -180,6 +183,7 @@ impl Counter {
             Self::StaleServed(_) => Family::StaleServed,
             Self::Stored => Family::Stored,
             Self::TickFailed => Family::TickFailures,
+            Self::TierSkipped => Family::TierSkips,
             Self::TimedHits => Family::TimedHits,
             Self::Unzipped => Family::Unzipped,
         }
@@ -218,6 +222,7 @@ impl Counter {
             | Self::NotModified
             | Self::Stored
             | Self::TickFailed
+            | Self::TierSkipped
             | Self::TimedHits
             | Self::Unzipped => family.with(&[]),
         }

@@ -122,6 +122,9 @@ families! {
     Corrupt = "larder_corrupt_entries_total", [],
     /// Calls to the host that failed; the request went on without the cache.
     HostFailures = "larder_host_failures_total", [],
+    /// Lookups that were left out, because shared data had failed twenty times in a row or was slow for more than a second: for
+    /// 5 seconds, doubling to 60, requests go to the origin.
+    TierSkips = "larder_tier_skips_total", [],
     /// Ticks that could not keep the lease, repair or sweep.
     TickFailures = "larder_tick_failures_total", [],
 }

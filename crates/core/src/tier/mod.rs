@@ -53,6 +53,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod touches;
+mod trust;
 mod way;
 
 pub use amendments::{Amendment, Amendments, MAX_AMENDMENT_BYTES};

@@ -46,6 +46,8 @@ pub enum AbsentReason {
     /// The slot holds something else than the directory says, or nothing: it is just being replaced, or a late write
     /// hit it. Looked after at the next tick.
     Displaced,
+    /// The cells have failed too often, or were slow, and are left alone for a while.
+    Distrusted,
     /// The entry is past.
     Expired,
     /// The host did not answer.
@@ -65,6 +67,7 @@ impl AbsentReason {
     pub fn counter(self) -> Option<Counter> {
         match self {
             Self::CorruptDirectory | Self::CorruptSlot | Self::OtherKey => Some(Counter::Corrupt),
+            Self::Distrusted => Some(Counter::TierSkipped),
             Self::Failed => Some(Counter::HostFailed),
             Self::Displaced | Self::Expired | Self::NoEntry | Self::Reset | Self::Unfounded => None,
         }

@@ -33,6 +33,7 @@ use super::record::Corrupt;
 use super::slot::{self, Mismatch, Stamp};
 use super::sweep::Totals;
 use super::touches::Touches;
+use super::trust::{Leave, Trust};
 use super::way::{CLAIM, Claim, Published, Touched, Way, is_current};
 
 /// One worker's part in the shared tier.
@@ -54,6 +55,8 @@ pub struct SharedTier {
     pub(super) applied: Option<(u32, Epoch)>,
     /// Sets this worker filled, the oldest first: where something to evict is, when few sets hold anything.
     pub(super) filled: VecDeque<u32>,
+    /// Whether the cells are asked at all.
+    pub(super) trust: Trust,
 }
 
 impl SharedTier {
@@ -76,6 +79,7 @@ impl SharedTier {
             evicted: 0,
             applied: None,
             filled: VecDeque::new(),
+            trust: Trust::default(),
         }
     }
 
@@ -109,10 +113,23 @@ impl SharedTier {
 
     /// Looks an entry up.
     pub fn lookup(&mut self, kv: &dyn SharedKv, key: &Key, now: Timestamp) -> Lookup {
-        match self.find(kv, key, now) {
+        if self.trust.ask(now) == Leave::Refused {
+            return Lookup::Absent(AbsentReason::Distrusted);
+        }
+        let found = self.find(kv, key, now);
+        match found {
+            Err(AbsentReason::Failed) => self.trust.note_failure(now),
+            Ok(_) | Err(_) => self.trust.note_answer(),
+        }
+        match found {
             Ok(found) => Lookup::Found(found),
             Err(reason) => Lookup::Absent(reason),
         }
+    }
+
+    /// A round of [`SharedTier::tend`] took so many nanoseconds: where the cells are slow, they are left alone for a while.
+    pub fn note_round(&mut self, nanos: u64, now: Timestamp) {
+        self.trust.note_round(nanos, now);
     }
 
     fn find(
@@ -194,7 +211,16 @@ impl SharedTier {
         candidate: Candidate<'_>,
         now: Timestamp,
     ) -> Stored {
-        match self.fill(&Host::new(kv, gauge, now), &candidate) {
+        if self.trust.ask(now) == Leave::Refused {
+            return Stored::Skipped(WhyNot::Failed);
+        }
+        let filled = self.fill(&Host::new(kv, gauge, now), &candidate);
+        match filled {
+            Ok(()) => self.trust.note_answer(),
+            Err(WhyNot::Failed) => self.trust.note_failure(now),
+            Err(_) => {}
+        }
+        match filled {
             Ok(()) => Stored::Published,
             Err(why) => Stored::Skipped(why),
         }

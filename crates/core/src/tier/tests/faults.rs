@@ -166,3 +166,53 @@ fn the_tier_recovers_from_any_one_fault_at_any_call() {
         assert!(calls > 100, "{fault:?} struck {calls} times");
     }
 }
+
+/// A host that fails at every call while `fails` says so, and is asked so often.
+#[derive(Debug, Default)]
+struct Moody {
+    kv: MemoryKv,
+    fails: Count<bool>,
+    calls: Count<usize>,
+}
+
+impl Moody {
+    fn strike(&self) -> bool {
+        self.calls.set(self.calls.get() + 1);
+        self.fails.get()
+    }
+}
+
+impl SharedKv for Moody {
+    fn get(&self, name: &str) -> Result<Option<Cell>, KvError> {
+        if self.strike() {
+            return Err(KvError);
+        }
+        self.kv.get(name)
+    }
+
+    fn set(&self, name: &str, value: &[u8], expected: Cas) -> Result<(), SetError> {
+        if self.strike() {
+            return Err(SetError::Failed);
+        }
+        self.kv.set(name, value, expected)
+    }
+}
+
+#[test]
+fn a_host_that_only_fails_is_left_alone_and_comes_back() {
+    let (kv, gauge, mut tier) = (Moody::default(), MemoryGauge::default(), tier(64, 1));
+    assert_eq!(put(&mut tier, (&kv, &gauge), "a", 1, 1), Stored::Published);
+    kv.fails.set(true);
+    let failed: Vec<_> = (0..20).map(|_| look(&mut tier, &kv, "a", 1)).collect();
+    assert_eq!(failed, [Err(AbsentReason::Failed); 20]);
+    let before = kv.calls.get();
+    for _ in 0..100 {
+        assert_eq!(look(&mut tier, &kv, "a", 1), Err(AbsentReason::Distrusted));
+        let stored = put(&mut tier, (&kv, &gauge), "b", 1, 1);
+        assert_eq!(stored, Stored::Skipped(WhyNot::Failed));
+    }
+    assert_eq!(kv.calls.get(), before, "nobody asks it");
+    kv.fails.set(false);
+    assert_eq!(look(&mut tier, &kv, "a", 6), Ok(1));
+    assert_eq!(put(&mut tier, (&kv, &gauge), "b", 6, 6), Stored::Published);
+}
