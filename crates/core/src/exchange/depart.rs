@@ -6,6 +6,7 @@ use super::budget::Hold;
 use super::echo::Source;
 use super::form::Unfit;
 use super::lookup::{Looking, Place};
+use super::parked::Waited;
 use super::response::{Audience, Basis, Forwarding, Known, outcome};
 use super::serve;
 use super::validate::Question;
@@ -125,8 +126,10 @@ impl Looking {
             key: self.primary,
             variants: self.place.into_variants(),
         };
-        let Turn { lead, hold, .. } = self.turn;
-        let mut effects = edits(&basis, &lead, self.subject.head.headers());
+        let Turn {
+            lead, hold, waited, ..
+        } = self.turn;
+        let mut effects = edits(&basis, (&lead, waited), self.subject.head.headers());
         let flight = match lead {
             Lead::Alone | Lead::Open => None,
             Lead::Outside(flight) | Lead::Taken(flight) => Some(flight),
@@ -165,15 +168,15 @@ impl Looking {
 }
 
 /// What has to change in the request's head before it goes to the origin.
-fn edits(basis: &Basis, lead: &Lead, request: &Headers) -> Vec<Effect> {
-    match (basis, lead) {
-        (Basis::Asked(question), _) => question.edits(request),
-        // Others wait for all of the response, and a 304 would be for this client alone.
-        (Basis::Nothing | Basis::Part(_), Lead::Taken(_)) => {
+fn edits(basis: &Basis, (lead, waited): (&Lead, Option<Waited>), request: &Headers) -> Vec<Effect> {
+    match (basis, lead, waited) {
+        (Basis::Asked(question), ..) => question.edits(request),
+        // A 304 would be for this client alone, and who has waited knows that others want all of it.
+        (Basis::Nothing | Basis::Part(_), Lead::Taken(_), Some(_)) => {
             let theirs = freshening::CONDITIONS.into_iter();
             let theirs = theirs.filter(|name| request.contains(name));
             theirs.map(Effect::RemoveRequestHeader).collect()
         }
-        (Basis::Compared(_) | Basis::Nothing | Basis::Part(_) | Basis::Whole, _) => Vec::new(),
+        (Basis::Compared(_) | Basis::Nothing | Basis::Part(_) | Basis::Whole, ..) => Vec::new(),
     }
 }

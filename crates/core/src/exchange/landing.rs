@@ -49,8 +49,12 @@ pub(super) fn of_skipped(
         let rest = now.plus(REST);
         return Landing::Failed { rest };
     }
+    // The client's own condition was met, and what others want has not come: one of those that wait asks for all of it.
+    if status == 304 {
+        return Landing::Abandoned;
+    }
     // What else is wrong with a request is not wrong with the next one.
-    let is_about_request = matches!(status, 304 | 400..=499) && !matches!(status, 404 | 410);
+    let is_about_request = matches!(status, 400..=499) && !matches!(status, 404 | 410);
     match reason {
         _ if is_about_request => let_go(now),
         Reason::Authorization

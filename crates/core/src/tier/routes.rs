@@ -1,8 +1,8 @@
 //! Through which routes of the proxy requests go as they came.
 //!
-//! A route may rewrite the path or the host, and a filter behind this one may add what it likes; a request of the filter's own
-//! passes none of them. So it is noted here, where every worker sees it, what became of requests on their way. That one of a
-//! route was altered counts for good: another may take the same route by a name that several share.
+//! A route may rewrite the path or the host, or add fields to responses, and a filter behind this one may do what it likes; a request
+//! of the filter's own passes none of them. So it is noted here, where every worker sees it, what became of requests and responses
+//! on their way. That one of a route was altered counts for good: another may take the same route by a name that several share.
 //!
 //! One cell of up to 128 records: eight bytes that stand for the route, and one for what was seen. Of what it has no room for,
 //! nothing is known, and then nothing is sent of the filter's own.
@@ -38,7 +38,7 @@ impl Route {
     }
 }
 
-/// What becomes of requests on their way.
+/// What becomes of requests and responses on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Passage {

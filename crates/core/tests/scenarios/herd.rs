@@ -207,17 +207,24 @@ fn who_cannot_bring_it_for_all_leads_nobody() {
     }
 }
 
+/// A 304 is all that its client wants, and of no use to others: one of those asks for all of it.
 #[test]
-fn who_leads_asks_for_all_of_it() {
+fn who_has_waited_asks_for_all_of_it() {
     let mut crowd = Crowd::new(CACHE_ALL, 2);
     let conditional = get("/a").with("if-none-match", "\"1\"");
     let conditional = conditional.with("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT");
     crowd.ask_times(3, &conditional);
-    let asked = crowd.asked(crowd.leader());
+    assert!(crowd.asked(0).contains("if-none-match"), "as it came");
+    crowd.answer(0, reply("").status(304).with("etag", "\"1\""));
+    assert_eq!(crowd.seen(0).status, 304);
+    let second = crowd.leader();
+    let asked = crowd.asked(second);
     assert!(!asked.contains("if-none-match") && !asked.contains("if-modified-since"));
-    crowd.answer(0, tagged("all", "\"1\""));
-    assert_eq!((crowd.seen(0).status, crowd.seen(0).text()), (200, "all"));
-    assert_eq!((crowd.seen(1).status, crowd.seen(2).status), (304, 304));
+    crowd.answer(second, tagged("all", "\"1\""));
+    assert_eq!(crowd.seen(second).text(), "all");
+    let last = [1, 2].into_iter().find(|id| *id != second).unwrap();
+    assert_eq!(crowd.seen(last).status, 304, "from the cache");
+    assert_eq!(crowd.origin_requests(), 2);
 }
 
 #[test]

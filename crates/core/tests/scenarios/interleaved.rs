@@ -349,10 +349,7 @@ proptest! {
     /// Where nothing goes wrong and nothing changes, the origin is asked once for each representation.
     #[test]
     fn the_origin_is_asked_for_each_representation_once(
-        all in proptest::collection::vec(
-            asking(prop_oneof![Just(Manner::Plain), Just(Manner::Conditional)]),
-            1..60,
-        ),
+        all in proptest::collection::vec(asking(Just(Manner::Plain)), 1..60),
         answers in proptest::collection::vec((0..60_usize, any::<usize>()), 0..20),
     ) {
         let mut world = World::new(SETTINGS);

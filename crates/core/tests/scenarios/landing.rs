@@ -165,7 +165,6 @@ fn what_is_wrong_with_one_request_is_not_held_against_the_next() {
         reply("b").status(401),
         reply("b").status(429),
         reply("b").status(403).by_the_proxy(),
-        reply("b").status(304),
     ] {
         let mut crowd = four();
         crowd.answer(0, response.clone());
