@@ -3,7 +3,7 @@
 //!
 //! A call belongs to the root context of the stream in whose callback it is made (envoy `Context::httpCall`), and goes to the
 //! cluster past route and filters. Whether that is the same as what the proxy would have sent is learned from requests that it
-//! has sent ([`learn`]). What a worker does not hear of in time has failed.
+//! has sent ([`learn`]), and from replies that come by otherwise than they were given ([`learn_from_reply`]). What a worker does not hear of in time has failed.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -65,7 +65,7 @@ const DECLINED: u8 = u8::MAX;
 /// A request that is at the origin.
 struct Pending {
     token: u32,
-    route: u64,
+    route: Route,
     key: u64,
     exchange: Exchange,
     deadline: Timestamp,
@@ -209,6 +209,16 @@ pub(crate) fn learn(came: &Headers, sent: &Headers) {
     passage.note(&SharedData, route);
 }
 
+/// The reply of the stream at hand came by altered: a route, or a filter behind this one, adds to responses or takes from them, and
+/// a response to a request of the filter's own passes neither.
+#[cold]
+#[inline(never)]
+pub(crate) fn learn_from_reply() {
+    if let Some((route, _)) = route() {
+        Passage::Altered.note(&SharedData, route);
+    }
+}
+
 impl State {
     fn times_of(&self, of: u64) -> u8 {
         let known = self.failures.iter().find(|failure| failure.of == of);
@@ -240,14 +250,14 @@ impl State {
     fn note(&mut self, call: &Pending, outcome: Outcome, now: Timestamp) -> Seconds {
         let times = self.times_of(call.key).min(5); // 32 seconds
         match outcome {
-            Outcome::Answered => [call.key, call.route]
+            Outcome::Answered => [call.key, call.route.id()]
                 .into_iter()
                 .for_each(|of| self.forget(of)),
             Outcome::Declined => self.fail(call.key, DECLINED, now),
             Outcome::Failed => {
                 self.fail(call.key, times.saturating_add(1), now);
-                let of_route = self.times_of(call.route).saturating_add(1);
-                self.fail(call.route, of_route.min(ENOUGH), now);
+                let of_route = self.times_of(call.route.id()).saturating_add(1);
+                self.fail(call.route.id(), of_route.min(ENOUGH), now);
             }
         }
         Seconds::clamped(1 << times).min(LONGEST_REST)
@@ -273,7 +283,7 @@ impl Refreshing {
         let token = host::call(named.unwrap_or(of_route), &request.to_pairs(), PATIENCE);
         let call = Pending {
             token: token.unwrap_or_default(),
-            route: route.id(),
+            route,
             key: key.short(),
             exchange,
             deadline: now.plus(LATEST),
@@ -310,7 +320,13 @@ impl Refreshing {
     #[cold]
     #[inline(never)]
     fn end(&self, worker: &Worker, mut call: Pending, size: Option<Size>, now: Timestamp) {
-        let (outcome, effects) = take_in(&mut call.exchange, size, now);
+        let is_named = call.exchange.surroundings().config().background.is_some();
+        let is_altered = Passage::known(&SharedData, call.route) == Some(Passage::Altered);
+        let (outcome, effects) = match is_altered && !is_named {
+            // That was learned from the very reply that was given in the meantime.
+            true => (Outcome::Declined, take_in(&mut call.exchange, None, now).1),
+            false => take_in(&mut call.exchange, size, now),
+        };
         let rest = self
             .0
             .try_borrow_mut()

@@ -237,6 +237,7 @@ impl Stream {
 
     fn inspect(&mut self, now: Timestamp) -> Result<Action, HostError> {
         let head = self.headers(HeaderMap::Response)?;
+        refresh::learn_from_reply();
         let step = self.exchange.on(Event::ReturnedHead(head), now);
         self.obey(step, now)
     }

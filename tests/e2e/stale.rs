@@ -6,7 +6,8 @@ use larder_harness::origin::{Gate, Origin, RawOrigin, Received, Reply};
 use larder_harness::wait::{PATIENCE, eventually};
 use serde_json::json;
 
-use crate::stage::{BY_ORIGIN, MAIN, Stage, cache_status, filter, larder, x_cache};
+use crate::management::{call, managed, stage_of};
+use crate::stage::{BY_ORIGIN, MAIN, Stage, cache_status, filter, larder, lines, x_cache};
 
 /// A minute too old, and of use for an hour if the origin fails.
 fn old(body: &str) -> Reply {
@@ -262,6 +263,67 @@ async fn where_the_route_rewrites_one_client_makes_it_fresh() {
     ] {
         assert_foreground(larder(BY_RULE).route_action(action)).await;
     }
+}
+
+/// What the filter asks for by itself passes no route, which would have had its say about the response too.
+#[tokio::test]
+async fn where_the_route_adds_to_responses_one_client_makes_it_fresh() {
+    let listener = larder(BY_RULE).adds_response_header("link", "</route>");
+    let stage = Stage::with_listener(1, listener).await;
+    let linked = |body: &str| {
+        Reply::ok(body.to_owned())
+            .header("cache-control", "max-age=60")
+            .header("age", "120")
+            .header("link", "</origin>")
+    };
+    let both = ["</origin>", "</route>"];
+    stage.origin.on("/doc", linked("one"));
+    assert_eq!(lines(&stage.get("/doc").await, "link"), both);
+    stage.origin.on("/doc", linked("two"));
+    eventually("what is new", PATIENCE, async || {
+        let answer = stage.get("/doc").await;
+        assert_eq!(lines(&answer, "link"), both, "{answer:?}");
+        answer.text() == "two"
+    })
+    .await;
+    for _ in 0..3 {
+        let answer = stage.get("/doc").await;
+        assert_eq!(lines(&answer, "link"), both, "{answer:?}");
+    }
+    stage.assert_unharmed().await;
+}
+
+#[tokio::test]
+async fn what_is_purged_softly_is_given_once_more_and_made_fresh() {
+    let configuration = r#"{"stale_while_revalidate_seconds": 60, "management": {}}"#;
+    let stage = stage_of(1, managed(configuration)).await;
+    let reply = |body: &str| Reply::ok(body.to_owned()).header("cache-control", "max-age=600");
+    stage.origin.on("/doc", reply("one"));
+    stage.get("/doc").await;
+    assert_eq!(x_cache(&stage.get("/doc").await), "HIT");
+    stage.origin.on("/doc", reply("two"));
+    let purge = call("PURGE", "/doc").header("fastly-soft-purge", "1");
+    assert_eq!(stage.send(purge).await.status, 200);
+    let answer = stage.get("/doc").await;
+    assert_eq!(
+        (x_cache(&answer), answer.text().as_str()),
+        ("STALE", "one"),
+        "{answer:?}"
+    );
+    eventually("what is new", PATIENCE, async || {
+        let answer = stage.get("/doc").await;
+        answer.text() == "two" && x_cache(&answer) == "HIT"
+    })
+    .await;
+    assert_eq!(stage.origin.count("/doc"), 2);
+    stage.send(call("PURGE", "/doc")).await;
+    stage.origin.on("/doc", reply("three"));
+    let answer = stage.get("/doc").await;
+    assert_eq!(
+        (x_cache(&answer), answer.text().as_str()),
+        ("MISS", "three"),
+        "a hard purge leaves nothing"
+    );
 }
 
 #[tokio::test]
