@@ -2,7 +2,7 @@
 
 use larder_harness::client::{self, Client, Protocol, Request};
 use larder_harness::envoy::{Cluster, Envoy, Listener, Update};
-use larder_harness::origin::{Gate, Origin, Received, Reply};
+use larder_harness::origin::{Gate, Origin, Received, Reply, Step};
 use larder_harness::wait::{PATIENCE, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -177,6 +177,46 @@ async fn a_question_that_waits_keeps_its_body() {
     assert_eq!(received.len(), 7);
     assert!(received.iter().all(|request| request.body == question));
     stage.assert_unharmed().await;
+}
+
+/// What is held last then are the trailers.
+#[tokio::test]
+async fn a_question_with_trailers_that_waits_is_answered_or_goes_on_whole() {
+    for (directive, at_origin) in [("max-age=60", 1), ("private", 4)] {
+        let stage = Stage::with_workers(2, BY_CONTENT).await;
+        let gate = Gate::closed();
+        let held = gate.clone();
+        stage.origin.on_call("/search", move |request: &Received| {
+            Reply::ok(request.body.clone())
+                .header("cache-control", directive)
+                .behind(&held)
+        });
+        let mut asked = Vec::new();
+        for n in 0..4 {
+            let trailers = Step::Trailers(vec![("x-sum".to_owned(), "1".to_owned())]);
+            let question = Request::new("POST", "/search")
+                .authority("api.example.com")
+                .header("content-length", "8")
+                .steps([Step::Chunk("question".into()), trailers]);
+            let client = stage.envoy.connect_to_worker(MAIN, n % 2, Protocol::Http2);
+            let mut client = client.await.unwrap();
+            asked.push(tokio::spawn(
+                async move { client.send(question).await.unwrap() },
+            ));
+            match n {
+                0 => wait_for_origin(&stage.origin, "/search", 1).await,
+                n => wait_for_waiting(&stage.envoy, n as u64).await,
+            }
+        }
+        gate.open();
+        for other in asked {
+            assert_eq!(other.await.unwrap().text(), "question");
+        }
+        let received = stage.origin.requests();
+        assert_eq!(received.len(), at_origin, "{directive}");
+        assert!(received.iter().all(|request| request.body == "question"));
+        stage.assert_unharmed().await;
+    }
 }
 
 #[tokio::test]
