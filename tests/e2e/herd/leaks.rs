@@ -99,9 +99,12 @@ async fn fifty_thousand_requests_leave_nothing_behind() {
     rounds(&stage, 0..WARM).await;
     let (allocated, resident) = at_rest(&stage).await;
     rounds(&stage, WARM..ROUNDS).await;
-    let then = at_rest(&stage).await;
-    assert!(then.0 < allocated + MORE, "{allocated} to {then:?}");
-    assert!(then.1 < resident + 4 * MORE, "{resident} to {then:?}");
+    // What a busy machine has not come to free yet is no leak.
+    eventually("memory as before", PATIENCE, async || {
+        let then = at_rest(&stage).await;
+        then.0 < allocated + MORE && then.1 < resident + 4 * MORE
+    })
+    .await;
     // Else the play is about nothing.
     let waited = stage.sum("larder_coalesced_total", "").await;
     assert!(waited > (ROUNDS * CLIENTS / 2) as u64, "{waited} waited");
