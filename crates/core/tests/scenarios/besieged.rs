@@ -1,30 +1,16 @@
 //! What somebody who means no good, or has bad luck, must not be able to do to those who share a cache with them.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
-use larder_core::exchange::{Background, Readiness};
+use larder_core::exchange::Readiness;
 use larder_core::flight::{Alone, Flights, Joined, Landing, Token, Wish};
-use larder_core::key::Key;
 use larder_core::time::Timestamp;
 
 use crate::crowd::Crowd;
 use crate::stage::{Response, Stage, get, reply};
+use crate::ways::ways;
 
 const BY_ORIGIN: &str = "{}";
-
-#[derive(Debug)]
-struct Ways(Cell<Readiness>);
-
-impl Background for Ways {
-    fn readiness(&self, _: &Key) -> Readiness {
-        self.0.get()
-    }
-
-    fn cluster(&self) -> Option<Vec<u8>> {
-        Some(b"origin".to_vec())
-    }
-}
 
 /// Everybody goes alone.
 #[derive(Debug)]
@@ -36,10 +22,6 @@ impl Flights for NoFlights {
     }
 
     fn land(&self, _: &Token, _: Landing) {}
-}
-
-fn ways(readiness: Readiness) -> Rc<dyn Background> {
-    Rc::new(Ways(Cell::new(readiness)))
 }
 
 /// One worker with `stored` under `/a`, thirteen seconds old.

@@ -1,31 +1,14 @@
 //! An origin that counts as failed is left alone by those who have something stale.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
-use larder_core::exchange::{Background, Readiness};
-use larder_core::key::Key;
+use larder_core::exchange::Readiness;
 use larder_core::policy::Reason;
 use larder_core::report::{BreakerState, Counter};
 
 use crate::stage::{Response, Stage, get, reply};
+use crate::ways::ways;
 
 /// After four failures, and for ten minutes beyond what is said otherwise.
 const BY_ORIGIN: &str = r#"{"breaker": {"min_requests": 4, "max_stale_seconds": 600}}"#;
-
-/// One cluster, to which no requests of the filter's own are sent.
-#[derive(Debug)]
-struct Ways(Cell<Readiness>);
-
-impl Background for Ways {
-    fn readiness(&self, _: &Key) -> Readiness {
-        self.0.get()
-    }
-
-    fn cluster(&self) -> Option<Vec<u8>> {
-        Some(b"origin".to_vec())
-    }
-}
 
 fn kept(body: &str) -> Response {
     reply(body).with("cache-control", "max-age=10")
@@ -40,8 +23,7 @@ fn failure() -> Response {
 /// An origin that has failed so often that it counts as failed, with something stale under `/a`.
 fn broken(configuration: &str, stored: Response) -> Stage {
     let mut stage = Stage::new(configuration);
-    let ways = Rc::new(Ways(Cell::new(Readiness::Foreground)));
-    stage.refresh_behind(ways);
+    stage.refresh_behind(ways(Readiness::Foreground));
     stage.exchange(get("/a"), stored);
     stage.wait(13);
     for _ in 0..4 {
@@ -159,7 +141,7 @@ fn what_may_be_given_meanwhile_is_not_made_fresh_then() {
 #[test]
 fn another_filters_failures_are_not_the_origins() {
     let mut stage = Stage::new(BY_ORIGIN);
-    stage.refresh_behind(Rc::new(Ways(Cell::new(Readiness::Foreground))));
+    stage.refresh_behind(ways(Readiness::Foreground));
     for _ in 0..9 {
         stage.exchange(get("/other"), failure().because("rate_limited"));
     }

@@ -45,3 +45,4 @@ mod together;
 mod totality;
 mod validation;
 mod variants;
+mod ways;

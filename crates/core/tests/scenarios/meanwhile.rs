@@ -1,16 +1,17 @@
 //! What is stale is given while it is made fresh.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use larder_core::epoch::{Mode, Scope};
-use larder_core::exchange::{Background, Readiness};
+use larder_core::exchange::Readiness;
 use larder_core::flight::{Flights, Joined, Landing, Purpose, Token, Wish};
-use larder_core::key::{Key, KeyDigest};
+use larder_core::key::KeyDigest;
 use larder_core::report::Outcome;
 use larder_core::time::Timestamp;
 
 use crate::stage::{Response, Seen, Stage, get, reply, request};
+use crate::ways::ways;
 
 const BY_ORIGIN: &str = "{}";
 
@@ -51,25 +52,10 @@ impl Flights for Sky {
     }
 }
 
-/// Whether requests of the filter's own can be sent.
-#[derive(Debug)]
-struct Ways(Cell<Readiness>);
-
-impl Background for Ways {
-    fn readiness(&self, _: &Key) -> Readiness {
-        self.0.get()
-    }
-
-    fn cluster(&self) -> Option<Vec<u8>> {
-        Some(b"origin".to_vec())
-    }
-}
-
 /// A stage whose flights are known, with `stored` under `/a` for thirteen seconds.
 fn stage_with(configuration: &str, readiness: Readiness, stored: Response) -> (Stage, Rc<Sky>) {
     let (mut stage, sky) = (Stage::new(configuration), Rc::new(Sky::default()));
-    let ways = Rc::new(Ways(Cell::new(readiness)));
-    stage.refresh_through(ways, Rc::clone(&sky) as Rc<dyn Flights>);
+    stage.refresh_through(ways(readiness), Rc::clone(&sky) as Rc<dyn Flights>);
     stage.exchange(get("/a"), stored);
     sky.landed.borrow_mut().clear();
     stage.wait(13);
