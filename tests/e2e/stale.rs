@@ -265,6 +265,30 @@ async fn where_the_route_rewrites_one_client_makes_it_fresh() {
     }
 }
 
+#[tokio::test]
+async fn what_is_asked_for_often_is_made_fresh_before_it_is_stale() {
+    let stage = Stage::start(r#"{"refresh_ahead": 0.9}"#).await;
+    let reply = |body: &str| Reply::ok(body.to_owned()).header("cache-control", "max-age=20");
+    stage.origin.on("/doc", reply("one"));
+    assert_eq!(x_cache(&stage.get("/doc").await), "MISS");
+    let gate = Gate::closed();
+    stage.origin.on("/doc", reply("two").behind(&gate));
+    eventually("a refresh", PATIENCE, async || {
+        let answer = stage.get("/doc").await; // nobody waits: the origin does not answer
+        assert_eq!((x_cache(&answer), answer.text().as_str()), ("HIT", "one"));
+        stage.origin.count("/doc") == 2
+    })
+    .await;
+    gate.open();
+    eventually("what is new", PATIENCE, async || {
+        let answer = stage.get("/doc").await;
+        assert_eq!(x_cache(&answer), "HIT");
+        answer.text() == "two"
+    })
+    .await;
+    assert_eq!(stage.origin.count("/doc"), 2);
+}
+
 /// What the filter asks for by itself passes no route, which would have had its say about the response too.
 #[tokio::test]
 async fn where_the_route_adds_to_responses_one_client_makes_it_fresh() {
