@@ -128,7 +128,7 @@ async fn who_takes_it_stale_is_not_made_to_wait_for_the_origin() {
     let stage = Stage::start(r#"{"request_cache_control":"honor"}"#).await;
     let old = |fields: &str| {
         Reply::ok("old")
-            .header("cache-control", fields.to_owned())
+            .header("cache-control", fields)
             .header("age", "70")
             .header("etag", "\"v1\"")
     };

@@ -115,7 +115,7 @@ impl Asker {
             10 => format!("/a/{number}"),
             _ => format!("/l/{number}"),
         };
-        let kind = target[..3].to_owned();
+        let kind = target.get(..3).unwrap_or_default().to_owned();
         let method = match dice.below(20) {
             0 => "HEAD",
             1 => "PUT",

@@ -119,7 +119,8 @@ fn purge(dice: &mut Dice, page: Page) -> (Request, Covers) {
     let plain_of_number: Covers = Box::new(move |Page(g, n)| n == number && g < TEMPLATED);
     let invalidate = |what: &str| call("POST", &format!("/api/cache/invalidate{what}"));
     let begin = page.name();
-    let begin = &begin[..=begin.rfind(['/', ':']).unwrap()];
+    let end = begin.rfind(['/', ':']).unwrap();
+    let begin = begin.get(..=end).unwrap();
     match dice.below(100) {
         0 => (invalidate("").body(r#"{"all": true}"#), Box::new(|_| true)),
         1 => (invalidate(&format!("/tag/all?{mode}")), Box::new(|_| true)),
