@@ -34,6 +34,7 @@ e2e: wasm tools ## Check the module, and run the end-to-end tests in real Envoy
 check: ## Check format, lints (native and wasm) and dependencies; needs no network
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --package larder --test e2e --test wasm_module -- -D warnings
 	cargo clippy --package larder --package larder-floor --target wasm32-wasip1 -- -D warnings
 	cargo test --quiet --package larder-harness --test dependencies
 
