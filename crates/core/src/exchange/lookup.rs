@@ -285,28 +285,28 @@ impl Looking {
         let currency = around.epochs.judge(self.stamped(&stored));
         let terms = Terms::of(policy, stored.status);
         let facts = (&stored.meta, currency);
-        let in_need = reuse::judge_in_need(facts, terms, self.lookup.demands, Need::Failed, now);
-        let reuse = reuse::judge(facts, terms, self.lookup.demands, now);
+        let demands = self.lookup.demands;
+        let reuse = reuse::judge(facts, terms, demands, now);
         // A rule that is only tried answers nothing.
         let is_spare = policy.shadow == Switch::Off
             && !matches!(reuse, Reuse::Fresh { .. })
             && reuse::stands_in(facts, terms, now);
         self.spare = is_spare.then(|| Spare {
             key: Rc::clone(&self.last),
-            demands: self.lookup.demands,
+            demands,
         });
         // The origin has just failed another, and would fail this one too, or it counts as failed.
-        let reuse = match (reuse, in_need, self.turn.need) {
+        let in_need = || reuse::judge_in_need(facts, terms, demands, Need::Failed, now);
+        let reuse = match (reuse, self.turn.need.and_then(|_| in_need())) {
             (
                 Reuse::StaleMeanwhile { .. } | Reuse::Unusable(_) | Reuse::Validate(_),
                 Some(stale),
-                Some(_),
             ) => Reuse::Stale(stale),
-            (Reuse::Unusable(_) | Reuse::Validate(_), ..) if policy.shadow == Switch::Off => {
+            (Reuse::Unusable(_) | Reuse::Validate(_), _) if policy.shadow == Switch::Off => {
                 let spared = self.spared(around, facts, terms, now);
                 spared.map_or(reuse, Reuse::Stale)
             }
-            (reuse, ..) => reuse,
+            (reuse, _) => reuse,
         };
         let answered = |headers, age, warrant| {
             let asked = (&self.subject, policy);
