@@ -8,6 +8,7 @@
 //! `exports` is what the proxy calls, `host` what it is asked; no other file touches either. `root` reads the configuration
 //! and keeps the worker's clock ticking; `stream` is one exchange.
 
+mod callout;
 mod contexts;
 mod desk;
 mod exports;

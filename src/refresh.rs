@@ -19,16 +19,12 @@ use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::tier::{Passage, Route};
 use larder_core::time::{Seconds, Timestamp};
 
-use crate::host::{self, HeaderMap};
+use crate::callout::{LATEST, OfTheOrigin, PATIENCE, answered_head, mark};
+use crate::host;
 use crate::shared_data::SharedData;
 use crate::stream::settled;
-use crate::warm::OfTheOrigin;
 use crate::worker::Worker;
 
-/// The origin has so long to answer.
-const PATIENCE: Seconds = Seconds::clamped(30);
-/// Beyond that, the host would have said so.
-const LATEST: Seconds = Seconds::clamped(40);
 /// So many calls are under way on one worker; beyond that, clients' requests take their place.
 const MOST_CALLS: usize = 64;
 /// So many failures are remembered.
@@ -146,41 +142,6 @@ impl Background for Ways {
     fn cluster(&self) -> Option<Vec<u8>> {
         host::property(&["xds", "cluster_name"]).ok().flatten()
     }
-}
-
-/// What a request of the filter's own carries that goes through the cluster which the configuration names: that may lead back to
-/// a listener of the same proxy, where the request is to pass. No client can know the value, and nobody behind this filter sees
-/// the field.
-const OWN: &str = "x-larder-own";
-
-/// Marks a request as the filter's own.
-pub(crate) fn mark(worker: &Worker, request: &mut Headers, now: Timestamp) {
-    if let Some(word) = worker.watchword(now) {
-        request.remove(OWN);
-        request.push(OWN, word);
-    }
-}
-
-/// Whether a request is the filter's own; what would say so goes no further.
-#[cold]
-#[inline(never)]
-pub(crate) fn is_own(worker: &Worker, request: &mut Headers, now: Timestamp) -> bool {
-    let Some(given) = request.only(OWN).map(<[u8]>::to_vec) else {
-        if request.contains(OWN) {
-            request.remove(OWN);
-            worker.tolerate(host::remove_request_header(OWN));
-        }
-        return false;
-    };
-    request.remove(OWN);
-    worker.tolerate(host::remove_request_header(OWN));
-    let word = worker.watchword(now).unwrap_or_default();
-    // In a time that tells nothing of where they differ.
-    let differ = word
-        .iter()
-        .zip(&given)
-        .fold(0, |all, (one, other)| all | (one ^ other));
-    given.len() == word.len() && differ == 0 && word != [0; 32]
 }
 
 /// The route of the stream at hand, and its cluster.
@@ -384,15 +345,10 @@ fn take_in(exchange: &mut Exchange, size: Option<Size>, now: Timestamp) -> (Outc
 }
 
 /// The head of what a call was answered with, what to think of it, and how long its body is; `None` where nobody has
-/// answered. Then the proxy says 503 or 504, or nothing at all.
+/// answered.
 fn answer((lines, bytes): Size) -> Option<(Headers, Outcome, usize)> {
-    if lines == 0 {
-        return None;
-    }
-    let head = host::header_pairs(HeaderMap::CallResponse).ok()?;
-    let head = Headers::from_pairs(head).ok()?;
+    let head = answered_head(lines)?;
     let outcome = match head.first(":status").unwrap_or_default() {
-        b"503" | b"504" => return None,
         [b'4', ..] => Outcome::Declined,
         [b'5', ..] => Outcome::Failed,
         _ => Outcome::Answered,

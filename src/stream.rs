@@ -5,6 +5,7 @@ mod parked;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::callout;
 use crate::desk;
 use crate::host::{self, HeaderMap, HostError};
 use crate::ledger::Ledger;
@@ -99,7 +100,7 @@ impl Stream {
             self.ledger = force.ledger;
         }
         let config = self.exchange.surroundings().config();
-        if config.background.is_some() && refresh::is_own(&self.worker, &mut headers, now) {
+        if config.background.is_some() && callout::is_own(&self.worker, &mut headers, now) {
             self.exchange.give_up();
             return Ok(Action::Continue);
         }

@@ -14,23 +14,17 @@ use larder_core::exchange::{
     Answer, Arrival, Arriving, Effect, Event, Exchange, ResponseBody, Step, Surroundings, Verdict,
 };
 use larder_core::http::Headers;
-use larder_core::key::{Attributes, Unreadable};
 use larder_core::policy::Reason;
 use larder_core::policy::request::RequestBody;
 use larder_core::report::{Counter, FetchClass};
 use larder_core::tier::Stored;
-use larder_core::time::{Seconds, Timestamp};
+use larder_core::time::Timestamp;
 use larder_manage::{Progress, Warm, WarmOrder, WarmUrl};
 
-use crate::host::{self, HeaderMap};
-use crate::refresh;
+use crate::callout::{LATEST, OfTheOrigin, PATIENCE, answered_head, mark};
+use crate::host;
 use crate::shared_data::SharedData;
 use crate::worker::{Worker, random};
-
-/// The origin has so long to answer.
-const PATIENCE: Seconds = Seconds::clamped(30);
-/// Beyond that, the host would have said so.
-const LATEST: Seconds = Seconds::clamped(40);
 
 /// The job of a worker, if it has one.
 #[derive(Default)]
@@ -58,16 +52,6 @@ enum End {
     Fresh,
     NotStored(Reason),
     Stored,
-}
-
-/// The answers to our own calls are the origin's; what the proxy says of itself has been told from them.
-pub(crate) struct OfTheOrigin;
-
-impl Attributes for OfTheOrigin {
-    fn attribute(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
-        let is_asked_who = path == ["response", "code_details"];
-        Ok(is_asked_who.then(|| b"via_upstream".to_vec()))
-    }
 }
 
 /// What begins a job on a worker.
@@ -225,7 +209,7 @@ impl Job {
         look_up(worker, &mut exchange, step, &mut head, now)?;
         head.push("user-agent", "larder-warm");
         if self.around.config().background.as_ref() == Some(&self.progress.cluster) {
-            refresh::mark(worker, &mut head, now);
+            mark(worker, &mut head, now);
         }
         let cluster = &self.progress.cluster;
         let token = host::call(cluster, &head.to_pairs(), PATIENCE).map_err(|_| End::Failed)?;
@@ -294,14 +278,8 @@ fn take_in(
     (lines, bytes): (usize, usize),
     now: Timestamp,
 ) -> End {
-    // No lines at all: the call failed. These statuses are what the proxy says where nobody answered in time, or could.
-    let head = host::header_pairs(HeaderMap::CallResponse).ok();
-    let head = head.and_then(|pairs| Headers::from_pairs(pairs).ok());
-    let head = head.filter(|head| {
-        let status = head.first(":status").unwrap_or_default();
-        lines > 0 && status != b"503" && status != b"504"
-    });
-    let (Some(headers), Ok(content)) = (head, host::call_response_body(bytes)) else {
+    let (Some(headers), Ok(content)) = (answered_head(lines), host::call_response_body(bytes))
+    else {
         return End::Failed;
     };
     let body = match bytes {
