@@ -16,6 +16,7 @@ use larder_core::exchange::{
     Answer, Arrival, Arriving, Call, Effect, Event, Exchange, Field, Full, HeadSize, Histogram,
     Presence, ResponseBody, Stay, Step, Unheld, Verdict, What,
 };
+use larder_core::fleet::Consulted;
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::policy::request::RequestBody;
@@ -279,6 +280,10 @@ impl Stream {
 
     fn obey(&mut self, step: Step<'_>, now: Timestamp) -> Result<Action, HostError> {
         let action = match step.verdict {
+            Verdict::Consult(_) => {
+                let step = self.exchange.on(Event::Consulted(Consulted::Silent), now);
+                self.obey(step, now)?
+            }
             Verdict::Continue => Action::Continue,
             Verdict::Hold => Action::Pause,
             Verdict::Inspect => self.inspect(now)?,

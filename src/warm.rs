@@ -257,9 +257,11 @@ fn look_up(
     match step.verdict {
         Verdict::Continue if exchange.reads_response() => Ok(()),
         Verdict::Continue => Err(End::NotStored(refused.unwrap_or(Reason::Busy))),
-        Verdict::Hold | Verdict::Inspect | Verdict::Manage(_) | Verdict::Park(_) => {
-            Err(End::NotStored(Reason::RequestBody))
-        }
+        Verdict::Consult(_)
+        | Verdict::Hold
+        | Verdict::Inspect
+        | Verdict::Manage(_)
+        | Verdict::Park(_) => Err(End::NotStored(Reason::RequestBody)),
         Verdict::Reply(_) => Err(End::Fresh),
         Verdict::Lookup(key) => {
             let found = worker.lookup(&key, now);

@@ -245,7 +245,11 @@ impl Worker {
                 self.carry_out(step.effects, now);
                 return Some(status);
             }
-            Verdict::Hold | Verdict::Inspect | Verdict::Manage(_) | Verdict::Park(_) => {
+            Verdict::Consult(_)
+            | Verdict::Hold
+            | Verdict::Inspect
+            | Verdict::Manage(_)
+            | Verdict::Park(_) => {
                 panic!("not in this play")
             }
         };

@@ -28,6 +28,8 @@ pub mod epoch;
 
 pub mod flight;
 
+pub mod fleet;
+
 pub mod policy;
 
 pub mod report;

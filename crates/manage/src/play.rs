@@ -149,7 +149,8 @@ impl Play {
                 self.reply = Some((status, head));
                 None
             }
-            Verdict::Continue
+            Verdict::Consult(_)
+            | Verdict::Continue
             | Verdict::Hold
             | Verdict::Inspect
             | Verdict::Manage(_)

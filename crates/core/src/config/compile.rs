@@ -53,6 +53,7 @@ pub(super) fn compile(raw: RawConfig, problems: &Problems) -> Config {
         background: raw.origin.background,
         route_metadata: raw.route_metadata.unwrap_or(Switch::Off),
         management: raw.management,
+        admin: raw.admin,
     }
 }
 

@@ -219,6 +219,21 @@ fn read_prefix(cursor: Cursor<'_>) -> Given<String> {
     }
 }
 
+/// A host, with a port or without.
+pub(super) fn read_authority(cursor: Cursor<'_>) -> Given<String> {
+    let (path, problems) = (cursor.path.clone(), cursor.problems);
+    let Given::Value(text) = cursor.text(1..=255) else {
+        return Given::Refused;
+    };
+    match Authority::parse(text.as_bytes()) {
+        Some(_) => Given::Value(text.to_owned()),
+        None => {
+            problems.add(path, "must be a host, with a port or without");
+            Given::Refused
+        }
+    }
+}
+
 fn read_host(cursor: Cursor<'_>) -> Given<String> {
     let (path, problems) = (cursor.path.clone(), cursor.problems);
     let Given::Value(host) = cursor.text(1..=255) else {
@@ -233,7 +248,7 @@ fn read_host(cursor: Cursor<'_>) -> Given<String> {
     }
 }
 
-fn read_variable(cursor: Cursor<'_>) -> Given<String> {
+pub(super) fn read_variable(cursor: Cursor<'_>) -> Given<String> {
     let (path, problems) = (cursor.path.clone(), cursor.problems);
     let Given::Value(name) = cursor.text(1..=128) else {
         return Given::Refused;

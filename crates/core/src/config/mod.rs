@@ -4,6 +4,7 @@
 //! path of the value it is about. A cache with half a configuration leaks, so there is no partial result and no
 //! silent default for a value that could not be read.
 
+mod admin;
 mod compile;
 mod compression;
 mod content;
@@ -34,6 +35,7 @@ pub mod reading {
     pub use super::write::{quote, written};
 }
 
+pub use admin::Admin;
 pub use compression::{Compression, Share};
 pub use management::{Exposure, Management, NoToken, TokenDigest, TokenVerdict};
 pub use orders::{Orders, Purging, REGEX, expression};
@@ -70,6 +72,8 @@ pub struct Config {
     pub background: Option<String>,
     /// The management API; none where it is not asked for.
     pub management: Option<Management>,
+    /// The service of the fleet; none where there is one process.
+    pub admin: Option<Admin>,
     /// Whether settings at the proxy's routes count.
     route_metadata: Switch,
 }
@@ -88,12 +92,16 @@ impl Config {
         })
     }
 
-    /// Takes the management API's token from where the configuration says. `read` looks a variable of the environment up.
+    /// Takes the management API's token, and the secret of the fleet, from where the configuration says. `read` looks a variable
+    /// of the environment up.
     ///
     /// # Errors
     ///
     /// [`NoToken`] where there is none; then there is no management API.
-    pub fn unlock(&mut self, read: impl FnOnce(&str) -> Option<String>) -> Result<(), NoToken> {
+    pub fn unlock(&mut self, read: impl Fn(&str) -> Option<String>) -> Result<(), NoToken> {
+        if let Some(admin) = &mut self.admin {
+            admin.unlock(&read);
+        }
         let Some(management) = &mut self.management else {
             return Ok(());
         };

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::admin::Admin;
 use super::compression::RawCompression;
 use super::management::Management;
 use super::raw_origin::{RawOrigin, RawSparing};
@@ -31,6 +32,7 @@ pub(super) struct RawConfig {
     pub(super) origin: RawOrigin,
     pub(super) route_metadata: Given<Switch>,
     pub(super) management: Option<Management>,
+    pub(super) admin: Option<Admin>,
 }
 
 #[derive(Clone, Copy)]
@@ -99,6 +101,7 @@ fn read_top(fields: &mut Fields<'_>) -> RawConfig {
         origin: RawOrigin::read(fields),
         route_metadata: switch(fields, "route_metadata"),
         management: Management::read(fields),
+        admin: Admin::read(fields),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Everything the outside can tell an exchange.
 
 use super::echo::HeadSize;
+use crate::fleet::Consulted;
 use crate::http::Headers;
 use crate::key::Attributes;
 use crate::policy::request::RequestBody;
@@ -12,6 +13,8 @@ pub enum Event<'a> {
     Aborted,
     /// What the tiers hold under the key that was asked for.
     Answer(Answer<'a>),
+    /// What the fleet had under the key that it was asked for.
+    Consulted(Consulted),
     /// The next bytes of the response's body.
     Chunk(&'a [u8]),
     /// The client's request has arrived.

@@ -65,6 +65,7 @@ use std::rc::Rc;
 
 use crate::config::{Config, Switch};
 use crate::epoch::Epochs;
+use crate::fleet::Fleet;
 use crate::flight::Flights;
 use crate::http::{Headers, TAG_FIELDS};
 use crate::policy::Reason;
@@ -129,6 +130,8 @@ pub struct Surroundings {
     flights: OnceCell<Rc<dyn Flights>>,
     /// None: nothing is made fresh but by clients' requests.
     background: OnceCell<Rc<dyn Background>>,
+    /// None: there is one process.
+    fleet: OnceCell<Rc<dyn Fleet>>,
     /// That of requests of the filter's own.
     behind: OnceCell<Rc<Surroundings>>,
     breakers: OnceCell<Rc<RefCell<Breakers>>>,
@@ -161,6 +164,7 @@ impl Surroundings {
             witness: OnceCell::new(),
             flights: OnceCell::new(),
             background: OnceCell::new(),
+            fleet: OnceCell::new(),
             behind: OnceCell::new(),
             breakers: OnceCell::new(),
             config,
@@ -207,6 +211,11 @@ impl Surroundings {
     /// From now on what is stale is made fresh through it; the first one stays.
     pub fn refresh_through(&self, background: Rc<dyn Background>) {
         let _ = self.background.set(background);
+    }
+
+    /// From now on it is one of a fleet; the first one stays.
+    pub fn join(&self, fleet: Rc<dyn Fleet>) {
+        let _ = self.fleet.set(fleet);
     }
 
     /// That of the requests that make fresh what clients are given stale.
@@ -382,6 +391,7 @@ fn surprised(state: State, event: &Event<'_>) -> State {
         Event::Aborted | Event::ResponseEnded => State::done(),
         Event::Answer(_)
         | Event::Chunk(_)
+        | Event::Consulted(_)
         | Event::Request(_)
         | Event::RequestBody(_)
         | Event::Response(_)

@@ -9,6 +9,7 @@ use super::manage::Call;
 use super::refresh::Refresh;
 use crate::entry::{Epoch, StampList};
 use crate::epoch::{Currency, Epochs, Invalidation, Stamped, Whereabouts};
+use crate::fleet::Consultation;
 use crate::flight::{Flight, Landing};
 use crate::http::Headers;
 use crate::key::{Key, KeyDigest};
@@ -28,6 +29,8 @@ pub struct Step<'a> {
 /// What happens to the message now.
 #[derive(Debug)]
 pub enum Verdict<'a> {
+    /// The request waits while the fleet is asked, and the answer comes back as an event.
+    Consult(Consultation),
     /// It goes on its way.
     Continue,
     /// The request waits, and so does what comes of its body, until all of that is here.

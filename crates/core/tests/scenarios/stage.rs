@@ -681,6 +681,7 @@ impl Stage {
                 | Verdict::Hold
                 | Verdict::Inspect
                 | Verdict::Manage(_)
+                | Verdict::Consult(_)
                 | Verdict::Park(_)
                 | Verdict::Reply(_)) => (None, verdict),
             };
@@ -781,6 +782,7 @@ impl Stage {
         match step.verdict {
             Verdict::Continue | Verdict::Hold | Verdict::Inspect => None,
             Verdict::Manage(_) => panic!("nobody receives calls here"),
+            Verdict::Consult(asked) => panic!("nobody is asked here: {asked:?}"),
             Verdict::Park(parking) => {
                 assert!(self.flights.is_some(), "nobody waits here");
                 self.parked = Some(parking);

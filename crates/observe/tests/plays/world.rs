@@ -138,6 +138,7 @@ impl World {
             | Verdict::Hold
             | Verdict::Inspect
             | Verdict::Manage(_)
+            | Verdict::Consult(_)
             | Verdict::Park(_) => false,
             Verdict::Reply(_) => true,
             Verdict::Lookup(key) => match self.tier.lookup(&*self.kv, &key, now) {

