@@ -1,107 +1,384 @@
 //! What the replicas share: the log of invalidations, entries, leads, instances, and small documents.
 //!
-//! One contract, kept by memory and by Redis alike, and tried on both by the same suite (`tests/contract.rs`).
+//! One contract, kept by memory and by Redis alike, and tried on both by the same suite (`tests/contract.rs`). Everything
+//! that has an age has it by the store's clock, so that clocks of replicas never meet. Everything is bounded ([`Bounds`]):
+//! what is over a bound makes room for what is newer, and the log tells whoever was behind that ([`Reading::Reset`]).
+//!
+//! No call takes longer than [`PATIENCE`]; what cannot be answered by then is a [`StoreError`], and whoever asked goes on
+//! as if there were no fleet.
 
+mod bell;
+mod error;
+mod memory;
+mod random;
+mod shapes;
+
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use larder_core::fleet::{Cursor, InstanceId};
+use larder_core::key::KeyDigest;
+use tokio::time::Instant;
 
-/// The store cannot be reached, or has refused; what was wanted may have been done all the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreError(pub String);
+pub use bell::Watch;
+pub use error::StoreError;
+pub use shapes::{
+    Acknowledged, Acknowledgement, Appended, Bounds, Extent, HEAT_HALF_LIFE, Heat, Instance, Lease,
+    Loss, MAX_HEAT_NAME, NewEntry, NewRecord, Put, Reading, Record, Replaced, Said, StoredEntry,
+    Versioned,
+};
 
-/// A record, before it stands in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewRecord {
-    /// Who says so, and its own number for it: what was said before is not said again.
-    pub said: Said,
-    /// The invalidation in JSON, as it goes to the filters.
-    pub body: String,
+use bell::Bell;
+use memory::Memory;
+
+/// How long a call may take.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// An instance that was not heard of for so long is gone.
+pub const INSTANCE_EXPIRY: Duration = Duration::from_secs(30);
+
+/// How many instances are remembered: reports, acknowledgements, and what each said last.
+pub const MAX_INSTANCES: usize = 4096;
+
+/// How many steps of an instance through the log are remembered, for acknowledgements.
+const MAX_STEPS: usize = 256;
+
+/// What the replicas share; a handle, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    backend: Arc<Backend>,
+    bounds: Bounds,
 }
 
-/// Whose word a record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Said {
-    /// Whose.
-    pub by: InstanceId,
-    /// Its own count, from 1.
-    pub seq: u64,
+#[derive(Debug)]
+enum Backend {
+    Memory(Memory),
 }
 
-/// A record in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Its place; also its name.
-    pub at: Cursor,
-    /// Whose word it is.
-    pub said: Said,
-    /// How long it has stood there, by the store's clock.
-    pub age: Duration,
-    /// As in [`NewRecord`].
-    pub body: String,
+impl Store {
+    /// The memory of this process: for one replica, and lost with it.
+    #[must_use]
+    pub fn memory(bounds: Bounds) -> Self {
+        let backend = Arc::new(Backend::Memory(Memory::new(bounds)));
+        Self { backend, bounds }
+    }
+
+    /// How much it keeps.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    fn bell(&self) -> &Bell {
+        match &*self.backend {
+            Backend::Memory(memory) => memory.bell(),
+        }
+    }
+
+    /// Puts `records` at the end of the log, in their order; when this answers they are as durable as the store is.
+    ///
+    /// What an instance has said before (its highest `seq` counts, so it has to say things in order) is not put there again.
+    ///
+    /// # Errors
+    /// When the store does not answer: then each of them may be there or not. Saying them again is right.
+    pub async fn append(&self, records: &[NewRecord]) -> Result<Appended, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.append(records, Instant::now())),
+        }
+    }
+
+    /// At most `limit` records behind `after`.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn read(&self, after: Cursor, limit: usize) -> Result<Reading, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.read(after, limit, Instant::now())),
+        }
+    }
+
+    /// At most `limit` records from the oldest that is retained; never a [`Reading::Reset`].
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn read_oldest(&self, limit: usize) -> Result<Reading, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.read_oldest(limit, Instant::now())),
+        }
+    }
+
+    /// The record that a cursor names, while it is retained.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn record(&self, at: Cursor) -> Result<Option<Record>, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.record(at, Instant::now())),
+        }
+    }
+
+    /// Where the log begins and ends.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn extent(&self) -> Result<Extent, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.extent()),
+        }
+    }
+
+    /// What each instance said last, who spoke last first; at most `limit`. It is so in the log, retained or not.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn last_said(&self, limit: usize) -> Result<Vec<Said>, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.last_said(limit)),
+        }
+    }
+
+    /// To be woken when the log has grown or the configuration has changed, at any replica.
+    ///
+    /// What happens after this call wakes; so take it first, and look then. It may wake without a reason.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        self.bell().log()
+    }
+
+    /// To be woken when an entry has come under `digest` or its lead has ended, at any replica; as [`Store::watch`].
+    #[must_use]
+    pub fn watch_digest(&self, digest: KeyDigest) -> Watch {
+        self.bell().digest(digest)
+    }
+
+    /// The entry under `digest`.
+    ///
+    /// # Errors
+    /// When the store does not answer, or what stands there makes no sense.
+    pub async fn entry(&self, digest: KeyDigest) -> Result<Option<StoredEntry>, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.entry(digest, Instant::now())),
+        }
+    }
+
+    /// Stores an entry, unless what stands there was fetched under a later lead, or, where not both were fetched under
+    /// one or it was the same, with the log followed further.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`]; or when the store does not answer.
+    pub async fn put_entry(&self, digest: KeyDigest, entry: &NewEntry) -> Result<Put, StoreError> {
+        let (bytes, limit) = (entry.frame.len(), self.bounds.entry_bytes);
+        if bytes > limit {
+            return Err(StoreError::TooLarge { bytes, limit });
+        }
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.put_entry(digest, entry, Instant::now())),
+        }
+    }
+
+    /// Removes what stands under `digest`; whether something did.
+    ///
+    /// # Errors
+    /// When the store does not answer: then it may be gone or not.
+    pub async fn remove_entry(&self, digest: KeyDigest) -> Result<bool, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.remove_entry(digest, None, Instant::now())),
+        }
+    }
+
+    /// Removes what stands under `digest` if it is still what was `seen` there.
+    ///
+    /// # Errors
+    /// As [`Store::remove_entry`].
+    pub async fn discard(&self, digest: KeyDigest, seen: &StoredEntry) -> Result<bool, StoreError> {
+        let seen = Some((seen.fence, seen.cursor));
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.remove_entry(digest, seen, Instant::now())),
+        }
+    }
+
+    /// Everything that stands there, piece by piece: what was there from the first call to the last is among it.
+    #[must_use]
+    pub fn scan(&self) -> Scan {
+        Scan {
+            store: self.clone(),
+            left: None,
+        }
+    }
+
+    /// Asks for the lead under `digest`, for so long.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn lease(&self, digest: KeyDigest, length: Duration) -> Result<Lease, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.lease(digest, length, Instant::now())),
+        }
+    }
+
+    /// Ends the lead that has this number, if it has not ended; whether it had not.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn release(&self, digest: KeyDigest, fence: u64) -> Result<bool, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.release(digest, fence, Instant::now())),
+        }
+    }
+
+    /// An instance was heard of. `report` is what it says of itself, in JSON.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn report(
+        &self,
+        id: InstanceId,
+        applied: Option<Cursor>,
+        report: &str,
+    ) -> Result<(), StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => memory.report(id, applied, report, Instant::now()),
+        }
+        Ok(())
+    }
+
+    /// The instances that were heard of within [`INSTANCE_EXPIRY`], in the order of their ids.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.instances(Instant::now())),
+        }
+    }
+
+    /// An instance has applied everything up to `applied`. What it had said of itself so far stays as it is.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn acknowledge(&self, id: InstanceId, applied: Cursor) -> Result<(), StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => memory.acknowledge(id, applied, Instant::now()),
+        }
+        Ok(())
+    }
+
+    /// Who has applied a record, and how long that took; `None` when it is not retained.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn acknowledged(&self, at: Cursor) -> Result<Option<Acknowledged>, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.acknowledged(at, Instant::now())),
+        }
+    }
+
+    /// The fleet's configuration; `None` when nobody has put one there.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn config(&self) -> Result<Option<Versioned>, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.config()),
+        }
+    }
+
+    /// Replaces the configuration that has version `seen` (0: there is none).
+    ///
+    /// # Errors
+    /// When the store does not answer: then it may be there or not.
+    pub async fn put_config(&self, seen: u64, body: &str) -> Result<Replaced, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.put_config(seen, body)),
+        }
+    }
+
+    /// A document by its name, while it is kept.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn document(&self, name: &str) -> Result<Option<String>, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.document(name, Instant::now())),
+        }
+    }
+
+    /// Keeps a document for so long, instead of what had that name.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn put_document(
+        &self,
+        name: &str,
+        body: &str,
+        keep: Duration,
+    ) -> Result<(), StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => memory.put_document(name, body, keep, Instant::now()),
+        }
+        Ok(())
+    }
+
+    /// What was asked for so often, counted by one instance since it last said so.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn add_heat(&self, asked: &[Heat]) -> Result<(), StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => memory.add_heat(asked, Instant::now()),
+        }
+        Ok(())
+    }
+
+    /// What has been asked for most of late, most first. A count is worth half after [`HEAT_HALF_LIFE`].
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn hottest(&self, limit: usize) -> Result<Vec<Heat>, StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => Ok(memory.hottest(limit, Instant::now())),
+        }
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// When it does not, and why.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        match &*self.backend {
+            Backend::Memory(_) => Ok(()),
+        }
+    }
 }
 
-/// What stands behind a cursor.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// These; and where that leads.
-    Records {
-        /// In order, no more than were asked for.
-        records: Vec<Record>,
-        /// The place behind the last of them.
-        cursor: Cursor,
-        /// Whether more stand there now.
-        more: bool,
-    },
-    /// Nobody can say: the cursor is of another log, ahead of this one, or what stood behind it is gone.
-    Reset {
-        /// The end of the log.
-        cursor: Cursor,
-    },
+impl fmt::Display for Store {
+    /// Where it is, without passwords.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.backend {
+            Backend::Memory(_) => out.write_str("memory"),
+        }
+    }
 }
 
-/// An entry as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredEntry {
-    /// How far the log had been followed when the request was sent that fetched it.
-    pub cursor: Cursor,
-    /// That of the lead under which it was fetched; 0 where there was none.
-    pub fence: u64,
-    /// How long it has stood there, by the store's clock.
-    pub age: Duration,
-    /// How long it will stand there.
-    pub left: Duration,
-    /// The frame (`larder_core::wire::Frame`).
-    pub frame: Vec<u8>,
+/// A walk over all entries.
+#[derive(Debug)]
+pub struct Scan {
+    store: Store,
+    left: Option<Vec<KeyDigest>>,
 }
 
-/// What became of an entry that was to be stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Put {
-    /// It stands there.
-    Stored,
-    /// What stands there was fetched later, or under a later lead.
-    Older,
-}
-
-/// Who may fetch what stands under a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lease {
-    /// Whoever asked; this number is greater than all before it for that key.
-    Granted(u64),
-    /// Somebody else, for so long at most.
-    Held(Duration),
-}
-
-/// An instance, as it was heard of last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instance {
-    /// Which.
-    pub id: InstanceId,
-    /// How far it has applied the log.
-    pub applied: Option<Cursor>,
-    /// How long ago it was heard of.
-    pub age: Duration,
-    /// What it said of itself last, in JSON.
-    pub report: String,
+impl Scan {
+    /// The next piece (it may be empty, and may name an entry again); `None` at the end.
+    ///
+    /// # Errors
+    /// When the store does not answer; the call may be repeated.
+    pub async fn next(&mut self) -> Result<Option<Vec<(KeyDigest, StoredEntry)>>, StoreError> {
+        match &*self.store.backend {
+            Backend::Memory(memory) => {
+                let left = self.left.get_or_insert_with(|| memory.digests());
+                Ok(memory.batch(left, Instant::now()))
+            }
+        }
+    }
 }

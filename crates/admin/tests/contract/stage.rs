@@ -1,0 +1,101 @@
+//! The stores that are tried.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use larder_admin::store::{
+    Appended, Bounds, NewEntry, NewRecord, Reading, Record, Said, Store, StoreError,
+};
+use larder_core::fleet::{Cursor, InstanceId};
+use larder_core::key::KeyDigest;
+
+/// Small, so that bounds are met.
+pub(crate) const BOUNDS: Bounds = Bounds {
+    log_records: 100,
+    entry_bytes: 1 << 20,
+    ..Bounds::USUAL
+};
+
+/// A store, and what it stands on.
+pub(crate) struct Stage {
+    store: Store,
+}
+
+pub(crate) async fn memory() -> Stage {
+    Stage {
+        store: Store::memory(BOUNDS),
+    }
+}
+
+impl Stage {
+    /// As one more replica has it.
+    pub(crate) async fn replica(&self) -> Store {
+        self.store.clone()
+    }
+}
+
+pub(crate) fn digest(number: u8) -> KeyDigest {
+    KeyDigest([number; 16])
+}
+
+pub(crate) fn instance(number: u64) -> InstanceId {
+    InstanceId(0xfedc_ba98_0000_0000 | number)
+}
+
+/// What `by` says as its word number `seq`.
+pub(crate) fn word(by: u64, seq: u64) -> NewRecord {
+    let by = instance(by);
+    NewRecord {
+        said: Some(Said { by, seq }),
+        body: Arc::from(format!(r#"{{"word": "{by}.{seq}"}}"#)),
+    }
+}
+
+pub(crate) async fn append(store: &Store, records: &[NewRecord]) -> Appended {
+    store.append(records).await.unwrap()
+}
+
+/// So many words of instance 1 from its first, and where the log ends then.
+pub(crate) async fn said(store: &Store, count: u64) -> Vec<Cursor> {
+    let words: Vec<NewRecord> = (1..=count).map(|seq| word(1, seq)).collect();
+    let appended = append(store, &words).await;
+    appended.ids.into_iter().map(Option::unwrap).collect()
+}
+
+/// The beginning of a log that nothing was written to.
+pub(crate) async fn beginning(store: &Store) -> Cursor {
+    let extent = store.extent().await.unwrap();
+    assert_eq!((extent.oldest, extent.end.position), (None, 0));
+    extent.end
+}
+
+/// The records of a reading that has to have some, where it leads, and whether there is more.
+pub(crate) fn records(reading: Result<Reading, StoreError>) -> (Vec<Record>, Cursor, bool) {
+    match reading.unwrap() {
+        Reading::Records {
+            records,
+            cursor,
+            more,
+        } => (records, cursor, more),
+        reading @ Reading::Reset { .. } => panic!("{reading:?}"),
+    }
+}
+
+pub(crate) fn entry(cursor: Cursor, fence: u64, frame: &str) -> NewEntry {
+    NewEntry {
+        cursor,
+        fence,
+        keep: Duration::from_secs(60),
+        frame: Bytes::copy_from_slice(frame.as_bytes()),
+    }
+}
+
+/// A place in a log that nobody looks into.
+pub(crate) fn at(position: u64) -> Cursor {
+    Cursor {
+        log: 0xabcd_ef01_2345_6789,
+        position,
+        check: 7,
+    }
+}
