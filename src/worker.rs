@@ -285,6 +285,7 @@ impl Worker {
             board: ledger.board(),
             count: &|counter| self.count(counter),
             epochs: &self.epochs,
+            fleet: None,
             gauge: &*self.metrics,
             hint: &*self.metrics,
             kv: &SharedData,

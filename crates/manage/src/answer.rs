@@ -14,6 +14,7 @@ use larder_core::tier::{ByteGauge, ChangeHint, EpochLog, SharedKv, SharedTier, S
 use larder_core::time::Timestamp;
 use larder_observe::{Board, Observer};
 
+use crate::fleet::{Fleet, Named};
 use crate::outcome::Outcome;
 use crate::reception::Ask;
 use crate::route::{Addressed, Place, Verb};
@@ -31,6 +32,8 @@ pub struct Desk<'a> {
     pub count: &'a dyn Fn(Counter),
     /// The order of invalidations.
     pub epochs: &'a RefCell<EpochLog>,
+    /// Who tells the other processes of a fleet; none where there is one process.
+    pub fleet: Option<&'a dyn Fleet>,
     /// The bytes that all entries take.
     pub gauge: &'a dyn ByteGauge,
     /// What tells the other workers that something has changed.
@@ -80,6 +83,27 @@ impl Desk<'_> {
             (self.count)(Counter::InvalidationFailed);
         }
         noted
+    }
+
+    /// As [`Desk::invalidate`]; and the others of the fleet are told.
+    pub(crate) fn invalidate_everywhere(
+        &self,
+        invalidation: &Invalidation,
+        named: impl FnOnce() -> Named,
+    ) -> Result<Epoch, Unnoted> {
+        let epoch = self.invalidate(invalidation)?;
+        if let Some(fleet) = self.fleet {
+            fleet.invalidated(invalidation, epoch, &named());
+        }
+        Ok(epoch)
+    }
+
+    /// What the id of a local receipt is called: where there is a fleet, `id` is the fleet's own.
+    pub(crate) fn receipt_name(&self) -> &'static str {
+        match self.fleet {
+            Some(_) => "receipt",
+            None => "id",
+        }
     }
 }
 

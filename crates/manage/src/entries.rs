@@ -10,10 +10,12 @@ use larder_core::exchange::Call;
 use larder_core::http::Headers;
 use larder_core::policy::Reason;
 use larder_core::policy::freshness::current_age;
+use larder_core::report::InvalidationKind;
 use larder_core::tier::{Scanned, Stored};
 use larder_core::time::Timestamp;
 
 use crate::answer::Desk;
+use crate::fleet::Named;
 use crate::json::{Json, quoted};
 use crate::outcome::Outcome;
 use crate::play::{Look, Play};
@@ -282,7 +284,9 @@ pub(crate) fn put(key: &Key, call: &Call, desk: &Desk<'_>, now: Timestamp) -> Ou
     for name in &names {
         let coverage = Coverage::of_name(name.as_str());
         let mode = Mode::Hard;
-        if desk.invalidate(&Invalidation { coverage, mode }).is_err() {
+        let invalidation = Invalidation { coverage, mode };
+        let named = || Named::new(InvalidationKind::Key, name.as_str());
+        if desk.invalidate_everywhere(&invalidation, named).is_err() {
             return Outcome::unnoted();
         }
     }

@@ -3,13 +3,14 @@
 //! Nothing is counted before the answer: however many entries a tag has, its invalidation is a note of a few bytes.
 
 use larder_core::entry::Payload;
-use larder_core::epoch::{Currency, Mode, Stamped, Whereabouts};
+use larder_core::epoch::{Coverage, Currency, Mode, Stamped, Whereabouts};
 use larder_core::exchange::Call;
 use larder_core::http::Headers;
 use larder_core::report::{Counter, InvalidationSource};
 use larder_core::time::Timestamp;
 
 use crate::answer::Desk;
+use crate::fleet::Named;
 use crate::json::Json;
 use crate::order::{Everything, Order, Run};
 use crate::outcome::Outcome;
@@ -131,8 +132,13 @@ fn acknowledged(
         return receipts::try_out(&invalidations, desk);
     }
     let mut ids = Vec::new();
+    let mut patterns = order.pattern_names();
     for invalidation in &invalidations {
-        let Ok(epoch) = desk.invalidate(invalidation) else {
+        let named = || match invalidation.coverage {
+            Coverage::Names(_) => patterns.next().unwrap_or(Named::together(&order)),
+            Coverage::All | Coverage::Stamps(_) => Named::together(&order),
+        };
+        let Ok(epoch) = desk.invalidate_everywhere(invalidation, named) else {
             return Outcome::unnoted();
         };
         ids.push(receipts::open(
@@ -146,14 +152,14 @@ fn acknowledged(
         let counter = Counter::Invalidated(kind, order.mode, InvalidationSource::Api);
         (desk.count)(counter);
     }
-    let json = acknowledgement(&order, receipts::joined(&ids));
+    let json = acknowledgement(&order, receipts::joined(&ids), desk);
     Outcome::ok(match found {
         Some(found) => json.number("entries", found),
         None => json,
     })
 }
 
-fn acknowledgement(order: &Order, id: Option<String>) -> Json {
+fn acknowledgement(order: &Order, id: Option<String>, desk: &Desk<'_>) -> Json {
     let named = order.counts().into_iter();
     let named = named.fold(Json::object(), |json, (name, count)| {
         json.number(name, count as u64)
@@ -168,7 +174,7 @@ fn acknowledgement(order: &Order, id: Option<String>) -> Json {
         .flag("all", order.everything == Everything::Covered)
         .nested("named", named);
     match id {
-        Some(id) => json.text("id", &id),
+        Some(id) => json.text(desk.receipt_name(), &id),
         None => json,
     }
 }

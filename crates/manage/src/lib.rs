@@ -21,6 +21,7 @@ mod credential;
 mod entries;
 mod explain;
 mod failures;
+mod fleet;
 mod invalidate;
 mod json {
     pub(crate) use larder_observe::{Json, quoted};
@@ -42,7 +43,8 @@ mod property;
 pub use answer::{Desk, answer};
 pub use at_route::{ROUTE_SETTINGS, RouteError, at_refused_route, at_route};
 pub use failures::{Failures, Visitor};
-pub use outcome::Outcome;
+pub use fleet::{Change, Fleet, Named};
+pub use outcome::{Outcome, Promise};
 pub use reception::Desks;
 pub use settings::Settings;
 pub use warm::{Progress, Warm, WarmOrder, WarmUrl};

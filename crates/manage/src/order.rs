@@ -18,6 +18,7 @@ use larder_core::policy::invalidation::stamps_of_uri;
 use larder_core::report::InvalidationKind;
 use larder_core::sorting::sort_by;
 
+use crate::fleet::Named;
 use crate::route::Parameters;
 
 /// In one call.
@@ -191,6 +192,14 @@ impl Order {
         ];
         let each = counted.into_iter();
         each.flat_map(|(kind, count)| std::iter::repeat_n(kind, count))
+    }
+
+    /// What its prefixes and patterns are called, in the order of the invalidations that they become.
+    pub(crate) fn pattern_names(&self) -> impl Iterator<Item = Named> {
+        let prefixes = self.prefixes.iter();
+        let prefixes = prefixes.map(|text| Named::new(InvalidationKind::Prefix, text));
+        let patterns = self.patterns.iter();
+        prefixes.chain(patterns.map(|text| Named::new(InvalidationKind::Pattern, text)))
     }
 
     fn read(fields: &mut Fields<'_>) -> Self {

@@ -17,6 +17,18 @@ pub struct Outcome {
     body: String,
 }
 
+/// Whether the whole fleet can rely on what a call has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// It stands in the fleet's log, under this name.
+    Kept {
+        /// A cursor ([`larder_core::fleet::Cursor`]).
+        id: String,
+    },
+    /// It holds here, and is said to the others as soon as that works.
+    Open,
+}
+
 impl Outcome {
     /// It was done.
     pub(crate) fn ok(body: Json) -> Self {
@@ -36,6 +48,45 @@ impl Outcome {
     /// It was understood and not done, for this reason.
     pub(crate) fn unprocessable(message: &str) -> Self {
         Self::error(422, "not_stored", message)
+    }
+
+    /// What it says when it is known whether the fleet's log has it.
+    #[must_use]
+    pub fn in_fleet(mut self, promise: &Promise) -> Self {
+        let more = match promise {
+            Promise::Kept { id } => Json::object().flag("durable", true).text("id", id),
+            Promise::Open => {
+                self.status = match self.status {
+                    200 => 202,
+                    status => status,
+                };
+                Json::object().flag("durable", false)
+            }
+        };
+        self.add(&more.end())
+    }
+
+    /// With what a client may send along to be shown nothing older.
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Self {
+        self.add(&Json::object().text("token", token).end())
+    }
+
+    /// The fields of another object behind its own.
+    fn add(mut self, object: &str) -> Self {
+        let more = object.strip_prefix('{').unwrap_or_default();
+        if let Some(before) = self.body.strip_suffix('}') {
+            self.body = match before {
+                "{" => ["{", more].concat(),
+                before => [before, ",", more].concat(),
+            };
+        }
+        self
+    }
+
+    /// The body, in JSON.
+    pub fn body(&self) -> &str {
+        &self.body
     }
 
     fn new(status: u16, body: Json) -> Self {
@@ -169,5 +220,25 @@ impl Outcome {
             "the body did not come within 5 seconds. Where that is so with every call, `allow_on_headers_stop_iteration: true` \
              is missing where Envoy loads this filter",
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_whether_the_fleet_can_rely_on_it() {
+        let done = || Outcome::ok(Json::object().text("status", "invalidated"));
+        let id = "0.1.2".to_owned();
+        let kept = done().in_fleet(&Promise::Kept { id }).with_token("t");
+        assert_eq!(kept.status, 200);
+        let body = r#"{"status":"invalidated","durable":true,"id":"0.1.2","token":"t"}"#;
+        assert_eq!(kept.body(), body);
+        let open = done().in_fleet(&Promise::Open);
+        assert_eq!(open.status, 202);
+        assert_eq!(open.body(), r#"{"status":"invalidated","durable":false}"#);
+        let empty = Outcome::ok(Json::object()).with_token("t");
+        assert_eq!(empty.body(), r#"{"token":"t"}"#);
     }
 }

@@ -11,6 +11,7 @@ use larder_core::report::{Counter, InvalidationKind, InvalidationSource};
 use larder_core::tier::{Completeness, Receipt};
 
 use crate::answer::Desk;
+use crate::fleet::Named;
 use crate::json::Json;
 use crate::order::Receipts;
 use crate::outcome::Outcome;
@@ -108,7 +109,9 @@ pub(crate) fn forget_user(user: &str, desk: &Desk<'_>) -> Outcome {
     let coverage = Coverage::of_tag(&policy::tags::user(user.as_bytes()));
     let mode = Mode::Hard;
     let invalidation = Invalidation { coverage, mode };
-    let Ok(epoch) = desk.invalidate(&invalidation) else {
+    // Who it was is not for everybody who reads the log.
+    let named = || Named::new(InvalidationKind::Tag, "user:*");
+    let Ok(epoch) = desk.invalidate_everywhere(&invalidation, named) else {
         return Outcome::unnoted();
     };
     let (kind, source) = (InvalidationKind::Tag, InvalidationSource::Api);

@@ -17,6 +17,7 @@ use larder_core::report::{Counter, Reload};
 use larder_core::tier::{Amendments, MAX_AMENDMENT_BYTES, SetError, SharedKv};
 
 use crate::answer::Desk;
+use crate::fleet::Change;
 use crate::json::Json;
 use crate::outcome::Outcome;
 
@@ -119,19 +120,32 @@ fn shown(settings: &Settings, amendment: &[u8]) -> Json {
 
 /// `DELETE config`: the plugin's configuration as it is.
 pub(crate) fn reset(desk: &Desk<'_>) -> Outcome {
-    write(desk, |_| Ok(Vec::new()))
+    let outcome = write(desk, |_| Ok(Vec::new()));
+    tell(desk, &outcome, Change::Reset);
+    outcome
 }
 
 /// `PUT config`.
 pub(crate) fn put(call: &Call, desk: &Desk<'_>) -> Outcome {
     let outcome = match read(&call.content) {
         Err(problem) => Err(problem),
-        Ok(change) => Ok(write(desk, |before| amend(desk.settings, before, &change))),
+        Ok(change) => {
+            let outcome = write(desk, |before| amend(desk.settings, before, &change));
+            tell(desk, &outcome, Change::Patch(&written(&change)));
+            Ok(outcome)
+        }
     };
     outcome.unwrap_or_else(|problem| {
         (desk.count)(Counter::Reloaded(Reload::Refused));
         Outcome::bad_request(&problem)
     })
+}
+
+/// Has the others told of a change that holds here.
+fn tell(desk: &Desk<'_>, outcome: &Outcome, change: Change<'_>) {
+    if let (200, Some(fleet)) = (outcome.status, desk.fleet) {
+        fleet.configured(change);
+    }
 }
 
 /// Reads JSON as the configuration is read: nothing stands twice.
