@@ -38,13 +38,16 @@
     reason = "test tooling: a panic is how a test reports that its stage is broken"
 )]
 
+pub mod admin;
 pub mod bench;
 mod body;
 pub mod client;
 pub mod demo;
 pub mod envoy;
 pub mod eviction;
+pub mod fleet;
 pub mod origin;
+mod port;
 mod process;
 mod scratch;
 pub mod shutdown;
@@ -52,4 +55,5 @@ pub mod template;
 pub mod tools;
 pub mod wait;
 
+pub use port::Port;
 pub use scratch::Scratch;

@@ -8,6 +8,7 @@
 //! Both run in process groups of their own, so that a Ctrl-C in a terminal reaches us alone and
 //! the child is stopped in order.
 
+use std::fs;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -73,12 +74,54 @@ impl Process {
 
     /// Asks the child to end, and kills it when it has not within `patience`.
     pub(crate) async fn stop(mut self, patience: Duration) -> Option<ExitStatus> {
-        if let Some(line) = &mut self.line {
-            // A guard that is gone cannot pass anything on; the kill in drop still works.
-            let _ = line.write_all(b"TERM\n");
-        }
+        self.signal("TERM");
         wait::poll(patience, async || self.ended()).await
     }
+
+    /// Stands still from now on: it answers nobody, and its connections stay open.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub(crate) async fn pause(&mut self) -> io::Result<()> {
+        self.signal("STOP");
+        self.until(|state| state == 'T').await
+    }
+
+    /// Goes on where it stood still.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub(crate) async fn resume(&mut self) -> io::Result<()> {
+        self.signal("CONT");
+        self.until(|state| state != 'T').await
+    }
+
+    fn signal(&mut self, name: &str) {
+        if let Some(line) = &mut self.line {
+            // A guard that is gone cannot pass anything on; the kill in drop still works.
+            let _ = line.write_all(format!("{name}\n").as_bytes());
+        }
+    }
+
+    /// Waits for a state of the child as the kernel names it: a signal takes a moment to arrive.
+    async fn until(&self, wanted: impl Fn(char) -> bool) -> io::Result<()> {
+        let path = format!("/proc/{}/stat", self.id());
+        let seen = wait::poll(wait::PATIENCE, async || match state(&path) {
+            Ok(state) => wanted(state).then_some(Ok(())),
+            Err(error) => Some(Err(error)),
+        });
+        seen.await
+            .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+/// What stands behind the name, which is in parentheses and may hold anything.
+fn state(path: &str) -> io::Result<char> {
+    let stat = fs::read_to_string(path)?;
+    let behind = stat.rsplit_once(") ").map(|(_, behind)| behind);
+    behind
+        .and_then(|behind| behind.chars().next())
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 impl Drop for Process {
@@ -88,5 +131,24 @@ impl Drop for Process {
         let _ = self.guard.wait();
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_stands_still_and_goes_on() {
+        let mut sleeper = Process::spawn(Command::new("sleep").arg("60")).unwrap();
+        let path = format!("/proc/{}/stat", sleeper.id());
+        sleeper.pause().await.unwrap();
+        assert_eq!(state(&path).unwrap(), 'T');
+        sleeper.resume().await.unwrap();
+        assert_ne!(state(&path).unwrap(), 'T');
+        assert!(sleeper.ended().is_none());
+        assert!(sleeper.stop(wait::PATIENCE).await.is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! Where Envoy and Valkey are.
+//! Where Envoy and Valkey are, and what was built here.
 //!
 //! In this order: the environment variable that names the binary, `PATH`, and `.tools/bin` in the
 //! checkout, which `make tools` fills. Nothing is downloaded here.
@@ -76,6 +76,31 @@ pub fn module() -> Result<PathBuf, MissingModule> {
     }
 }
 
+/// The service under test: `LARDER_ADMIN`, or `larder-admin` beside this program or test.
+///
+/// # Errors
+/// [`MissingService`] with the path that was looked at.
+pub fn service() -> Result<PathBuf, MissingService> {
+    let named = env::var_os("LARDER_ADMIN").filter(|value| !value.is_empty());
+    let path = named.map_or_else(beside_this_program, PathBuf::from);
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(MissingService { path })
+    }
+}
+
+/// Tests stand one directory deeper than programs.
+fn beside_this_program() -> PathBuf {
+    let here = env::current_exe().unwrap_or_default();
+    let directory = here.parent().unwrap_or(checkout());
+    let directory = match directory.file_name() {
+        Some(name) if name == "deps" => directory.parent().unwrap_or(directory),
+        Some(_) | None => directory,
+    };
+    directory.join("larder-admin")
+}
+
 /// A program could not be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MissingTool {
@@ -131,3 +156,21 @@ impl fmt::Display for MissingModule {
 }
 
 impl Error for MissingModule {}
+
+/// There is no service to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingService {
+    path: PathBuf,
+}
+
+impl fmt::Display for MissingService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "there is no larder-admin at {}; run `cargo build --package larder-admin`, or set LARDER_ADMIN to its path",
+            self.path.display()
+        )
+    }
+}
+
+impl Error for MissingService {}

@@ -21,7 +21,7 @@ pub enum Mode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
     name: String,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     protocol: Protocol,
     members: Value,
 }
@@ -32,9 +32,36 @@ impl Cluster {
     pub fn new(name: &str, address: SocketAddr) -> Self {
         Self {
             name: name.to_owned(),
-            address,
+            addresses: vec![address],
             protocol: Protocol::Http1,
             members: json!({}),
+        }
+    }
+
+    /// The service of a fleet, as operators have it: who does not answer, or says that it is not ready, is left out. Where
+    /// that is so of all of them, Envoy asks them all the same.
+    #[must_use]
+    pub fn of_fleet(name: &str, replicas: &[SocketAddr]) -> Self {
+        Self {
+            name: name.to_owned(),
+            addresses: replicas.to_vec(),
+            protocol: Protocol::Http1,
+            members: json!({
+                "connect_timeout": "1s",
+                "health_checks": [{
+                    "timeout": "1s",
+                    "interval": "1s",
+                    "unhealthy_threshold": 2,
+                    "healthy_threshold": 1,
+                    "http_health_check": {"path": "/readyz"},
+                }],
+                "outlier_detection": {
+                    "split_external_local_origin_errors": true,
+                    "consecutive_local_origin_failure": 2,
+                    "interval": "1s",
+                    "base_ejection_time": "1s",
+                },
+            }),
         }
     }
 
@@ -58,6 +85,8 @@ impl Cluster {
             Protocol::Http1 => json!({"http_protocol_options": {"enable_trailers": true}}),
             Protocol::Http2 => json!({"http2_protocol_options": {}}),
         };
+        let endpoint = |at: &SocketAddr| json!({"endpoint": {"address": address(*at)}});
+        let endpoints: Vec<Value> = self.addresses.iter().map(endpoint).collect();
         let far = 100_000;
         let mut cluster = json!({
             "name": self.name,
@@ -75,7 +104,7 @@ impl Cluster {
             },
             "load_assignment": {
                 "cluster_name": self.name,
-                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(self.address)}}]}],
+                "endpoints": [{"lb_endpoints": endpoints}],
             },
         });
         overlay(&mut cluster, &self.members);
@@ -99,6 +128,7 @@ pub(super) fn address(at: SocketAddr) -> Value {
 }
 
 pub(super) fn render(
+    node: &str,
     mode: Mode,
     clusters: &[Cluster],
     listeners: &[Listener],
@@ -106,7 +136,7 @@ pub(super) fn render(
 ) -> Value {
     let clusters: Vec<Value> = clusters.iter().map(Cluster::render).collect();
     let mut bootstrap = json!({
-        "node": {"id": "larder-harness", "cluster": "larder-harness"},
+        "node": {"id": node, "cluster": "larder-harness"},
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
         "static_resources": {"clusters": clusters},
     });

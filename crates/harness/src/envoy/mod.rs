@@ -38,6 +38,7 @@ const ATTEMPTS: usize = 256;
 /// What an Envoy will be.
 #[derive(Clone, Debug)]
 pub struct Builder {
+    node: String,
     workers: usize,
     mode: Mode,
     clusters: Vec<Cluster>,
@@ -46,6 +47,13 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// What it calls itself, where there are several.
+    #[must_use]
+    pub fn node(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.node);
+        self
+    }
+
     /// The number of worker threads; 1 unless said otherwise.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
@@ -92,7 +100,13 @@ impl Builder {
         if self.mode == Mode::Dynamic {
             pushes.write(&self.listeners)?;
         }
-        let bootstrap = bootstrap::render(self.mode, &self.clusters, &self.listeners, &pushes);
+        let bootstrap = bootstrap::render(
+            &self.node,
+            self.mode,
+            &self.clusters,
+            &self.listeners,
+            &pushes,
+        );
         let config = directory.path().join("envoy.json");
         fs::write(&config, format!("{bootstrap:#}"))?;
         let mut command = command(&config, self.workers)?;
@@ -133,6 +147,7 @@ impl Envoy {
     #[must_use]
     pub fn builder() -> Builder {
         Builder {
+            node: "larder-harness".to_owned(),
             workers: 1,
             mode: Mode::Static,
             clusters: Vec::new(),
