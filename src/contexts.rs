@@ -7,6 +7,10 @@ use crate::root::Root;
 use crate::stream::Stream;
 use crate::worker::Worker;
 
+/// So many streams go on in one callback, since the host nests theirs in it (proxy-wasm-cpp-host
+/// `include/proxy-wasm/wasm.h`, `doAfterVmCallActions`).
+const MOST_AT_ONCE: usize = 16;
+
 /// The contexts of one VM.
 #[derive(Default)]
 pub(crate) struct Contexts {
@@ -98,6 +102,16 @@ impl Contexts {
         let Some(worker) = Worker::here() else {
             return;
         };
+        let mut room = MOST_AT_ONCE;
+        for (stream, relief) in worker.fleet.ready(room) {
+            room = room.saturating_sub(1);
+            if let Some(stream) = self.streams.get_mut(&stream) {
+                stream.on_relieved(relief);
+            }
+        }
+        if room < MOST_AT_ONCE {
+            return worker.flights.go_on_soon();
+        }
         for (stream, why) in worker.flights.ready() {
             if let Some(stream) = self.streams.get_mut(&stream) {
                 stream.on_woken(why);
@@ -110,6 +124,7 @@ impl Contexts {
         if let Some(root) = self.roots.get(&root) {
             root.answered(token, size);
         }
+        self.wake();
     }
 
     /// A stream is logged.

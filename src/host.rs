@@ -294,8 +294,18 @@ pub(crate) fn answer_request(
 /// Sends a request of our own, without a body, through a cluster of the proxy; its answer comes with this number, and the
 /// proxy makes one up when it takes too long. `pairs` is a block as of `larder_core::http::Headers::to_pairs`.
 pub(crate) fn call(cluster: &str, pairs: &[u8], patience: Seconds) -> Result<u32, HostError> {
+    call_with(cluster, pairs, &[], patience.get().saturating_mul(1000))
+}
+
+/// The same with a body, and a patience in milliseconds.
+pub(crate) fn call_with(
+    cluster: &str,
+    pairs: &[u8],
+    body: &[u8],
+    patience: u32,
+) -> Result<u32, HostError> {
     const NO_TRAILERS: [u8; 4] = [0; 4];
-    let (mut token, timeout) = (0, patience.get().saturating_mul(1000));
+    let mut token = 0;
     // SAFETY: all slices outlive the call, and the host copies them; the place for the token is valid.
     check(unsafe {
         proxy_http_call(
@@ -303,11 +313,11 @@ pub(crate) fn call(cluster: &str, pairs: &[u8], patience: Seconds) -> Result<u32
             cluster.len(),
             pairs.as_ptr(),
             pairs.len(),
-            NO_TRAILERS.as_ptr(),
-            0,
+            body.as_ptr(),
+            body.len(),
             NO_TRAILERS.as_ptr(),
             NO_TRAILERS.len(),
-            timeout,
+            patience,
             &mut token,
         )
     })?;

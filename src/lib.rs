@@ -12,6 +12,7 @@ mod callout;
 mod contexts;
 mod desk;
 mod exports;
+mod fleet;
 mod host;
 mod ledger;
 mod live;

@@ -1,5 +1,6 @@
 //! One exchange: callbacks become events, steps become host calls.
 
+mod consulting;
 mod parked;
 
 use std::cell::RefCell;
@@ -7,16 +8,17 @@ use std::rc::Rc;
 
 use crate::callout;
 use crate::desk;
+use crate::fleet::Lead;
 use crate::host::{self, HeaderMap, HostError};
 use crate::ledger::Ledger;
 use crate::live::{Force, Live};
 use crate::refresh;
 use crate::worker::{Seat, Worker};
+use consulting::Errand;
 use larder_core::exchange::{
     Answer, Arrival, Arriving, Call, Effect, Event, Exchange, Field, Full, HeadSize, Histogram,
     Presence, ResponseBody, Stay, Step, Unheld, Verdict, What,
 };
-use larder_core::fleet::Consulted;
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::policy::request::RequestBody;
@@ -40,6 +42,10 @@ pub(crate) struct Stream {
     /// While the request's head is held and nothing has come of its body.
     seat: Option<Seat>,
     place: Place,
+    /// What it waits for of the fleet.
+    errand: Option<Errand>,
+    /// The lead that the fleet has given it.
+    lead: Option<Lead>,
 }
 
 /// What the host is to do with the message, as it reads it.
@@ -85,6 +91,8 @@ impl Stream {
             watched: RefCell::default(),
             seat: None,
             place: Place::Fresh,
+            errand: None,
+            lead: None,
         })
     }
 
@@ -144,7 +152,7 @@ impl Stream {
 
     /// Something comes behind the request's head, and with it there are so many bytes of its body.
     fn request_body(&mut self, bytes: usize, part: Part) -> Result<Action, HostError> {
-        if self.place == Place::Parked {
+        if self.place == Place::Parked || self.errand.is_some() {
             return Ok(Action::Pause); // the host keeps it, and gives it on in its order
         }
         if self.exchange.held_request().is_none() {
@@ -176,9 +184,10 @@ impl Stream {
         if self.seat.is_some() {
             self.take_seat_back(host::now()?)?;
         }
-        if self.place == Place::Parked {
+        if self.place == Place::Parked || self.errand.is_some() {
             // Another filter, or the proxy's clock, has answered the request.
             self.unpark();
+            self.wait_no_more();
             self.exchange.give_up();
         }
         if self.exchange.expects_own_reply() {
@@ -280,10 +289,7 @@ impl Stream {
 
     fn obey(&mut self, step: Step<'_>, now: Timestamp) -> Result<Action, HostError> {
         let action = match step.verdict {
-            Verdict::Consult(_) => {
-                let step = self.exchange.on(Event::Consulted(Consulted::Silent), now);
-                self.obey(step, now)?
-            }
+            Verdict::Consult(asked) => self.consult(&asked, now)?,
             Verdict::Continue => Action::Continue,
             Verdict::Hold => Action::Pause,
             Verdict::Inspect => self.inspect(now)?,
@@ -411,11 +417,13 @@ impl Stream {
     /// The stream is over, whole or not.
     pub(crate) fn end(mut self) {
         self.unpark();
+        self.wait_no_more();
         if self.exchange.minds_the_end()
             && let Ok(now) = host::now()
         {
             let step = self.exchange.on(Event::Aborted, now);
             self.carry_out(step.effects, now);
         }
+        self.release_lead();
     }
 }

@@ -27,6 +27,7 @@ use larder_core::tier::{
 use larder_core::time::Timestamp;
 use larder_manage::{Desk, Desks, Outcome, Settings};
 
+use crate::fleet::{Liaison, Member};
 use crate::host::HostError;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
@@ -109,6 +110,8 @@ pub(crate) struct Worker {
     /// What is made fresh behind clients' backs.
     pub(crate) refreshing: Refreshing,
     waiting: RefCell<WaitingRoom>,
+    /// The other processes of the same cache.
+    pub(crate) fleet: Liaison,
     /// Who asks the origin for whom.
     pub(crate) flights: Airspace,
     /// Whether the log already says that held requests got no body.
@@ -170,6 +173,7 @@ impl Worker {
             warming: Warming::default(),
             refreshing: Refreshing::default(),
             waiting: RefCell::default(),
+            fleet: Liaison::default(),
             flights: Airspace::new(random() as u32),
             told_of_waiting: Cell::new(false),
             told: Cell::new(false),
@@ -181,6 +185,7 @@ impl Worker {
     pub(crate) fn surroundings(self: &Rc<Self>, config: Rc<Config>) -> Rc<Surroundings> {
         let reception = Desks::of(&config);
         let (wait, background) = (config.coalescing.wait, config.background.clone());
+        let fleet = config.admin.as_ref().map(|admin| Member::of(self, admin));
         let surroundings = Surroundings::managed(
             config,
             Rc::clone(&self.budget),
@@ -191,6 +196,9 @@ impl Worker {
         );
         surroundings.coalesce(Crew::of(self, wait));
         surroundings.refresh_through(Ways::of(self, background));
+        if let Some(fleet) = fleet {
+            surroundings.join(fleet);
+        }
         surroundings
     }
 

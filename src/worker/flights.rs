@@ -196,7 +196,7 @@ impl Airspace {
     }
 
     /// Has this worker called back, where some may go on.
-    fn go_on_soon(&self) {
+    pub(crate) fn go_on_soon(&self) {
         if self.lot.try_borrow().is_ok_and(|lot| lot.is_any_ready())
             && let Some((_, own)) = self.own.get()
         {

@@ -1,5 +1,7 @@
 //! What a worker does between requests, on its ticks.
 
+use std::rc::Rc;
+
 use larder_core::exchange::What;
 use larder_core::report::{Counter, EvictionCause};
 use larder_core::tier::{GeometryNotice, Order, SweepPace, TickReport};
@@ -22,7 +24,7 @@ impl Worker {
     /// Compresses, keeps the lease, repairs and sweeps: a bounded step of each, and all but the first only where it is due.
     /// Last, because of what [`host::resume_request`] does to the calls behind it, some of those are
     /// let go that have waited too long.
-    pub(crate) fn tick(&self) -> Pace {
+    pub(crate) fn tick(self: &Rc<Self>) -> Pace {
         let Ok(now) = host::now() else {
             return Pace::Rest;
         };
@@ -44,7 +46,7 @@ impl Worker {
         } else {
             self.sweep_on(now);
         }
-        let watch = self.watch_flights(now);
+        let watch = self.watch_flights(now).max(self.fleet.step(self, now));
         match self.sweeping.get() {
             SweepPace::Rest => pace.max(watch),
             SweepPace::Work => Pace::Work,
