@@ -47,6 +47,52 @@ impl fmt::Display for InstanceId {
     }
 }
 
+impl Cursor {
+    /// From its text, as it is written and in no other form.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let mut parts = text.splitn(3, |byte| *byte == b'.');
+        let (log, position, check) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self {
+            log: hexadecimal(log, 16)?,
+            position: decimal(position)?,
+            check: u32::try_from(hexadecimal(check, 8)?).ok()?,
+        })
+    }
+}
+
+impl InstanceId {
+    /// From its text, as it is written and in no other form.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        hexadecimal(text, 16).map(Self)
+    }
+}
+
+/// The number that so many lower-case digits are.
+pub(crate) fn hexadecimal(text: &[u8], digits: usize) -> Option<u64> {
+    if text.len() != digits || digits > 16 {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |number, byte| {
+        let digit = match byte {
+            b'0'..=b'9' => byte.checked_sub(b'0')?,
+            b'a'..=b'f' => byte.checked_sub(b'a')?.checked_add(10)?,
+            _ => return None,
+        };
+        Some((number << 4) | u64::from(digit))
+    })
+}
+
+/// The number that these digits are, the first of which is no 0 that could be left out.
+pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || (text.len() > 1 && text.first() == Some(&b'0')) {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
+}
+
 /// The fleet is asked for what stands under a key, before the origin is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consultation {
@@ -117,4 +163,54 @@ pub trait Fleet: fmt::Debug {
 
     /// What became of the write that gave a client this token (`larder-token`).
     fn standing(&self, token: &[u8]) -> Standing;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_have_one_form() {
+        let cursor = Cursor {
+            log: 0xab,
+            position: 120,
+            check: 1,
+        };
+        assert_eq!(cursor.to_string(), "00000000000000ab.120.00000001");
+        assert_eq!(InstanceId(10).to_string(), "000000000000000a");
+        for text in [
+            "",
+            "00000000000000ab.120",
+            "ab.120.00000001",
+            "00000000000000AB.120.00000001",
+            "00000000000000ab.0120.00000001",
+            "00000000000000ab..00000001",
+            "00000000000000ab.+1.00000001",
+            "00000000000000ab.18446744073709551616.00000001",
+            "00000000000000ab.120.000000001",
+            "00000000000000ab.120.00000001.",
+            " 00000000000000ab.120.00000001",
+        ] {
+            assert_eq!(Cursor::parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(crate::property::cases())]
+
+        #[test]
+        fn a_name_written_is_a_name_read(log: u64, position: u64, check: u32) {
+            let cursor = Cursor { log, position, check };
+            prop_assert_eq!(Cursor::parse(cursor.to_string().as_bytes()), Some(cursor));
+            prop_assert_eq!(InstanceId::parse(InstanceId(log).to_string().as_bytes()), Some(InstanceId(log)));
+        }
+
+        #[test]
+        fn what_is_read_is_what_would_be_written(text in "[0-9a-f.]{0,40}") {
+            if let Some(cursor) = Cursor::parse(text.as_bytes()) {
+                prop_assert_eq!(cursor.to_string(), text);
+            }
+        }
+    }
 }

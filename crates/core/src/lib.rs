@@ -30,6 +30,8 @@ pub mod flight;
 
 pub mod fleet;
 
+pub mod wire;
+
 pub mod policy;
 
 pub mod report;

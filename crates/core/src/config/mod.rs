@@ -32,7 +32,7 @@ mod write;
 /// How JSON of people's is read, to its end, each problem with its place; and how it is written again.
 pub mod reading {
     pub use super::read::{Cursor, Fields, Given, read};
-    pub use super::write::{quote, written};
+    pub use super::write::{quote, writable, written};
 }
 
 pub use admin::Admin;

@@ -18,7 +18,7 @@ pub fn written(value: &Value) -> String {
 }
 
 /// Whether no number in it is one that cannot be written: one with a point or an exponent, and more digits than are told apart.
-pub(super) fn writable(value: &Value) -> bool {
+pub fn writable(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) | Value::String(_) => true,
         Value::Number(number) => digits(number).is_some(),

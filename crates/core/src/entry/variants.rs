@@ -72,6 +72,19 @@ impl Variants {
         Some(self)
     }
 
+    /// The same, by another clock.
+    #[must_use]
+    pub fn map_expiry(&self, map: impl Fn(Timestamp) -> Timestamp) -> Self {
+        let mark = |mark: &VariantMark| VariantMark {
+            digest: mark.digest,
+            expires: map(mark.expires),
+        };
+        Self {
+            fields: self.fields.clone(),
+            marks: self.marks.iter().map(mark).collect(),
+        }
+    }
+
     /// When the last of the variants is over.
     pub fn expires(&self) -> Option<Timestamp> {
         self.marks.iter().map(|mark| mark.expires).max()

@@ -115,6 +115,17 @@ impl NamePattern {
         Ok(NameMatcher { from, test })
     }
 
+    /// Its form and its text, as the fleet is told it.
+    pub(crate) fn to_words(&self) -> (&'static str, &'static str, &str) {
+        match self.form {
+            // Else it would be read as another.
+            Form::Glob if self.text.starts_with(REGEX) => ("glob", "", &self.text),
+            Form::Glob => ("pattern", "", &self.text),
+            Form::Prefix => ("prefix", "", &self.text),
+            Form::Regex => ("pattern", REGEX, &self.text),
+        }
+    }
+
     /// A letter for its form, and its text, to write down.
     pub(crate) fn to_parts(&self) -> (u8, &str) {
         let form = match self.form {
