@@ -53,6 +53,7 @@ mod scratch;
 pub mod shutdown;
 pub mod template;
 pub mod tools;
+pub mod valkey;
 pub mod wait;
 
 pub use port::Port;
