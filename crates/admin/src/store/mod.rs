@@ -253,7 +253,8 @@ impl Store {
         }
     }
 
-    /// An instance has applied everything up to `applied`. What it had said of itself so far stays as it is.
+    /// An instance has applied everything up to `applied`; [`Instance::applied`] follows where the instance has reported. A
+    /// cursor that is not of this log, or ahead of it, counts for nothing.
     ///
     /// # Errors
     /// When the store does not answer.
@@ -316,6 +317,17 @@ impl Store {
     ) -> Result<(), StoreError> {
         match &*self.backend {
             Backend::Memory(memory) => memory.put_document(name, body, keep, Instant::now()),
+        }
+        Ok(())
+    }
+
+    /// Forgets a document.
+    ///
+    /// # Errors
+    /// When the store does not answer: then it may be gone or not.
+    pub async fn remove_document(&self, name: &str) -> Result<(), StoreError> {
+        match &*self.backend {
+            Backend::Memory(memory) => memory.remove_document(name),
         }
         Ok(())
     }

@@ -29,6 +29,12 @@ pub(crate) async fn instances_are_as_they_were_heard_of_last(stage: &Stage) {
     assert_eq!(&*all[0].report, r#"{"a": "ä"}"#);
     assert_eq!((all[1].applied, &*all[1].report), (None, "{}"));
     assert!(all.iter().all(|one| one.age < PATIENCE));
+    // A poll says how far it is, too.
+    one.acknowledge(instance(2), ids[0]).await.unwrap();
+    one.acknowledge(instance(1), ids[0]).await.unwrap();
+    let all = other.instances().await.unwrap();
+    let applied = [all[0].applied, all[1].applied];
+    assert_eq!(applied, [Some(ids[1]), Some(ids[0])]);
 }
 
 /// The instances that have applied what stands at `cursor`, by the order of their ids.
@@ -133,6 +139,8 @@ pub(crate) async fn a_document_stays_for_its_time(stage: &Stage) {
     .await;
     assert!(before.elapsed() >= short);
     assert!(other.document("receipt:1").await.unwrap().is_some());
+    other.remove_document("receipt:1").await.unwrap();
+    assert_eq!(one.document("receipt:1").await.unwrap(), None);
 }
 
 fn heat(name: &str, count: u64) -> Heat {

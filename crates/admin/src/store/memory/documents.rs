@@ -32,6 +32,10 @@ impl Documents {
         }
     }
 
+    pub(super) fn remove(&mut self, name: &str) {
+        self.kept.remove(name);
+    }
+
     fn make_room(&mut self, now: Instant) {
         self.kept.retain(|_, (until, _)| now < *until);
         while self.kept.len() > self.max {

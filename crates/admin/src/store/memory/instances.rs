@@ -65,7 +65,15 @@ impl Instances {
         all
     }
 
-    pub(super) fn acknowledge(&mut self, id: InstanceId, position: u64, now: Instant) {
+    pub(super) fn acknowledge(&mut self, id: InstanceId, applied: Cursor, now: Instant) {
+        let position = applied.position;
+        if let Some(heard) = self.heard.get_mut(&id)
+            && heard
+                .applied
+                .is_none_or(|last| last.log != applied.log || last.position < position)
+        {
+            heard.applied = Some(applied);
+        }
         let entry = self.steps.entry(id).or_insert_with(|| Steps {
             last: now,
             steps: VecDeque::new(),

@@ -171,7 +171,7 @@ impl Memory {
         // Only what is or was there; a cursor from elsewhere would hide what comes at that position.
         let end = lock(&self.log).extent().end;
         if applied.log == end.log && applied.position <= end.position {
-            lock(&self.instances).acknowledge(id, applied.position, now);
+            lock(&self.instances).acknowledge(id, applied, now);
         }
     }
 
@@ -208,6 +208,10 @@ impl Memory {
 
     pub(super) fn put_document(&self, name: &str, body: &str, keep: Duration, now: Instant) {
         lock(&self.documents).put(name, body, keep, now);
+    }
+
+    pub(super) fn remove_document(&self, name: &str) {
+        lock(&self.documents).remove(name);
     }
 
     pub(super) fn add_heat(&self, asked: &[Heat], now: Instant) {
