@@ -10,6 +10,7 @@
 use std::fmt;
 use std::rc::Rc;
 
+use crate::digits::{decimal, hexadecimal};
 use crate::key::Key;
 use crate::time::{Seconds, Timestamp};
 
@@ -65,32 +66,6 @@ impl InstanceId {
     pub fn parse(text: &[u8]) -> Option<Self> {
         hexadecimal(text, 16).map(Self)
     }
-}
-
-/// The number that so many lower-case digits are.
-pub(crate) fn hexadecimal(text: &[u8], digits: usize) -> Option<u64> {
-    if text.len() != digits || digits > 16 {
-        return None;
-    }
-    text.iter().try_fold(0_u64, |number, byte| {
-        let digit = match byte {
-            b'0'..=b'9' => byte.checked_sub(b'0')?,
-            b'a'..=b'f' => byte.checked_sub(b'a')?.checked_add(10)?,
-            _ => return None,
-        };
-        Some((number << 4) | u64::from(digit))
-    })
-}
-
-/// The number that these digits are, the first of which is no 0 that could be left out.
-pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || (text.len() > 1 && text.first() == Some(&b'0')) {
-        return None;
-    }
-    text.iter().try_fold(0_u64, |number, byte| {
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        number.checked_mul(10)?.checked_add(digit.into())
-    })
 }
 
 /// The fleet is asked for what stands under a key, before the origin is.

@@ -10,6 +10,8 @@
 
 #![forbid(unsafe_code)]
 
+mod digits;
+
 pub mod logarithm;
 
 pub mod sorting;

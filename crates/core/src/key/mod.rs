@@ -20,8 +20,11 @@ mod search;
 mod variant;
 
 use std::cell::OnceCell;
+use std::fmt;
 
 use md5::{Digest, Md5};
+
+use crate::digits::hexadecimal;
 
 pub(crate) use accept::weighted;
 pub use build::{BuiltKey, KeyParts, Principal};
@@ -55,6 +58,21 @@ impl KeyDigest {
     pub fn short(self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// From its text, as it is written and in no other form.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let (high, low) = text.split_at_checked(16)?;
+        let [high, low] = [high, low].map(|half| hexadecimal(half, 16));
+        let number = (u128::from(high?) << 64) | u128::from(low?);
+        Some(Self(number.to_be_bytes()))
+    }
+}
+
+/// 32 hexadecimal digits.
+impl fmt::Display for KeyDigest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
 

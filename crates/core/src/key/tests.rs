@@ -401,3 +401,19 @@ fn some_requests_have_no_key() {
     let long = format!("/{}", "a".repeat(config.limits.max_key_bytes));
     assert_eq!(build("a", &long), Some(KeyError::TooLong));
 }
+
+#[test]
+fn a_digest_has_one_form() {
+    let digest = KeyDigest(*b"\x01\x23\x45\x67\x89\xab\xcd\xef\0\0\0\0\0\0\0\xff");
+    let text = "0123456789abcdef00000000000000ff";
+    assert_eq!(digest.to_string(), text);
+    assert_eq!(KeyDigest::parse(text.as_bytes()), Some(digest));
+    for other in [
+        "",
+        "0123456789abcdef",
+        "0123456789ABCDEF00000000000000ff",
+        "0123456789abcdef00000000000000ff0",
+    ] {
+        assert_eq!(KeyDigest::parse(other.as_bytes()), None, "{other}");
+    }
+}

@@ -15,6 +15,7 @@
 mod answer;
 mod batch;
 mod frame;
+mod heartbeat;
 mod json;
 mod record;
 mod token;
@@ -22,6 +23,7 @@ mod token;
 pub use answer::{Answer, FleetConfig};
 pub use batch::{Batch, Posted};
 pub use frame::{Frame, FrameError, Imported};
+pub use heartbeat::{Heartbeat, Heat, Wants};
 pub use json::WireError;
 pub use record::{Label, Record, Said};
 pub use token::WriteToken;

@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use super::MAX_STAMPS;
 use super::json::{Fields, Object, Place, WireError, parse};
+use crate::digits::{hexadecimal, push_hexadecimal};
 use crate::entry::Stamp;
 use crate::epoch::{Coverage, Invalidation, Mode, NamePattern, Scope};
-use crate::fleet::{Cursor, InstanceId, hexadecimal};
+use crate::fleet::{Cursor, InstanceId};
 
 /// The longest word for a kind of thing that is invalidated, and the longest name of one, in bytes.
 const MAX_LABEL: (usize, usize) = (32, 256);
@@ -107,18 +108,11 @@ impl Said {
         })
     }
 
-    /// From what [`Said::to_json`] wrote, for who keeps it by itself.
-    ///
-    /// # Errors
-    /// [`WireError`].
-    pub fn from_json(json: &[u8]) -> Result<Self, WireError> {
-        Self::read(&parse(json)?, 0)
-    }
-
-    /// As JSON.
-    pub fn to_json(&self) -> String {
+    /// As JSON without its number, for who keeps that elsewhere; [`Record::of_body`] reads it.
+    pub fn body(&self) -> String {
         let mut out = String::new();
-        self.write(&mut out);
+        let object = Object::begin(&mut out);
+        write_rest(object, &self.invalidation, self.label.as_ref());
         out
     }
 
@@ -132,6 +126,23 @@ impl Said {
 }
 
 impl Record {
+    /// A record that stands in the log with what [`Said::body`] wrote; what cannot be read covers everything.
+    pub fn of_body(id: Cursor, of: (InstanceId, u64), age_ms: u64, body: &str) -> Self {
+        let document = parse(body.as_bytes()).unwrap_or_default();
+        let fields = Fields::of(&document, Place::Top).ok();
+        let invalidation = fields.map(read_invalidation);
+        Self {
+            id,
+            of,
+            age_ms,
+            invalidation: match invalidation {
+                Some(Ok(Some(invalidation))) => invalidation,
+                Some(Ok(None) | Err(_)) | None => UNCLEAR,
+            },
+            label: fields.and_then(read_label),
+        }
+    }
+
     pub(super) fn read(value: &Value, place: usize) -> Result<Self, WireError> {
         let fields = Fields::of(value, Place::Record(place))?;
         let seq = fields.get("seq").and_then(Value::as_u64);
@@ -275,15 +286,6 @@ fn write_rest(mut object: Object<'_>, invalidation: &Invalidation, label: Option
     object.end();
 }
 
-/// Sixteen digits.
-pub(super) fn push_hexadecimal(number: u64, out: &mut String) {
-    for byte in number.to_be_bytes() {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(char::from_digit(nibble.into(), 16).unwrap_or('0'));
-        }
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -411,13 +413,37 @@ pub(super) mod tests {
             },
             label: None,
         };
-        let json = said.to_json();
-        assert_eq!(json, r#"{"mode":"soft","all":true}"#);
-        let all = Said::from_json(json.as_bytes()).unwrap().invalidation;
-        assert_eq!(all.coverage, Coverage::All);
+        let body = said.body();
+        assert_eq!(body, r#"{"mode":"soft","all":true}"#);
+        let all = Record::of_body(cursor(1), (InstanceId(0), 1), 0, &body);
+        assert_eq!(all.invalidation.coverage, Coverage::All);
         let stamps = vec![r#""0000000000000001""#; MAX_STAMPS + 1].join(",");
         let json = format!(r#"{{"mode": "soft", "stamps": [{stamps}]}}"#);
         assert_eq!(read(&json).unwrap().invalidation.coverage, Coverage::All);
+    }
+
+    #[test]
+    fn what_is_kept_of_a_record_and_cannot_be_read_is_all() {
+        for body in [
+            "",
+            "{",
+            "{}",
+            "[]",
+            r#"{"wire": 2, "all": true}"#,
+            r#"{"tag": 1}"#,
+        ] {
+            let record = Record::of_body(cursor(1), (InstanceId(0), 1), 0, body);
+            assert_eq!(record.invalidation, UNCLEAR, "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_of_a_record_is_what_was_said(invalidation in invalidations(), label in labels()) {
+            let said = Said { seq: Some(1), invalidation, label };
+            let record = Record::of_body(cursor(1), (InstanceId(0), 1), 0, &said.body());
+            prop_assert_eq!((record.invalidation, record.label), (said.invalidation, said.label));
+        }
     }
 
     #[test]

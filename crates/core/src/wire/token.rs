@@ -12,7 +12,8 @@ use std::fmt;
 
 use md5::{Digest, Md5};
 
-use crate::fleet::{InstanceId, decimal, hexadecimal};
+use crate::digits::{decimal, hexadecimal, push_hexadecimal};
+use crate::fleet::InstanceId;
 
 /// The longest token, in bytes.
 const MAX_BYTES: usize = 64;
@@ -40,7 +41,7 @@ impl WriteToken {
         let mut text = self.to_string();
         let mac = mac(secret, text.as_bytes());
         text.push('.');
-        super::record::push_hexadecimal(mac, &mut text);
+        push_hexadecimal(mac, &mut text);
         text
     }
 
