@@ -6,4 +6,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod overview;
+pub mod page;
 pub mod store;

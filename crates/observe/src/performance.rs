@@ -35,6 +35,7 @@ pub fn performance(
             invalidations(numbers, all.invalidations, seconds),
         )
         .nested("tiers", tiers(numbers))
+        .nested("timed", timed(numbers, all.fetches))
         .list("recommendations", texts)
         .list(
             "recommendation_details",
@@ -128,6 +129,15 @@ fn invalidations(numbers: &dyn Numbers, total: u64, seconds: u64) -> Json {
         .number("total", total)
         .raw("per_minute", &per_minute)
         .number("failed", numbers.counter(Counter::InvalidationFailed))
+}
+
+/// Sums as they are: who looks twice takes differences, and who sums over instances does not average averages.
+fn timed(numbers: &dyn Numbers, fetches: u64) -> Json {
+    Json::object()
+        .number("hits", numbers.counter(Counter::TimedHits))
+        .number("hits_us", numbers.counter(Counter::HitTime))
+        .number("fetches", fetches)
+        .number("fetches_us", numbers.counter(Counter::FetchTime))
 }
 
 fn tiers(numbers: &dyn Numbers) -> Json {

@@ -113,6 +113,8 @@ fn performance_has_the_fields_that_people_know() {
     let middleware =
         json!({"total_requests": 50_000, "hits": 39_250, "misses": 10_750, "bypasses": 7});
     assert_eq!(shown["middleware_metrics"], middleware);
+    let timed = json!({"hits": 10, "hits_us": 500, "fetches": 100, "fetches_us": 5_700_000});
+    assert_eq!(shown["timed"], timed);
     assert_eq!(shown["recommendations"], json!([]));
     assert_eq!(shown["rules"][1]["name"], "analytics");
     assert_eq!(shown["rules"][1]["hit_rate"], "79.7%");

@@ -1,0 +1,140 @@
+// One call every two seconds; what comes of it is shown, and what does not come is said.
+
+import { call, token } from "./api.js";
+import { find, say, show, span } from "./dom.js";
+import { History, figures } from "./figures.js";
+import { advice, headline, instances, invalidations, reasons, watchInstances } from "./sections.js";
+import { follow, isFollowing, watchPurge } from "./purge.js";
+import { watchExplain } from "./explain.js";
+
+const EVERY_MS = 2000;
+const HURRIED_MS = 400;
+
+let history = new History();
+let latest = null;
+let heardAt = 0;
+let timer = null;
+let isAsking = false;
+let isPaused = false;
+
+async function refresh() {
+  clearTimeout(timer);
+  if (isAsking || token.get() === null) {
+    return;
+  }
+  isAsking = true;
+  try {
+    const overview = await call("GET", "overview");
+    heardAt = performance.now();
+    latest = overview;
+    history.add(overview, heardAt);
+    show(find("trouble"), false);
+    open();
+    draw();
+  } catch (refusal) {
+    missed(refusal);
+  } finally {
+    isAsking = false;
+    later();
+  }
+}
+
+function later() {
+  clearTimeout(timer);
+  if (token.get() !== null && !document.hidden && (!isPaused || isFollowing())) {
+    timer = setTimeout(refresh, isFollowing() ? HURRIED_MS : EVERY_MS);
+  }
+}
+
+function draw() {
+  say(find("fleet"), latest.fleet === "default" ? "" : latest.fleet);
+  document.title = latest.totals.silent > 0 ? `(${latest.totals.silent} out of contact) Larder` : "Larder";
+  headline(latest);
+  figures(latest, history);
+  invalidations(latest);
+  instances(latest, history);
+  reasons(latest);
+  advice(latest);
+  follow(latest);
+  say(find("about"), `larder-admin ${latest.version}`);
+}
+
+/** The figures did not come. Those from before stay, and it is said how old they are. */
+function missed(refusal) {
+  if (refusal.status === 401 || refusal.status === 429) {
+    close(refusal.status === 401 ? "This is not the token." : "Too many wrong tokens came from here. Wait a minute, then try again.");
+    return;
+  }
+  const why = {
+    0: "The service does not answer. The Envoys go on without it, each with what it has.",
+    503: "The service answers, and its store does not. The Envoys go on, each with what it has; what is purged at one of them reaches the others when the store is back.",
+  }[refusal.status] ?? `The service could not tell: ${refusal.message}.`;
+  const rest = latest === null ? " It is asked again every two seconds." : " The figures below are the last that came.";
+  say(find("trouble"), why + rest);
+  show(find("trouble"), true);
+  if (latest === null) {
+    show(find("entrance"), false);
+    show(find("controls"), true);
+  }
+}
+
+function open() {
+  const isFirst = find("content").hidden;
+  show(find("entrance"), false);
+  for (const id of ["content", "contents", "controls"]) {
+    show(find(id), true);
+  }
+  if (isFirst && document.activeElement === document.body) {
+    find("main").focus({ preventScroll: true });
+  }
+}
+
+/** Back to where the token is asked for. */
+function close(problem) {
+  token.forget();
+  clearTimeout(timer);
+  latest = null;
+  history = new History();
+  for (const id of ["content", "contents", "controls", "trouble"]) {
+    show(find(id), false);
+  }
+  show(find("entrance"), true);
+  say(find("token-problem"), problem);
+  find("token").value = "";
+  find("token").focus();
+}
+
+function age() {
+  const ms = performance.now() - heardAt;
+  const isOld = latest !== null && ms > 3 * EVERY_MS;
+  document.body.classList.toggle("old", isOld && !isPaused);
+  say(find("age"), latest === null ? "" : isOld ? `from ${span(Math.floor(ms / 1000) * 1000).replace(".0", "")} ago` : isPaused ? "paused" : "live");
+}
+
+find("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  say(find("token-problem"), "");
+  token.set(find("token").value.trim());
+  find("token").value = "";
+  refresh();
+});
+find("leave").addEventListener("click", () => close(""));
+find("pause").addEventListener("click", () => {
+  isPaused = !isPaused;
+  find("pause").setAttribute("aria-pressed", String(isPaused));
+  age();
+  if (!isPaused) {
+    refresh();
+  }
+});
+document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : isPaused || refresh()));
+setInterval(age, 1000);
+watchInstances(() => latest !== null && instances(latest, history));
+watchPurge(refresh);
+watchExplain();
+
+if (token.get() === null) {
+  close("");
+} else {
+  refresh();
+}

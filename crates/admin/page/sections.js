@@ -1,0 +1,268 @@
+// How the fleet is, what was invalidated, who is there, why not, and what could be better.
+
+import { ago, bytes, count, el, find, keep, percent, plural, rate, say, show, span, whole } from "./dom.js";
+
+const SHOWN_AT_FIRST = 25;
+const SKEWED_MS = 2000;
+const STATES = { current: "up to date", behind: "behind", lost: "starts anew", silent: "out of contact" };
+const WORST = ["silent", "lost", "behind", "current"];
+
+/** How an instance is called. */
+export const nodeName = (instance) => instance.node || instance.id;
+
+const marked = (state) => el("span", { class: `state-of ${state}` }, el("span", { class: "dot", "aria-hidden": "true" }), el("span", { class: "word" }));
+
+/** In one sentence, and what is remarkable besides. */
+export function headline(overview) {
+  const { totals, instances } = overview;
+  const all = totals.instances;
+  const of = (state) => instances.filter((instance) => instance.state === state);
+  const late = of("behind").length + of("lost").length;
+  let text = all === 1 ? "The one instance is up to date." : `All ${whole(all)} instances are up to date.`;
+  if (all === 0) {
+    text = "No instance has reported yet.";
+  } else if (totals.silent > 0) {
+    text = all === 1 ? "The one instance is out of contact." : `${whole(totals.silent)} of ${plural(all, "instance is", "instances")}${all === 1 ? "" : totals.silent === 1 ? " is" : " are"} out of contact.`;
+  } else if (late > 0) {
+    text = all === 1 ? "The one instance is catching up." : `${whole(late)} of ${whole(all)} instances ${late === 1 ? "is" : "are"} catching up.`;
+  }
+  say(find("headline"), text);
+  find("headline").className = totals.silent > 0 ? "bad" : late > 0 ? "warn" : all === 0 ? "" : "good";
+  const remarks = remarksOn(overview, of);
+  keep(find("remarks"), remarks, (remark) => remark[0], () => el("li"), (item, [, words]) => say(item, words));
+}
+
+function remarksOn({ totals, instances, config }, of) {
+  const remarks = [];
+  const name = (some) => some.slice(0, 3).map(nodeName).join(", ") + (some.length > 3 ? ` and ${whole(some.length - 3)} more` : "");
+  if (totals.instances === 0) {
+    remarks.push(["none", "An Envoy whose filter has “admin” in its configuration reports every five seconds, and is here when it has."]);
+  }
+  if (of("silent").length > 0) {
+    const longest = Math.max(...of("silent").map((instance) => instance.heard_ms));
+    remarks.push(["silent", `Nothing was heard of ${name(of("silent"))} for up to ${span(longest)}. Whoever is alone for longer than “max_unsynced_seconds” asks the origin before it answers.`]);
+  }
+  if (of("behind").length > 0) {
+    const most = Math.max(...of("behind").map((instance) => instance.behind));
+    remarks.push(["behind", `${name(of("behind"))}: up to ${plural(most, "invalidation", "invalidations")} still to apply.`]);
+  }
+  if (of("lost").length > 0) {
+    remarks.push(["lost", `${name(of("lost"))}: drops all it has, and begins at the end of the log.`]);
+  }
+  if (totals.pending > 0) {
+    remarks.push(["pending", `${plural(totals.pending, "invalidation is", "invalidations are")} not yet durable: applied where they were asked for, and not yet elsewhere.`]);
+  }
+  const skewed = instances.filter((instance) => Math.abs(instance.skew_ms ?? 0) >= SKEWED_MS);
+  if (skewed.length > 0) {
+    remarks.push(["skew", `Another time than here: ${name(skewed)}.`]);
+  }
+  const old = instances.filter((instance) => instance.state !== "silent" && instance.config !== config);
+  if (old.length > 0) {
+    remarks.push(["config", `Not yet on version ${whole(config)} of the configuration: ${name(old)}.`]);
+  }
+  return remarks;
+}
+
+/** What was invalidated lately, and who has applied it. */
+export function invalidations(overview) {
+  const nodes = new Map(overview.instances.map((instance) => [instance.id, nodeName(instance)]));
+  const list = overview.invalidations;
+  say(find("invalidations-note"), list.length === 0 ? "Nothing has been invalidated lately." : `The last ${whole(list.length)} of ${whole(overview.position)}.`);
+  show(find("invalidations-note"), list.length === 0 || list.length < overview.position);
+  keep(find("invalidations-list"), list, (one) => one.id, invalidationRow, (row, one) => {
+    const part = (name) => row.querySelector(`.${name}`);
+    say(part("when"), ago(one.age_ms));
+    say(part("kind"), one.kind === "all" ? "everything" : one.kind);
+    say(part("value"), one.value);
+    say(part("mode"), one.mode);
+    say(part("by"), `by ${nodes.get(one.by) ?? one.by}`);
+    const all = one.applied + one.waiting;
+    say(part("reach"), one.waiting === 0 ? `all ${whole(all)}` : `${whole(one.applied)} of ${whole(all)}`);
+    part("reach").className = one.waiting === 0 ? "reach" : "reach waiting";
+    say(part("lag"), one.slowest_ms === null ? "" : `${span(one.slowest_ms)}`);
+    part("fill").style.width = `${all === 0 ? 0 : (100 * one.applied) / all}%`;
+    if (row.querySelector("details").open) {
+      nodesOf(part("nodes"), overview, one);
+    }
+    row.onceOpen = () => nodesOf(part("nodes"), overview, one);
+  });
+}
+
+function invalidationRow() {
+  const row = el(
+    "li",
+    {},
+    el(
+      "details",
+      {},
+      el(
+        "summary",
+        {},
+        el("span", { class: "what" }, el("span", { class: "kind" }), " ", el("code", { class: "value" }), " ", el("span", { class: "mode" })),
+        el("span", { class: "when" }),
+        el("span", { class: "spread" }, el("span", { class: "track", "aria-hidden": "true" }, el("span", { class: "fill" })), el("span", { class: "reach" }), el("span", { class: "lag" })),
+      ),
+      el("p", { class: "note by" }),
+      el("ul", { class: "nodes" }),
+    ),
+  );
+  row.querySelector("details").addEventListener("toggle", () => row.onceOpen());
+  return row;
+}
+
+/** For each instance whether it has applied it, and after how long; who has not comes first. */
+export function nodesOf(list, overview, one) {
+  const told = overview.instances.map((instance, place) => {
+    const after = one.after_ms?.[place] ?? null;
+    const has = after !== null || (instance.position !== null && instance.position >= one.position);
+    return { instance, has, after };
+  });
+  told.sort((a, b) => Number(a.has) - Number(b.has) || (b.after ?? -1) - (a.after ?? -1));
+  keep(list, told, ({ instance }) => instance.id, () => el("li", {}, marked(""), el("span", { class: "name" })), (item, { instance, has, after }) => {
+    const state = has ? "current" : instance.state === "silent" ? "silent" : "behind";
+    item.firstElementChild.className = `state-of ${state}`;
+    say(item.querySelector(".word"), has ? (after === null ? "applied" : span(after)) : state === "silent" ? "out of contact" : "not yet");
+    say(item.querySelector(".name"), nodeName(instance));
+  });
+}
+
+let isAllShown = false;
+
+/** Who is there, those in trouble first. */
+export function instances(overview, history) {
+  const filter = find("instances-filter").value.trim().toLowerCase();
+  const all = overview.instances;
+  const text = ({ id, node, cluster, version, state }) => `${id} ${node} ${cluster} ${version} ${STATES[state]}`.toLowerCase();
+  const met = all.filter((instance) => text(instance).includes(filter));
+  met.sort((a, b) => WORST.indexOf(a.state) - WORST.indexOf(b.state));
+  const shown = isAllShown ? met : met.slice(0, SHOWN_AT_FIRST);
+  show(find("instances-table"), shown.length > 0);
+  show(find("instances-search"), all.length > 10 || filter !== "");
+  say(find("instances-note"), all.length === 0 ? "None yet." : met.length === 0 ? "None has that." : shown.length < met.length ? `${whole(shown.length)} of ${whole(met.length)}, those in trouble first.` : "");
+  show(find("instances-more"), met.length > SHOWN_AT_FIRST);
+  say(find("instances-more"), isAllShown ? "Show fewer" : `Show all ${whole(met.length)}`);
+  keep(find("instances-rows"), shown, (instance) => instance.id, instanceRow, (row, instance) => fill(row, instance, overview, history));
+}
+
+export function watchInstances(redraw) {
+  find("instances-filter").addEventListener("input", redraw);
+  find("instances-more").addEventListener("click", () => {
+    isAllShown = !isAllShown;
+    redraw();
+  });
+}
+
+function instanceRow() {
+  const cell = (name, label, attributes = {}) => el("td", { class: name, "data-label": label, ...attributes });
+  const state = cell("state", "State");
+  state.append(marked(""));
+  return el(
+    "tr",
+    {},
+    el("th", { scope: "row" }, el("span", { class: "name" }), el("span", { class: "id" })),
+    state,
+    cell("rate number", "Hit rate"),
+    cell("requests number", "Requests"),
+    cell("memory number", "Memory"),
+    cell("heard number", "Heard"),
+    cell("clock number", "Clock"),
+    cell("version", "Version"),
+    cell("config", "Configuration"),
+  );
+}
+
+function fill(row, instance, overview, history) {
+  const part = (name) => row.querySelector(`.${name}`);
+  const lately = history.ofInstance(instance.id);
+  const { hits, misses } = instance.figures;
+  const recent = lately.hits + lately.misses;
+  say(part("name"), nodeName(instance));
+  say(part("id"), instance.cluster ? `${instance.cluster} · ${instance.id}` : instance.id);
+  part("state-of").className = `state-of ${instance.state}`;
+  say(part("word"), STATES[instance.state] + (instance.state === "behind" ? ` by ${whole(instance.behind)}` : ""));
+  say(part("rate"), recent > 0 ? percent(lately.hits, recent) : hits + misses > 0 ? percent(hits, hits + misses) : "–");
+  say(part("requests"), lately.seconds >= 4 ? `${rate(recent / lately.seconds)}\u202f/s` : count(hits + misses));
+  say(part("memory"), bytes(instance.figures.shared_bytes + instance.figures.worker_bytes));
+  say(part("heard"), ago(instance.heard_ms));
+  say(part("clock"), skew(instance.skew_ms));
+  part("clock").classList.toggle("warn", Math.abs(instance.skew_ms ?? 0) >= SKEWED_MS);
+  say(part("version"), instance.version || "–");
+  say(part("config"), `${whole(instance.config)}` + (instance.config === overview.config ? "" : `, not yet ${whole(overview.config)}`));
+  part("config").classList.toggle("warn", instance.config !== overview.config);
+}
+
+/** What is below a second is what the report was under way, or nothing to speak of. */
+function skew(ms) {
+  if (ms === null) {
+    return "–";
+  }
+  return Math.abs(ms) < 1000 ? "as here" : `${ms > 0 ? "+" : "−"}${span(Math.abs(ms))}`;
+}
+
+/** Why responses were not stored, and requests not looked up. */
+export function reasons(overview) {
+  for (const [id, list] of [["not-stored", overview.not_stored], ["bypassed", overview.bypassed]]) {
+    const all = list.reduce((sum, reason) => sum + reason.count, 0);
+    const items = list.length > 0 ? list : [{ code: "", because: "Nothing so far.", count: 0 }];
+    keep(find(id), items, (reason) => reason.code, reasonRow, (row, reason) => {
+      say(row.querySelector("code"), reason.code);
+      say(row.querySelector(".because"), reason.because);
+      say(row.querySelector(".count"), reason.count > 0 ? count(reason.count) : "");
+      row.querySelector(".fill").style.width = `${all === 0 ? 0 : (100 * reason.count) / all}%`;
+      row.classList.toggle("empty", reason.count === 0);
+    });
+  }
+}
+
+function reasonRow() {
+  return el(
+    "li",
+    {},
+    el("code"),
+    el("span", { class: "count" }),
+    el("span", { class: "track", "aria-hidden": "true" }, el("span", { class: "fill" })),
+    el("span", { class: "because" }),
+  );
+}
+
+/** What could be better, each with a patch that can be copied. */
+export function advice(overview) {
+  const list = overview.recommendations;
+  const items = list.length > 0 ? list : [{ text: "Nothing that the figures would show.", why: "", requests: 0, instances: 0, patch: null, numbers: null }];
+  keep(find("advice-list"), items, (one) => one.text, adviceRow, (row, one) => {
+    say(row.querySelector(".text"), one.text);
+    row.classList.toggle("empty", one.why === "");
+    say(row.querySelector(".note"), one.why === "" ? "" : `${one.why}, ${plural(one.requests, "request", "requests")}, seen by ${plural(one.instances, "instance", "instances")}`);
+    const hasPatch = one.patch !== null && one.patch !== undefined;
+    show(row.querySelector("details"), hasPatch);
+    if (hasPatch) {
+      say(row.querySelector("pre"), JSON.stringify(one.patch, null, 2));
+    }
+  });
+}
+
+function adviceRow(one) {
+  const patch = el("pre", { tabindex: "0", "aria-label": `Patch: ${one.text}` });
+  const button = el("button", { type: "button", class: "quiet" }, "Copy");
+  button.setAttribute("aria-label", `Copy the patch: ${one.text}`);
+  button.addEventListener("click", () => copy(patch));
+  return el(
+    "li",
+    {},
+    el("p", { class: "text" }),
+    el("p", { class: "note" }),
+    el("details", {}, el("summary", {}, "Patch for ", el("code", {}, "PUT config")), patch, el("p", { class: "row" }, button)),
+  );
+}
+
+/** To the clipboard; where the browser does not let us (no TLS), what is to be copied is marked. */
+async function copy(element) {
+  try {
+    await navigator.clipboard.writeText(element.textContent);
+    say(find("copied"), "Copied.");
+  } catch {
+    getSelection().selectAllChildren(element);
+    say(find("copied"), "Marked: copy it with Ctrl+C.");
+  }
+  find("copied").className = "said";
+}
