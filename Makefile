@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check build wasm tools e2e bench bench-eviction compose-test fuzz-smoke fuzz-seeds clean
+.PHONY: help run fleet test check build wasm tools admin e2e bench bench-eviction compose-test fuzz-smoke fuzz-seeds clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(CURDIR)/dist/larder.wasm
@@ -22,13 +22,17 @@ run: wasm tools ## Start Envoy with Larder and a demo API, and show what to try 
 	@cargo build --package larder-harness --bin larder-demo
 	@LARDER_WASM=$(MODULE) exec $(TARGET)/debug/larder-demo
 
-test: ## Run every test: the core natively, the module, and both in real Envoy
+fleet: wasm tools admin ## Start three Envoys as one cache: Valkey, two larder-admin, the page, and what to try
+	@cargo build --package larder-harness --bin larder-fleet
+	@LARDER_WASM=$(MODULE) exec $(TARGET)/debug/larder-fleet
+
+test: ## Run every test: the core natively, the module, the service, and all of them in real Envoy
 	cargo test --package larder-core
-	@$(MAKE) --no-print-directory wasm tools
+	@$(MAKE) --no-print-directory wasm tools admin
 	$(OPEN_FILES); LARDER_WASM=$(MODULE) cargo test --workspace --exclude larder-core
 	@$(MAKE) --no-print-directory e2e
 
-e2e: wasm tools ## Check the module, and run the end-to-end tests in real Envoy
+e2e: wasm tools admin ## Check the module, and run the end-to-end tests in real Envoy
 	$(OPEN_FILES); LARDER_WASM=$(MODULE) cargo test --package larder --test wasm_module --test e2e
 
 check: ## Check format, lints (native and wasm) and dependencies; needs no network
@@ -39,14 +43,17 @@ check: ## Check format, lints (native and wasm) and dependencies; needs no netwo
 	cargo test --quiet --package larder-harness --test dependencies
 
 build: wasm ## Build the module and the binaries into dist/
-	$(RELEASE) --package larder-harness
-	@install -m 755 $(TARGET)/release/larder-demo $(TARGET)/release/larder-origin dist/
+	$(RELEASE) --package larder-harness --package larder-admin
+	@install -m 755 $(TARGET)/release/larder-demo $(TARGET)/release/larder-origin $(TARGET)/release/larder-admin dist/
 
 wasm: ## Build the module: dist/larder.wasm
 	@[ -d "$$(rustc --print target-libdir --target wasm32-wasip1)" ] || rustup target add wasm32-wasip1
 	cargo build --release --package larder --target wasm32-wasip1
 	@mkdir -p dist
 	@install -m 644 $(TARGET)/wasm32-wasip1/release/larder.wasm $(MODULE)
+
+admin: ## Build the service of a fleet for tests and `make fleet`: larder-admin
+	cargo build --package larder-admin
 
 tools: ## Fetch Envoy and Valkey into .tools/ unless they are installed
 	@crates/harness/tools.sh
@@ -61,7 +68,7 @@ bench-eviction: ## Compare what the shared tier keeps with LRU, S3-FIFO, W-TinyL
 	$(RELEASE) --package larder-harness --bin larder-bench-eviction
 	@$(TARGET)/release/larder-bench-eviction
 
-compose-test: wasm tools ## Start envoy/docker-compose.yaml and try it; without Docker only check the file
+compose-test: wasm tools ## Start envoy/docker-compose*.yaml and try them; without Docker only check the files
 	@envoy/compose-test.sh
 
 fuzz-smoke: ## Fuzz each reader for FUZZ_SECONDS (10) seconds; needs a C++ compiler and the libfuzzer-sys crate

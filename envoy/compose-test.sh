@@ -1,19 +1,24 @@
 #!/bin/sh
-# Starts docker-compose.yaml and asks it for a cached and a never cached answer (`make compose-test`).
+# Starts docker-compose.one.yaml and docker-compose.yaml, and tries them (`make compose-test`): the one Envoy is asked for a cached
+# and a never cached answer, and the fleet has the smoke part of the end-to-end suite run against it.
 #
 # It uses the Docker engine that runs, or starts one of its own (as root, where dockerd is
 # installed) and stops it again. Where the images cannot be built, for want of a network, stand-ins
 # under the same names are packed from the binaries of this machine and the libraries they load: an
-# image needs no more than that, so this works air-gapped too. Without any engine only the file is
+# image needs no more than that, so this works air-gapped too. Without any engine only the files are
 # checked, and that is said.
 set -eu
 cd "$(dirname "$0")"
 root=$(cd .. && pwd)
-compose_file=$PWD/docker-compose.yaml
 work=$(mktemp -d)
 engine=
+borrowed=
+up=
 project=larder-compose-test
 export LARDER_PORT="${LARDER_PORT:-18080}"
+export LARDER_PORT_2=$((LARDER_PORT + 1)) LARDER_PAGE_PORT=$((LARDER_PORT + 10)) LARDER_PAGE_PORT_2=$((LARDER_PORT + 11))
+# The smoke part calls the management API and the service with these.
+export LARDER_TOKEN=compose-test-token LARDER_ADMIN_SECRET=compose-test-secret
 
 say() { echo "compose-test: $*"; }
 fail() {
@@ -21,11 +26,14 @@ fail() {
     exit 1
 }
 
+# compose FILE ARGUMENTS...
 compose() {
+    file=$PWD/$1
+    shift
     if command -v docker-compose >/dev/null; then
-        docker-compose --file "$compose_file" --project-name "$project" "$@"
+        docker-compose --file "$file" --project-name "$project" "$@"
     else
-        docker compose --file "$compose_file" --project-name "$project" "$@"
+        docker compose --file "$file" --project-name "$project" "$@"
     fi
 }
 
@@ -40,13 +48,17 @@ until_true() {
     done
 }
 
+take_down() {
+    [ -z "$up" ] || compose "$up" down --volumes --timeout 5 >/dev/null 2>&1 || true
+    up=
+}
+
 finish() {
     status=$?
     trap - EXIT INT TERM
-    if [ -n "${up:-}" ]; then
-        [ "$status" = 0 ] || compose logs --no-color --tail 40 || true
-        compose down --timeout 5 >/dev/null 2>&1 || true
-    fi
+    [ "$status" = 0 ] || [ -z "$up" ] || compose "$up" logs --no-color --tail 40 || true
+    take_down
+    [ -z "$borrowed" ] || docker rmi "$borrowed" >/dev/null 2>&1 || true
     if [ -n "$engine" ]; then
         [ "$status" = 0 ] || tail -5 "$work/dockerd.log"
         kill "$engine" 2>/dev/null && wait "$engine" 2>/dev/null || true
@@ -72,49 +84,80 @@ start_engine() {
     return 1
 }
 
-check_file_only() {
+# check_file FILE SERVICE...
+check_file() {
+    file=$1
+    shift
     if command -v docker-compose >/dev/null || docker compose version >/dev/null 2>&1; then
-        compose config >/dev/null || fail "docker-compose.yaml is not valid"
+        found=$(compose "$file" config --services | sort | tr '\n' ' ') || fail "$file is not valid"
     else
-        python3 -m venv "$work/venv" && "$work/venv/bin/pip" --quiet install pyyaml ||
+        [ -x "$work/venv/bin/python" ] || { python3 -m venv "$work/venv" && "$work/venv/bin/pip" --quiet install pyyaml; } ||
             fail "there is nothing to read YAML with: install docker-compose"
-        "$work/venv/bin/python" - "$compose_file" <<'PYTHON' || fail "docker-compose.yaml is not valid"
+        found=$("$work/venv/bin/python" - "$file" <<'PYTHON'
 import sys, yaml
-services = yaml.safe_load(open(sys.argv[1]))["services"]
-assert set(services) == {"envoy", "origin"}, services
+print(*sorted(yaml.safe_load(open(sys.argv[1]))["services"]), "")
 PYTHON
+        ) || fail "$file is not valid"
     fi
-    say "no Docker engine (on Debian: apt-get install docker.io docker-compose, and run this as root)."
-    say "ONLY the file was checked; it is valid. Nothing was started."
+    [ "$found" = "$* " ] || fail "$file has the services $found, not $*"
 }
 
-# stand_in IMAGE FILE-ON-THIS-MACHINE=PATH-IN-IMAGE...
+check_files_only() {
+    check_file docker-compose.one.yaml envoy origin
+    check_file docker-compose.yaml admin-1 admin-2 envoy-1 envoy-2 origin valkey
+    say "no Docker engine (on Debian: apt-get install docker.io docker-compose, and run this as root)."
+    say "ONLY the files were checked; they are valid. Nothing was started."
+}
+
+# put FILE-ON-THIS-MACHINE=PATH-IN-IMAGE: into the tree, with the libraries it loads.
+put() {
+    install -D "${1%%=*}" "$tree${1#*=}"
+    # A static program loads nothing, and a module is no program: then there is nothing to add.
+    for library in $(ldd "${1%%=*}" 2>/dev/null | grep -o '/[^ ]*'); do
+        install -D "$library" "$tree$library"
+    done
+}
+
+# stand_in IMAGE FILE-ON-THIS-MACHINE=PATH-IN-IMAGE...; bash and grep are for the health checks.
 stand_in() {
     image=$1 tree=$work/tree
     shift
     rm -rf "$tree"
-    for pair in "$@"; do
-        install -D "${pair%%=*}" "$tree${pair#*=}"
-        # A static program loads nothing, and a module is no program: then there is nothing to add.
-        for library in $(ldd "${pair%%=*}" 2>/dev/null | grep -o '/[^ ]*'); do
-            install -D "$library" "$tree$library"
-        done
+    for pair in "$(command -v bash)=/bin/bash" "$(command -v grep)=/bin/grep" "$@"; do
+        put "$pair"
     done
-    mkdir -p "$tree/tmp" "$tree/etc/envoy"
-    tar -C "$tree" -c . | docker import - "$image" >/dev/null
+    mkdir -p "$tree/tmp" "$tree/etc/envoy" "$tree/data"
+    tar -C "$tree" -c . | docker import --change 'ENV PATH=/usr/local/bin:/bin' --change 'WORKDIR /data' - "$image" >/dev/null
 }
 
 make_images() {
-    if compose build >"$work/build.log" 2>&1; then
+    if compose docker-compose.yaml build >"$work/build.log" 2>&1 && compose docker-compose.yaml pull valkey >>"$work/build.log" 2>&1; then
         say "images built"
         return
     fi
     say "images cannot be built here ($(grep . "$work/build.log" | tail -1)); packing stand-ins"
     envoy=${ENVOY_BIN:-$(command -v envoy || echo "$root/.tools/bin/envoy")}
+    valkey=${VALKEY_BIN:-$(command -v valkey-server || echo "$root/.tools/bin/valkey-server")}
     target=${CARGO_TARGET_DIR:-$root/target}
-    (cd "$root" && cargo build --quiet --package larder-harness --bin larder-origin)
+    (cd "$root" && cargo build --quiet --package larder-admin && cargo build --quiet --package larder-harness --bin larder-origin)
     stand_in larder-envoy "$envoy=/usr/local/bin/envoy" "$root/dist/larder.wasm=/etc/larder/larder.wasm"
     stand_in larder-origin "$target/debug/larder-origin=/usr/local/bin/larder-origin"
+    stand_in larder-admin "$target/debug/larder-admin=/usr/local/bin/larder-admin"
+    image=$(sed -n 's/^ *image: *\(valkey.*\)$/\1/p' docker-compose.yaml)
+    docker image inspect "$image" >/dev/null 2>&1 && return
+    # That name is somebody else's, so it does not stay.
+    borrowed=$image
+    cat >"$work/valkey-cli" <<'SHELL'
+#!/bin/bash
+exec 3<>/dev/tcp/127.0.0.1/6379 && printf 'PING\r\n' >&3 && read -r answer <&3 && [ "$answer" = $'+PONG\r' ]
+SHELL
+    chmod +x "$work/valkey-cli"
+    stand_in "$image" "$valkey=/usr/local/bin/valkey-server" "$work/valkey-cli=/usr/local/bin/valkey-cli"
+}
+
+start() {
+    up=$1
+    compose "$1" up --no-build --detach >"$work/up.log" 2>&1 || fail "$(cat "$work/up.log")"
 }
 
 x_cache() {
@@ -127,15 +170,31 @@ expect() {
     say "$1 -> $found"
 }
 
+healthy() {
+    [ "$(compose docker-compose.yaml ps | grep -c '(healthy)')" = 5 ]
+}
+
 if ! start_engine; then
-    check_file_only
+    check_files_only
     exit 0
 fi
 make_images
-up=1
-compose up --no-build --detach >"$work/up.log" 2>&1 || fail "$(cat "$work/up.log")"
+
+say "one Envoy"
+start docker-compose.one.yaml
 until_true 60 curl -fsS "http://127.0.0.1:$LARDER_PORT/api/health" || fail "nothing answers on port $LARDER_PORT"
 expect '/api/analytics/aggregate?days=7' MISS
 expect '/api/analytics/aggregate?days=7' HIT
 expect '/api/predictive/churn' BYPASS
+take_down
+
+say "a fleet"
+start docker-compose.yaml
+until_true 90 healthy || fail "not all of it is healthy in time: $(compose docker-compose.yaml ps)"
+cd "$root"
+LARDER_SMOKE_ENVOYS="127.0.0.1:$LARDER_PORT,127.0.0.1:$LARDER_PORT_2" \
+    LARDER_SMOKE_ADMINS="127.0.0.1:$LARDER_PAGE_PORT,127.0.0.1:$LARDER_PAGE_PORT_2" \
+    cargo test --quiet --package larder --test e2e fleet::smoke || { cd envoy; fail "the smoke part failed"; }
+cd envoy
+take_down
 say "passed"

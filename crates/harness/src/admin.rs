@@ -30,9 +30,17 @@ const STOP: Duration = Duration::from_secs(30);
 pub struct Builder {
     arguments: Vec<OsString>,
     environment: Vec<(String, String)>,
+    at: Option<SocketAddr>,
 }
 
 impl Builder {
+    /// Where it listens, in place of a port of the kernel's choice.
+    #[must_use]
+    pub fn at(mut self, address: SocketAddr) -> Self {
+        self.at = Some(address);
+        self
+    }
+
     /// Adds an argument of the command line.
     #[must_use]
     pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
@@ -65,7 +73,7 @@ impl Builder {
         Ok(Admin {
             process: None,
             binary: tools::service()?,
-            port: Port::reserve()?,
+            port: self.at.map_or_else(Port::reserve, Port::at)?,
             plan: self,
             directory: Scratch::new("admin")?,
         })
@@ -90,6 +98,7 @@ impl Admin {
         let builder = Builder {
             arguments: Vec::new(),
             environment: Vec::new(),
+            at: None,
         };
         builder
             .argument("--store")

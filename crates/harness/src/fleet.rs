@@ -10,10 +10,11 @@ use std::net::SocketAddr;
 use serde_json::{Map, Value, json};
 
 use crate::admin::{self, Admin, SECRET, TOKEN};
-use crate::client::{self, Answer, Request};
+use crate::client::{self, Answer, Client, Protocol, Request};
 use crate::envoy::{Cluster, Envoy, Listener, Wasm};
 use crate::origin::Origin;
 use crate::tools;
+use crate::valkey::Valkey;
 use crate::wait::{self, PATIENCE};
 
 /// The name of the listener with Larder.
@@ -102,13 +103,15 @@ impl Plan {
     /// # Errors
     /// When a member does not come up.
     pub async fn start_unmet(self) -> Result<Fleet, Failure> {
+        let valkey = Valkey::builder().persistent().start().await?;
         let mut admins = Vec::new();
         for _ in 0..self.admins {
-            admins.push(Admin::over("memory").start().await?);
+            admins.push(Admin::over(&valkey.url()).start().await?);
         }
         let mut fleet = Fleet {
             envoys: Vec::new(),
             admins,
+            valkey,
             origin: Origin::start().await?,
             plan: self,
         };
@@ -126,6 +129,8 @@ pub struct Fleet {
     pub envoys: Vec<Envoy>,
     /// The replicas of the service.
     pub admins: Vec<Admin>,
+    /// The store of the replicas. What it holds survives a restart.
+    pub valkey: Valkey,
     /// What all of them ask.
     pub origin: Origin,
     plan: Plan,
@@ -203,6 +208,38 @@ impl Fleet {
         }
     }
 
+    /// Waits until every Envoy has applied all that stands in the log, and has nothing to say that is not in it.
+    ///
+    /// # Errors
+    /// When one is not in time, with what is known of all.
+    pub async fn catch_up(&self) -> Result<(), Failure> {
+        let mut last = Value::Null;
+        let caught_up = wait::poll(PATIENCE, async || {
+            let end = self.end_of_log().await?;
+            last = self.instances().await;
+            let settled =
+                |instance: &Value| instance["applied"] == end.as_str() && instance["pending"] == 0;
+            let instances = last.as_array()?;
+            (instances.len() >= self.envoys.len() && instances.iter().all(settled)).then_some(())
+        });
+        match caught_up.await {
+            Some(()) => Ok(()),
+            None => Err(format!("not all have caught up in time: {last}").into()),
+        }
+    }
+
+    /// The place behind the last record of the log, as the first replica knows it that answers.
+    pub async fn end_of_log(&self) -> Option<String> {
+        for replica in &self.admins {
+            let request = admin::wire("GET", "/v1/invalidations?wait_seconds=0");
+            if let Ok(answer) = replica.send(request).await {
+                let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+                return body["cursor"].as_str().map(str::to_owned);
+            }
+        }
+        None
+    }
+
     /// What the first replica that answers knows of the Envoys; null when none does.
     pub async fn instances(&self) -> Value {
         for replica in &self.admins {
@@ -232,6 +269,15 @@ impl Fleet {
     pub async fn send(&self, envoy: usize, request: Request) -> Answer {
         let answer = client::send(self.address(envoy), request.authority(HOST)).await;
         answer.unwrap_or_else(|error| panic!("{} does not answer: {error}", name(envoy)))
+    }
+
+    /// A connection to an Envoy.
+    ///
+    /// # Panics
+    /// When there is none to be had.
+    pub async fn client(&self, envoy: usize) -> Client {
+        let client = Client::connect(self.address(envoy), Protocol::Http1).await;
+        client.unwrap_or_else(|error| panic!("{} does not answer: {error}", name(envoy)))
     }
 
     /// Calls the management API of an Envoy.

@@ -38,6 +38,7 @@
     reason = "test tooling: a panic is how a test reports that its stage is broken"
 )]
 
+pub mod access_log;
 pub mod admin;
 pub mod bench;
 mod body;

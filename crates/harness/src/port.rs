@@ -22,10 +22,18 @@ impl Port {
     /// # Errors
     /// When there is none.
     pub fn reserve() -> io::Result<Self> {
+        Self::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    }
+
+    /// This one.
+    ///
+    /// # Errors
+    /// When somebody listens on it, or holds it.
+    pub fn at(address: SocketAddr) -> io::Result<Self> {
         let bound = TcpSocket::new_v4()?;
         // Both who holds a port and who listens on it have to say so, or the second is refused.
         bound.set_reuseaddr(true)?;
-        bound.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        bound.bind(address)?;
         let address = bound.local_addr()?;
         Ok(Self {
             address,
@@ -55,6 +63,13 @@ mod tests {
             TcpStream::connect(port.address()).await.unwrap();
             drop(listener);
         }
+    }
+
+    #[tokio::test]
+    async fn what_somebody_listens_on_is_taken() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let taken = Port::at(listener.local_addr().unwrap()).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
     }
 
     #[tokio::test]

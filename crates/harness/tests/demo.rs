@@ -128,8 +128,10 @@ async fn what_does_not_exist_is_refused() {
 }
 
 #[test]
-fn the_configuration_in_envoy_yaml_is_larder_json() {
+fn the_configuration_in_a_file_of_envoys_is_that_beside_it() {
     let read = |name| fs::read_to_string(tools::checkout().join("envoy").join(name)).unwrap();
-    let inline = template::block(&read("envoy.yaml"), "LARDER_CONFIG");
-    assert_eq!(inline, Some(read("larder.json")));
+    for (file, configuration) in [("envoy.yaml", "larder.json"), ("fleet.yaml", "fleet.json")] {
+        let inline = template::block(&read(file), "LARDER_CONFIG");
+        assert_eq!(inline, Some(read(configuration)), "{file}");
+    }
 }

@@ -7,17 +7,16 @@
 use std::env;
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::{ChildStdout, ExitCode};
-use std::thread;
+use std::process::ExitCode;
 
+use larder_harness::access_log::{follow, summary};
 use larder_harness::demo::Demo;
 use larder_harness::envoy::Envoy;
 use larder_harness::origin::Server;
 use larder_harness::{shutdown, template, tools};
 use serde_json::{Map, Value, json};
-use tokio::sync::mpsc;
 
 const WORKERS: usize = 2;
 
@@ -142,32 +141,4 @@ Ctrl-C stops everything. Requests:
 ",
         log = envoy.log().display(),
     );
-}
-
-/// Lines of the access log as they come; the end of them is the end of Envoy.
-fn follow(access_log: ChildStdout) -> mpsc::UnboundedReceiver<String> {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    thread::spawn(move || {
-        for line in BufReader::new(access_log).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
-}
-
-/// `time method path status x-cache milliseconds` in columns; what a client chose is shown escaped,
-/// for a terminal obeys control sequences.
-fn summary(line: &str) -> String {
-    let fields: Vec<String> = line
-        .split(' ')
-        .map(|field| field.escape_debug().to_string())
-        .collect();
-    match fields.as_slice() {
-        [time, method, path, status, cache, milliseconds] => {
-            format!("{time}  {method:<6} {path:<48} {status}  {cache:<11} {milliseconds:>5} ms")
-        }
-        _ => line.escape_debug().to_string(),
-    }
 }

@@ -7,6 +7,7 @@
 mod bootstrap;
 mod dynamic;
 mod error;
+mod file;
 mod listener;
 mod measure;
 
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -28,6 +29,7 @@ pub use bootstrap::{Cluster, Mode};
 use dynamic::Pushes;
 pub use dynamic::Update;
 pub use error::StartError;
+pub use file::File as ConfigurationFile;
 pub use listener::{HttpFilter, Listener, Target, Wasm};
 pub use measure::CpuMeter;
 
@@ -154,24 +156,6 @@ impl Envoy {
             listeners: Vec::new(),
             arguments: Vec::new(),
         }
-    }
-
-    /// Starts Envoy with the text of a configuration file, and hands over its standard output,
-    /// where the access log of such a file may go.
-    ///
-    /// # Errors
-    /// See [`Builder::start`].
-    pub async fn from_yaml(text: &str, workers: usize) -> Result<(Self, ChildStdout), StartError> {
-        let directory = Scratch::new("envoy")?;
-        let config = directory.path().join("envoy.yaml");
-        fs::write(&config, text)?;
-        let mut command = command(&config, workers)?;
-        command
-            .args(["--file-flush-interval-msec", "50"])
-            .stdout(Stdio::piped());
-        let mut envoy = Self::launch(&mut command, directory, workers, Mode::Static).await?;
-        let output = envoy.process.take_stdout().expect("it was piped");
-        Ok((envoy, output))
     }
 
     async fn launch(
