@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use super::budget::Hold;
 use super::lookup::{Looking, Place};
+use super::memo::AskedKeys;
 use super::parked::Waited;
 use super::search::Trail;
 use super::serve::Warrant;
@@ -35,8 +36,21 @@ pub(super) struct Turn {
     pub(super) need: Option<Need>,
     /// How it has waited, if it has.
     pub(super) waited: Option<Waited>,
+    /// The keys that the fleet was asked for.
+    pub(super) consulted: AskedKeys,
+    pub(super) provider: Provider,
     /// For the request's head, which is kept until the response says what it varies on.
     pub(super) hold: Option<Hold>,
+}
+
+/// Who has brought what the tiers hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Provider {
+    /// Another process of the fleet, when this request had nothing.
+    Fleet,
+    /// This process, as far as this request knows.
+    #[default]
+    Process,
 }
 
 /// Who asks the origin.
@@ -51,6 +65,8 @@ pub(super) enum Lead {
     Outside(Flight),
     /// This request, for others too.
     Taken(Flight),
+    /// This request, and nobody can be told so.
+    Unnoted,
 }
 
 /// In what words the origin would be asked.
@@ -65,9 +81,10 @@ pub(super) enum Words {
 impl Turn {
     /// Why what was found may be used, which is fresh for so long.
     pub(super) fn warrant(&self, ttl: Seconds) -> Warrant {
-        match self.waited {
-            None => Warrant::Fresh(ttl),
-            Some(waited) => Warrant::Collapsed(waited.why),
+        match (self.waited, self.provider) {
+            (None, Provider::Process) => Warrant::Fresh(ttl),
+            (None, Provider::Fleet) => Warrant::Brought(ttl),
+            (Some(waited), _) => Warrant::Collapsed(waited.why),
         }
     }
 }
@@ -97,7 +114,8 @@ impl Looking {
             stamps: &stamps,
         };
         let lead = match flights.join(&wish, now) {
-            Joined::Alone(Alone::Unavailable | Alone::Unled) | Joined::Resting => Lead::Alone,
+            Joined::Alone(Alone::Unavailable) => Lead::Unnoted,
+            Joined::Alone(Alone::Unled) | Joined::Resting => Lead::Alone,
             Joined::Alone(Alone::Unshared) => {
                 Lead::Outside(Flight::outside(Rc::clone(flights), key.digest()))
             }
@@ -114,6 +132,14 @@ impl Looking {
         around: &'s Surroundings,
         forward: Forward,
     ) -> Option<&'s Rc<dyn Flights>> {
+        let is_open =
+            matches!(self.turn.lead, Lead::Open) && around.config.coalescing.max_waiters > 0;
+        let is_for_others = || is_open && self.is_for_others(forward, around);
+        around.flights.get().filter(|_| is_for_others())
+    }
+
+    /// Whether others may have what it goes to the origin for, for this reason.
+    pub(super) fn is_for_others(&self, forward: Forward, around: &Surroundings) -> bool {
         let is_for_others = match forward {
             // What has to be confirmed for each request is not confirmed by another's, and what this client does not
             // want somebody else may have fetched.
@@ -122,16 +148,14 @@ impl Looking {
             | Forward::Stale(Reason::NoCache | Reason::RequestDirective) => false,
             Forward::Partial | Forward::Stale(_) | Forward::UriMiss | Forward::VaryMiss => true,
         };
-        let is_open = matches!(self.turn.lead, Lead::Open)
+        is_for_others
             && self.lookup.on_miss == OnMiss::Forward
             && self.lookup.demands != Demands::Confirmed
             && !self.is_shadow(around)
-            && around.config.coalescing.max_waiters > 0;
-        around.flights.get().filter(|_| is_for_others && is_open)
     }
 
     /// What it can do for others: only the whole response to a GET, or to a question, is stored.
-    fn purpose(&self, words: Words) -> Purpose {
+    pub(super) fn purpose(&self, words: Words) -> Purpose {
         let head = &self.subject.head;
         let is_part = head.headers().contains("range") && words == Words::Own;
         match head.method() {
@@ -148,16 +172,19 @@ impl Looking {
         }
     }
 
-    /// The key under which those meet whom one response may serve.
-    pub(super) fn rendezvous(&self, around: &Surroundings) -> Rc<Key> {
-        let mut key = &self.last;
+    /// The key under which the response will stand, as far as can be known.
+    pub(super) fn to_be_filled(&self) -> &Rc<Key> {
         // The next response will say again which parameters count. Whoever has waited for one that did not say so asks by its
         // own URL: else all the others would ask one after the other.
-        if let (Trail::Value(lead), Place::Primary, None) =
-            (&self.trail, &self.place, &self.turn.waited)
-        {
-            key = &lead.key;
+        match (&self.trail, &self.place, &self.turn.waited) {
+            (Trail::Value(lead), Place::Primary, None) => &lead.key,
+            (Trail::None | Trail::Value(_), _, _) => &self.last,
         }
+    }
+
+    /// The key under which those meet whom one response may serve.
+    pub(super) fn rendezvous(&self, around: &Surroundings) -> Rc<Key> {
+        let key = self.to_be_filled();
         // What is refused to be stored for one with credentials is not refused to those without.
         let max = around.config.limits.max_key_bytes;
         let apart = self.subject.facts.has_bare_credentials();

@@ -3,6 +3,7 @@
 
 use super::boarding::{Lead, Turn, Words};
 use super::budget::Hold;
+use super::consult::Consulting;
 use super::echo::Source;
 use super::form::Unfit;
 use super::lookup::{Looking, Place};
@@ -56,7 +57,7 @@ impl Looking {
         let asker = (&self.subject.head, policy);
         let question = match Question::about(stored, headers, asker, around) {
             Ok(question) => question,
-            Err(Unfit::NoMemory) => return self.depart(around, forward, Basis::Nothing),
+            Err(Unfit::NoMemory) => return self.depart(around, forward, Basis::Nothing, now),
             Err(Unfit::Corrupt) => return self.corrupt(around, now),
         };
         // The response to a HEAD has no body that a later GET could use, so it asks in its own words.
@@ -64,7 +65,7 @@ impl Looking {
             true => Basis::Compared(question),
             false => Basis::Asked(question),
         };
-        self.depart(around, forward, basis)
+        self.depart(around, forward, basis, now)
     }
 
     /// What stood there cannot be sent.
@@ -105,13 +106,29 @@ impl Looking {
         now: Timestamp,
     ) -> (State, Step<'a>) {
         match self.board(around, (forward, Words::Own), now) {
-            None => self.depart(around, forward, Basis::Nothing),
+            None => self.depart(around, forward, Basis::Nothing, now),
             Some(parking) => self.parked(parking),
         }
     }
 
-    /// Forwards the request, which waits for nobody.
+    /// Forwards the request, which waits for nobody in this process, unless the fleet has what it wants.
     pub(super) fn depart<'a>(
+        mut self,
+        around: &Surroundings,
+        forward: Forward,
+        basis: Basis,
+        now: Timestamp,
+    ) -> (State, Step<'a>) {
+        if around.fleet.get().is_some()
+            && let Some(key) = self.wants_to_consult(around, (forward, &basis), now)
+        {
+            return Consulting::begin(self, key, (forward, basis), now);
+        }
+        self.set_out(around, forward, basis)
+    }
+
+    /// Forwards the request.
+    pub(super) fn set_out<'a>(
         self,
         around: &Surroundings,
         forward: Forward,
@@ -131,7 +148,7 @@ impl Looking {
         } = self.turn;
         let mut effects = edits(&basis, (&lead, waited), self.subject.head.headers());
         let flight = match lead {
-            Lead::Alone | Lead::Open => None,
+            Lead::Alone | Lead::Open | Lead::Unnoted => None,
             Lead::Outside(flight) | Lead::Taken(flight) => Some(flight),
         };
         let rule = self.subject.policy;

@@ -161,7 +161,7 @@ impl Looking {
             Some(Ok(waiting)) => Basis::Part(waiting),
             Some(Err(_)) | None => Basis::Nothing,
         };
-        self.depart(around, forward, basis)
+        self.depart(around, forward, basis, now)
     }
 }
 

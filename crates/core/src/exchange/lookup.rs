@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::boarding::Turn;
+use super::boarding::{Provider, Turn};
 use super::deferred::Compress;
 use super::echo::Source;
 use super::event::Answer;
@@ -339,8 +339,9 @@ impl Looking {
                     age,
                     ttl: ttl_left,
                 };
-                // What is said of it to who has waited is nobody else's.
+                // What is said of it to who has waited, or has asked the fleet, is nobody else's.
                 if self.turn.waited.is_none()
+                    && self.turn.provider == Provider::Process
                     && memo::keep(around, &fresh, now) == Demand::Often
                     && policy.sparing.refresh_ahead != Share::NONE
                 {
@@ -358,7 +359,7 @@ impl Looking {
                 }
             }
             Reuse::Unusable(reason @ Reason::RequestDirective) => {
-                self.depart(around, Forward::because(reason), Basis::Whole)
+                self.depart(around, Forward::because(reason), Basis::Whole, now)
             }
             Reuse::StaleMeanwhile { stale, obstacle } => {
                 let reuse = Reuse::refused(&stored.meta, obstacle);

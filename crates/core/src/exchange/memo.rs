@@ -94,6 +94,12 @@ impl AskedKeys {
         self.count = self.count.saturating_add(1);
     }
 
+    /// Whether it was not asked for, and could be noted.
+    pub(super) fn is_new(&self, key: &Key) -> bool {
+        let known = self.all().filter(|known| known.len() < MOST_KEYS);
+        known.is_some_and(|known| !known.contains(&key.digest().short()))
+    }
+
     /// All of them; `None` where there were more than could be noted.
     fn all(&self) -> Option<&[u64]> {
         self.digests.get(..self.count)

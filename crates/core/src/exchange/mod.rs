@@ -10,6 +10,8 @@
 //! Idle ── a write ─▶ Writing ── Response: invalidate ─▶ Passing
 //! Forwarding ── the origin fails ─▶ Rescuing ── Answer: something stale, or else as above ─▶ Passing
 //! Looking ── somebody else asks ─▶ Parked ── Woken ─▶ Looking
+//! Looking ── the fleet may have it ─▶ Consulting ─┬─ it has ─▶ Looking
+//!                                                 └─ it has not ─▶ Forwarding
 //! Looking ── fresh, but only tried ─▶ Shadowing ── Response ─▶ Comparing ── ended ─▶ Passing
 //! Idle ── a call of the management API ─▶ (Managing ── content ─▶) Managed
 //! ```
@@ -22,6 +24,7 @@ mod boarding;
 mod breaking;
 mod budget;
 mod capture;
+mod consult;
 mod deferred;
 mod depart;
 mod echo;
@@ -82,12 +85,13 @@ pub use lot::Lot;
 pub use manage::{Call, Received, Reception, Refused, Said};
 pub use refresh::{Background, Readiness, Refresh, is_sent_as_it_came};
 pub use step::{
-    Body, Candidate, Effect, Field, Histogram, Parking, Provenance, Reply, Step, Verdict,
+    Body, Candidate, Effect, Field, Histogram, Parking, Provenance, Reply, Shareable, Step, Verdict,
 };
 pub use surplus::Surpluses;
 pub use waiting::{Full, Presence, WaitingRoom, What};
 pub use witness::{Sight, Sighting, Ticket, Witness};
 
+use consult::Consulting;
 use echo::Sent;
 use hold::Holding;
 use hot::Scope;
@@ -245,6 +249,8 @@ enum State {
     Capturing(Box<Capturing>),
     /// The response's body is held against one that is stored.
     Comparing(Box<Comparing>),
+    /// The fleet has been asked.
+    Consulting(Box<Consulting>),
     /// The request is on its way to the origin, and the response may be stored.
     Forwarding(Box<Forwarding>),
     /// The request waits for its body, which is part of the key.
@@ -332,8 +338,13 @@ impl Exchange {
                 looking.answered(around, answer, now)
             }
             (State::Parked(looking), Event::Woken(wake)) => looking.woken(around, wake, now),
+            (State::Consulting(consulting), Event::Consulted(consulted)) => {
+                consulting.answered(around, consulted, now)
+            }
             // Somebody else answers it.
-            (State::Parked(_), Event::Response(_)) => (State::done(), Step::pass()),
+            (State::Consulting(_) | State::Parked(_), Event::Response(_)) => {
+                (State::done(), Step::pass())
+            }
             (State::Forwarding(forwarding), Event::Response(arriving)) => {
                 forwarding.responded(around, arriving, now)
             }

@@ -7,7 +7,8 @@ impl Exchange {
     /// Whether the response's head matters; when it does not, the outside need not even read it.
     pub fn wants_response(&self) -> bool {
         match self.state {
-            State::Forwarding(_)
+            State::Consulting(_)
+            | State::Forwarding(_)
             | State::Parked(_)
             | State::Passing(Passage::Annotated(_))
             | State::Shadowing(_)
@@ -32,6 +33,7 @@ impl Exchange {
             State::Forwarding(_) | State::Shadowing(_) | State::Writing(_) => true,
             State::Capturing(_)
             | State::Comparing(_)
+            | State::Consulting(_)
             | State::Holding(_)
             | State::Idle
             | State::Looking(_)
@@ -50,6 +52,7 @@ impl Exchange {
             State::Serving(_) => true,
             State::Capturing(_)
             | State::Comparing(_)
+            | State::Consulting(_)
             | State::Forwarding(_)
             | State::Holding(_)
             | State::Idle
@@ -70,7 +73,8 @@ impl Exchange {
         match &self.state {
             State::Capturing(capturing) => Some(capturing.capture.room().saturating_add(1)),
             State::Comparing(_) => Some(usize::MAX),
-            State::Forwarding(_)
+            State::Consulting(_)
+            | State::Forwarding(_)
             | State::Holding(_)
             | State::Idle
             | State::Looking(_)
@@ -97,6 +101,7 @@ impl Exchange {
             State::Managing(managing) => Some(managing.most()),
             State::Capturing(_)
             | State::Comparing(_)
+            | State::Consulting(_)
             | State::Forwarding(_)
             | State::Idle
             | State::Looking(_)
@@ -116,6 +121,7 @@ impl Exchange {
             State::Managed | State::Managing(_) => Stay::Here,
             State::Capturing(_)
             | State::Comparing(_)
+            | State::Consulting(_)
             | State::Forwarding(_)
             | State::Holding(_)
             | State::Idle

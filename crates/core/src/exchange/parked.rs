@@ -77,17 +77,12 @@ impl Looking {
     #[cold]
     #[inline(never)]
     pub(super) fn woken<'a>(
-        self,
+        mut self,
         around: &Surroundings,
         wake: Wake,
         now: Timestamp,
     ) -> (State, Step<'a>) {
-        let Self {
-            mut subject,
-            lookup,
-            mut turn,
-            ..
-        } = self;
+        let turn = &mut self.turn;
         if let Some(waited) = &mut turn.waited {
             turn.lead = waited.after(wake, now.plus(around.config.coalescing.wait));
             if wake == Wake::Full && waited.times == 1 {
@@ -95,6 +90,17 @@ impl Looking {
             }
         }
         turn.need = (wake == Wake::Failed).then_some(Need::Failed);
+        self.again(around, now)
+    }
+
+    /// Looks it up as if it had just come, but for what is known of its turn.
+    pub(super) fn again<'a>(self, around: &Surroundings, now: Timestamp) -> (State, Step<'a>) {
+        let Self {
+            mut subject,
+            lookup,
+            turn,
+            ..
+        } = self;
         subject.started = now;
         subject.epoch = around.epochs.now();
         let mut again = Self::new(subject, lookup);

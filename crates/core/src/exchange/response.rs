@@ -12,7 +12,8 @@ use super::search::Trail;
 use super::store::{Capturing, Draft, Placement};
 use super::validate::{Confirmation, Maker, Question, maker};
 use super::{
-    Effect, Histogram, Sight, Sighting, State, Step, Surroundings, Ticket, annotate, landing, serve,
+    Effect, Histogram, Shareable, Sight, Sighting, State, Step, Surroundings, Ticket, annotate,
+    landing, serve,
 };
 use crate::config::{CachePolicy, Limits, Switch};
 use crate::entry::{
@@ -414,6 +415,11 @@ impl Forwarding {
             expires,
             place,
             notes: destination.notes,
+            // What is only tried is nobody's answer.
+            shareable: match policy.shadow {
+                Switch::Off => Shareable::Since(meta.epoch),
+                Switch::On => Shareable::Here,
+            },
         })
     }
 

@@ -20,8 +20,8 @@
 
 use std::rc::Rc;
 
-use super::Candidate;
 use super::request::Subject;
+use super::{Candidate, Shareable};
 use crate::entry::{SearchRecord, encode_search};
 use crate::http::{Headers, UrlVariation};
 use crate::key::Key;
@@ -84,6 +84,7 @@ impl Note {
             expires: self.expires,
             payload: encode_search(&self.record),
             provenance: None,
+            shareable: Shareable::Here,
         }
     }
 }

@@ -60,6 +60,8 @@ pub(super) struct Found<'a> {
 
 /// Why it may be used.
 pub(super) enum Warrant {
+    /// It is fresh, and stays so for this long; another process has fetched it, and this request has asked the fleet for it.
+    Brought(Seconds),
     /// It is fresh, and was fetched by another request, for which this one has waited; it would have been forwarded.
     Collapsed(Forward),
     /// The origin has just said that it is still good.
@@ -174,6 +176,13 @@ pub(super) fn answer_with<'a>(
             let age = found.age;
             (Annotation::Collapsed { age, forward }, Outcome::Collapsed)
         }
+        Warrant::Brought(ttl) => (
+            Annotation::Brought {
+                age: found.age,
+                ttl,
+            },
+            Outcome::of_fresh(found.status),
+        ),
         Warrant::Fresh(ttl) => (
             Annotation::Hit {
                 age: found.age,
@@ -209,10 +218,19 @@ pub(super) fn answer_with<'a>(
     // for this request." RFC 9111 section 5.1. A confirmation may itself come from a cache, and then has an age.
     let has_age = match found.warrant {
         Warrant::Confirmed(..) => found.age > Seconds::ZERO,
-        Warrant::Collapsed(_)
+        Warrant::Brought(_)
+        | Warrant::Collapsed(_)
         | Warrant::Fresh(_)
         | Warrant::Instead { .. }
         | Warrant::Stale(..) => true,
+    };
+    let source = match found.warrant {
+        Warrant::Brought(_) => ServedFrom::Fleet,
+        Warrant::Collapsed(_)
+        | Warrant::Confirmed(..)
+        | Warrant::Fresh(_)
+        | Warrant::Instead { .. }
+        | Warrant::Stale(..) => ServedFrom::Shared,
     };
     let age = has_age.then_some(found.age);
     let condition = Preconditions::of(&subject.head).map_or(Condition::Full, |asked| {
@@ -228,7 +246,8 @@ pub(super) fn answer_with<'a>(
     around.tally.request(subject.policy, outcome);
     let stale = match annotation {
         Annotation::Instead { why, .. } | Annotation::Stale { why, .. } => Some(why),
-        Annotation::Bypass(_)
+        Annotation::Brought { .. }
+        | Annotation::Bypass(_)
         | Annotation::Collapsed { .. }
         | Annotation::Hit { .. }
         | Annotation::Miss(..)
@@ -236,7 +255,7 @@ pub(super) fn answer_with<'a>(
         | Annotation::Unanswered => None,
     };
     let bytes = sent_bytes(&subject.head, &content.body);
-    around.tally.serve(ServedFrom::Shared, bytes);
+    around.tally.serve(source, bytes);
     let added = around.config.headers;
     annotation.make_way(added, &mut content.headers);
     // A response may have been stored by a configuration that exposes them, and a 304 may have brought some.

@@ -183,6 +183,17 @@ pub struct Candidate {
     pub payload: Vec<u8>,
     /// What an invalidation that concerns it would name; `None` of what only says where responses stand.
     pub provenance: Option<Provenance>,
+    /// Whether other processes may have it.
+    pub shareable: Shareable,
+}
+
+/// Whether other processes of a fleet may have what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shareable {
+    /// It is of use in this process only.
+    Here,
+    /// They may: it was asked for at this epoch, or says where stands what was.
+    Since(Epoch),
 }
 
 /// What ties a response to invalidations.

@@ -12,7 +12,8 @@ use super::incomplete::Extent;
 use super::response::Known;
 use super::search::Note;
 use super::{
-    Candidate, Effect, Provenance, State, Step, Surroundings, Ticket, landing, not_stored,
+    Candidate, Effect, Provenance, Shareable, State, Step, Surroundings, Ticket, landing,
+    not_stored,
 };
 use crate::config::PolicyId;
 use crate::entry::{
@@ -37,6 +38,7 @@ pub(super) struct Draft {
     pub(super) expires: Timestamp,
     pub(super) place: Placement,
     pub(super) notes: Vec<Note>,
+    pub(super) shareable: Shareable,
 }
 
 /// Where an entry goes.
@@ -97,10 +99,12 @@ impl Draft {
 
     /// With this part of a body, the same.
     pub(super) fn with_part(
-        self,
+        mut self,
         range: ContentRange,
         body: &[u8],
     ) -> Result<Vec<Candidate>, Reason> {
+        // Elsewhere it could take the place of more.
+        self.shareable = Shareable::Here;
         let pairs = self.headers.to_pairs();
         let response = self.stored(&pairs, Coding::AsReceived, body);
         let payload = encode_part(&StoredPart { range, response });
@@ -121,6 +125,7 @@ impl Draft {
 
     fn with_payload(self, payload: Vec<u8>) -> Vec<Candidate> {
         let (started, expires) = (self.meta.request_time, self.expires);
+        let shareable = self.shareable;
         let response = |key| Candidate {
             key,
             started,
@@ -131,6 +136,7 @@ impl Draft {
                 stamps: self.stamps,
                 judged: self.meta.epoch,
             }),
+            shareable,
         };
         let mut candidates = match self.place {
             Placement::Primary(key) => vec![response(key)],
@@ -145,6 +151,7 @@ impl Draft {
                     expires: variants.expires().unwrap_or(expires),
                     payload: encode_variants(&variants),
                     provenance: None,
+                    shareable,
                 };
                 vec![response(key), list]
             }

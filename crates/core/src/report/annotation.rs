@@ -15,6 +15,13 @@ use crate::time::Seconds;
 /// What the client is told about the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Annotation {
+    /// The answer is from the cache, where it has come from another process of the fleet, which was asked for it.
+    Brought {
+        /// Its age.
+        age: Seconds,
+        /// How long it stays fresh.
+        ttl: Seconds,
+    },
     /// The cache was not looked at.
     Bypass(Reason),
     /// The answer is from the cache, where another request has brought it that this one has waited for.
@@ -120,7 +127,8 @@ impl Annotation {
         let age = match (added.x_cache, self) {
             (
                 Switch::On,
-                Self::Collapsed { age, .. }
+                Self::Brought { age, .. }
+                | Self::Collapsed { age, .. }
                 | Self::Hit { age, .. }
                 | Self::Instead { age, .. }
                 | Self::Stale { age, .. },
@@ -139,7 +147,8 @@ impl Annotation {
         let warning = match self {
             Self::Instead { .. } => "110 - \"Response is Stale\", 111 - \"Revalidation Failed\"",
             Self::Stale { .. } => "110 - \"Response is Stale\"",
-            Self::Bypass(_)
+            Self::Brought { .. }
+            | Self::Bypass(_)
             | Self::Collapsed { .. }
             | Self::Hit { .. }
             | Self::Miss(..)
@@ -153,7 +162,7 @@ impl Annotation {
     pub fn word(self) -> &'static str {
         match self {
             Self::Bypass(_) | Self::Miss(Forward::Shadow, _) => "BYPASS",
-            Self::Collapsed { .. } | Self::Hit { .. } => "HIT",
+            Self::Brought { .. } | Self::Collapsed { .. } | Self::Hit { .. } => "HIT",
             Self::Miss(..) | Self::Unanswered => "MISS",
             Self::Revalidated(..) => "REVALIDATED",
             Self::Instead { .. } | Self::Stale { .. } => "STALE",
@@ -166,6 +175,8 @@ impl Annotation {
         out.push_str("larder");
         // Writing to a String cannot fail.
         let _ = match self {
+            // It "was not forwarded" (RFC 9211 section 2.1): the fleet is one cache.
+            Self::Brought { ttl, .. } => write!(out, "; hit; ttl={}; detail=fleet", ttl.get()),
             Self::Bypass(Reason::Method) => write!(out, "; fwd=method"),
             Self::Bypass(reason) => {
                 out.extend(["; fwd=bypass; detail=", reason.code()]);
@@ -282,6 +293,10 @@ mod tests {
             age: Seconds::clamped(3),
             ttl: Seconds::clamped(297),
         };
+        let brought = Annotation::Brought {
+            age: Seconds::ZERO,
+            ttl: Seconds::clamped(60),
+        };
         let collapsed = |forward| Annotation::Collapsed {
             age: Seconds::ZERO,
             forward,
@@ -321,6 +336,7 @@ mod tests {
                 "larder; fwd=stale; ttl=-3; detail=sie",
             ),
             (stale(0), "STALE", "larder; hit; ttl=0; detail=max-stale"),
+            (brought, "HIT", "larder; hit; ttl=60; detail=fleet"),
             (hit, "HIT", "larder; hit; ttl=297"),
             (
                 Annotation::Bypass(Reason::RuleBypass),

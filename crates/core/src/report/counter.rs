@@ -2,8 +2,8 @@
 
 use super::family::Family;
 use super::label::{
-    BreakerState, CallOutcome, EvictionCause, FetchClass, FetchResult, InvalidationKind,
-    InvalidationSource, Outcome, Reload, ServedFrom,
+    BreakerState, CallOutcome, EvictionCause, FetchClass, FetchResult, FleetOp, FleetResult,
+    InvalidationKind, InvalidationSource, Outcome, Reload, ServedFrom,
 };
 use crate::epoch::Mode;
 use crate::policy::Reason;
@@ -37,6 +37,8 @@ pub enum Counter {
     Fetched(FetchClass, FetchResult),
     /// See [`Family::FetchTime`].
     FetchTime,
+    /// See [`Family::FleetOps`]; only with one of [`FleetOp::results`].
+    Fleet(FleetOp, FleetResult),
     /// See [`Family::HitTime`].
     HitTime,
     /// See [`Family::HostFailures`].
@@ -130,6 +132,9 @@ impl Counter {
                     .map(|result| Self::Fetched(*class, *result)),
             );
         }
+        for op in FleetOp::ALL {
+            all.extend(op.results().iter().map(|result| Self::Fleet(*op, *result)));
+        }
         all.extend(ServedFrom::ALL.iter().map(|source| Self::Served(*source)));
         all.extend(EvictionCause::ALL.iter().map(|cause| Self::Evicted(*cause)));
         all.extend(
@@ -169,6 +174,7 @@ impl Counter {
             Self::Evicted(_) => Family::Evictions,
             Self::Fetched(..) => Family::Fetches,
             Self::FetchTime => Family::FetchTime,
+            Self::Fleet(..) => Family::FleetOps,
             Self::HitTime => Family::HitTime,
             Self::HostFailed => Family::HostFailures,
             Self::HotHit => Family::HotHits,
@@ -200,6 +206,7 @@ impl Counter {
             Self::Called(outcome) => family.with(&[outcome.word()]),
             Self::Evicted(cause) => family.with(&[cause.word()]),
             Self::Fetched(class, result) => family.with(&[class.word(), result.word()]),
+            Self::Fleet(op, result) => family.with(&[op.word(), result.word()]),
             Self::Invalidated(kind, mode, source) => {
                 family.with(&[kind.word(), mode.word(), source.word()])
             }

@@ -98,6 +98,8 @@ families! {
     ShadowMatches = "larder_shadow_match_total", ["rule"],
     /// Responses that would have been answered from the cache otherwise, under rules with `shadow`. Shown twice a second.
     ShadowMismatches = "larder_shadow_mismatch_total", ["rule"],
+    /// What the service of the fleet (`admin`) was asked, and what it said.
+    FleetOps = "larder_fleet_ops_total", ["op", "result"],
     /// Stored responses that were compressed.
     Compressed = "larder_compressed_total", [],
     /// Bytes of the bodies that were compressed, before.

@@ -35,6 +35,32 @@ impl Outcome {
     }
 }
 
+impl FleetOp {
+    /// What the service can say to it.
+    pub const fn results(self) -> &'static [FleetResult] {
+        match self {
+            Self::Get | Self::Wait => &[
+                FleetResult::Hit,
+                FleetResult::Miss,
+                FleetResult::Held,
+                FleetResult::Timeout,
+                FleetResult::Busy,
+                FleetResult::Error,
+                FleetResult::Refused,
+                FleetResult::Version,
+            ],
+            Self::Heartbeat | Self::Poll | Self::Post | Self::Put | Self::Release => &[
+                FleetResult::Ok,
+                FleetResult::Timeout,
+                FleetResult::Busy,
+                FleetResult::Error,
+                FleetResult::Refused,
+                FleetResult::Version,
+            ],
+        }
+    }
+}
+
 labels! {
     /// What an origin counts as.
     BreakerState {
@@ -64,12 +90,54 @@ labels! {
 
     /// Where the bytes of a body came from.
     ServedFrom {
+        /// Another process of the fleet, which was asked for it.
+        Fleet = "fleet",
         /// A worker's own memory.
         Hot = "hot",
         /// The origin.
         Origin = "origin",
         /// The memory that all workers share.
         Shared = "shared",
+    }
+
+    /// What the service of the fleet is asked.
+    FleetOp {
+        /// For an entry, before the origin is asked.
+        Get = "get",
+        /// To hear of this instance.
+        Heartbeat = "heartbeat",
+        /// What was invalidated elsewhere.
+        Poll = "poll",
+        /// To note what was invalidated here.
+        Post = "post",
+        /// To take an entry.
+        Put = "put",
+        /// To let others lead, since nothing came.
+        Release = "release",
+        /// For an entry that another instance is about to bring.
+        Wait = "wait",
+    }
+
+    /// What the service of the fleet had to say.
+    FleetResult {
+        /// It was not asked: too much is asked already, or it counts as failed.
+        Busy = "busy",
+        /// Something that makes no sense, an error of its own, or nothing since it cannot be reached.
+        Error = "error",
+        /// Another instance leads.
+        Held = "held",
+        /// It has it.
+        Hit = "hit",
+        /// It has nothing that is current.
+        Miss = "miss",
+        /// It is done.
+        Ok = "ok",
+        /// It does not want that: the secret is wrong, the entry too large, or there is a younger one.
+        Refused = "refused",
+        /// Nothing in time.
+        Timeout = "timeout",
+        /// It speaks another version of the protocol.
+        Version = "version",
     }
 
     /// For whom the origin was asked.

@@ -11,8 +11,8 @@ pub use annotation::{Annotation, Forward, Line, Storing};
 pub use counter::{Counter, RuleCounter};
 pub use family::Family;
 pub use label::{
-    BreakerState, CallOutcome, EvictionCause, FetchClass, FetchResult, InvalidationKind,
-    InvalidationSource, Outcome, Reload, ServedFrom,
+    BreakerState, CallOutcome, EvictionCause, FetchClass, FetchResult, FleetOp, FleetResult,
+    InvalidationKind, InvalidationSource, Outcome, Reload, ServedFrom,
 };
 pub use numbers::{Gauge, Numbers};
 pub use tally::{Sampling, Tally};

@@ -12,6 +12,8 @@
     reason = "a test that cannot go on should stop, and its modules are others' too"
 )]
 
+#[path = "../scenarios/fleet.rs"]
+mod fleet;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod seeds;

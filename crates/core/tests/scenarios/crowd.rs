@@ -6,12 +6,14 @@ use std::rc::Rc;
 use larder_core::config::Config;
 use larder_core::epoch::{Epochs, Mode, Scope};
 use larder_core::exchange::{Event, Exchange, Lot, Wake};
+use larder_core::fleet::Consulted;
 use larder_core::flight::{Flights, Joined, Landing, Token, Wish};
 use larder_core::http::Headers;
 use larder_core::key::KeyDigest;
 use larder_core::tier::{FlightTable, Landed, Member, MemoryKv, Reach, Whom};
 use larder_core::time::{Seconds, Timestamp};
 
+use crate::fleet::{Port, Store};
 use crate::stage::{Request, Response, Seen, Stage};
 
 /// Clients of several workers.
@@ -92,6 +94,8 @@ struct Client {
 /// Where a client's request is.
 enum Place {
     Answered(Seen),
+    /// The fleet has been asked for it.
+    Consults(Exchange, Headers),
     /// At the origin, which was asked like this.
     Origin(Exchange, Headers),
     Gone,
@@ -171,6 +175,7 @@ impl Crowd {
         let stage = &mut self.workers[worker];
         let place = match (seen, stage.parked.take()) {
             (Some(seen), _) => Place::Answered(seen),
+            (None, None) if stage.consulting.take() => Place::Consults(exchange, sent),
             (None, None) => Place::Origin(exchange, sent),
             (None, Some(parking)) => {
                 let number = id.try_into().unwrap();
@@ -223,6 +228,39 @@ impl Crowd {
         panic!("it never ends");
     }
 
+    /// The processes of the workers are of this fleet; what each knows of it.
+    pub fn join(&mut self, store: &Rc<Store>) -> Vec<Rc<Port>> {
+        let join = |stage: &mut Stage| {
+            let port = Port::of(store);
+            stage.join(&port);
+            port
+        };
+        self.workers.iter_mut().map(join).collect()
+    }
+
+    /// The fleet says this to who waits for it; or what it has, where that is left open.
+    pub fn told(&mut self, id: Id, said: Option<Consulted>) {
+        let client = &mut self.clients[id];
+        let Place::Consults(mut exchange, mut sent) =
+            std::mem::replace(&mut client.place, Place::Nowhere)
+        else {
+            panic!("{id} has asked nobody");
+        };
+        let stage = &mut self.workers[client.worker];
+        let said = said.unwrap_or_else(|| stage.consult_again());
+        let seen = stage.drive(&mut exchange, Event::Consulted(said), &mut sent);
+        if seen.is_none() && stage.parked.is_none() && !stage.consulting.get() {
+            stage.origin_requests += 1;
+        }
+        self.place(id, exchange, sent, seen);
+        self.settle();
+    }
+
+    /// Who waits for the fleet.
+    pub fn consulting(&self) -> Vec<Id> {
+        self.which(|place| matches!(place, Place::Consults(..)))
+    }
+
     fn wake(&mut self, id: Id, wake: Wake) {
         let client = &mut self.clients[id];
         let Place::Waits(mut exchange, mut sent) =
@@ -232,7 +270,7 @@ impl Crowd {
         };
         let stage = &mut self.workers[client.worker];
         let seen = stage.drive(&mut exchange, Event::Woken(wake), &mut sent);
-        if seen.is_none() && stage.parked.is_none() {
+        if seen.is_none() && stage.parked.is_none() && !stage.consulting.get() {
             stage.origin_requests += 1;
         }
         self.place(id, exchange, sent, seen);
@@ -267,7 +305,11 @@ impl Crowd {
                 client.place = Place::Answered(seen);
             }
             place @ Place::Answered(_) => client.place = place,
-            Place::Gone | Place::Nowhere | Place::Origin(..) | Place::Waits(..) => {
+            Place::Consults(..)
+            | Place::Gone
+            | Place::Nowhere
+            | Place::Origin(..)
+            | Place::Waits(..) => {
                 panic!("{id} reads nothing")
             }
         }
@@ -280,7 +322,8 @@ impl Crowd {
         self.lots[client.worker].leave(id.try_into().unwrap());
         let place = std::mem::replace(&mut client.place, Place::Gone);
         match place {
-            Place::Origin(mut exchange, _)
+            Place::Consults(mut exchange, _)
+            | Place::Origin(mut exchange, _)
             | Place::Reading(mut exchange, ..)
             | Place::Waits(mut exchange, _) => {
                 if exchange.minds_the_end() {
@@ -362,7 +405,8 @@ impl Crowd {
     pub fn got(&self, id: Id) -> Option<&Seen> {
         match &self.clients[id].place {
             Place::Answered(seen) => Some(seen),
-            Place::Gone
+            Place::Consults(..)
+            | Place::Gone
             | Place::Nowhere
             | Place::Origin(..)
             | Place::Reading(..)

@@ -12,6 +12,7 @@ use larder_core::exchange::{
     HeadSize, HotTier, Parking, Refresh, Reply, ResponseBody, Step, Surpluses, Surroundings,
     Verdict,
 };
+use larder_core::fleet::Fleet;
 use larder_core::flight::{Flights, Landing};
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
@@ -22,6 +23,8 @@ use larder_core::tier::{
     MemoryKv, Removed, SharedKv, SharedTier, Stored, UNCONCERNED,
 };
 use larder_core::time::Timestamp;
+
+use crate::fleet::Port;
 
 /// Caches everything for a minute.
 pub const CACHE_ALL: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]}"#;
@@ -62,6 +65,10 @@ pub struct Stage {
     flights: Option<Rc<dyn Flights>>,
     /// The request that was asked last waits like this.
     pub parked: Option<Parking>,
+    /// The fleet that it is of, if it is.
+    fleet: Option<Rc<Port>>,
+    /// Whether the request that was asked last waits for what the fleet says.
+    pub consulting: Cell<bool>,
     /// The requests of the filter's own that nobody has answered yet, the oldest first.
     pub refreshes: VecDeque<Refresh>,
     /// How often it was to be seen whether the proxy alters requests.
@@ -340,6 +347,8 @@ impl Stage {
             route: Vec::new(),
             flights: None,
             parked: None,
+            fleet: None,
+            consulting: Cell::new(false),
             refreshes: VecDeque::new(),
             watched: 0,
         }
@@ -363,6 +372,35 @@ impl Stage {
     pub fn coalesce(&mut self, flights: Rc<dyn Flights>) {
         self.surroundings.coalesce(Rc::clone(&flights));
         self.flights = Some(flights);
+    }
+
+    /// It is one of a fleet from now on.
+    pub fn join(&mut self, port: &Rc<Port>) {
+        self.surroundings.join(Rc::clone(port) as Rc<dyn Fleet>);
+        self.fleet = Some(Rc::clone(port));
+    }
+
+    /// What it knows of its fleet.
+    pub fn port(&self) -> Rc<Port> {
+        self.fleet.clone().unwrap()
+    }
+
+    /// An entry that another process has made, with these times.
+    pub fn import(
+        &mut self,
+        key: &Key,
+        (started, expires): (Timestamp, Timestamp),
+        payload: &[u8],
+    ) {
+        let entry = Candidate {
+            key,
+            started,
+            expires,
+            payload,
+            currency: UNCONCERNED,
+        };
+        self.tier.store(&*self.kv, &*self.gauge, entry, self.now);
+        self.hot.note_store(key);
     }
 
     /// Its place among the flights.
@@ -389,6 +427,9 @@ impl Stage {
         );
         if let Some(flights) = &self.flights {
             self.surroundings.coalesce(Rc::clone(flights));
+        }
+        if let Some(port) = self.fleet.take() {
+            self.join(&port);
         }
     }
 
@@ -603,7 +644,7 @@ impl Stage {
             let body = request.body.as_deref().unwrap_or_default();
             seen = self.drive(exchange, Event::RequestBody(body), &mut sent);
         }
-        if seen.is_none() && self.parked.is_none() {
+        if seen.is_none() && self.parked.is_none() && !self.consulting.get() {
             self.origin_requests += 1;
             self.asked = sent;
         }
@@ -782,7 +823,16 @@ impl Stage {
         match step.verdict {
             Verdict::Continue | Verdict::Hold | Verdict::Inspect => None,
             Verdict::Manage(_) => panic!("nobody receives calls here"),
-            Verdict::Consult(asked) => panic!("nobody is asked here: {asked:?}"),
+            Verdict::Consult(asked) => {
+                let port = self.port();
+                match self.consult(&port, asked) {
+                    Some(said) => self.drive(exchange, Event::Consulted(said), request),
+                    None => {
+                        self.consulting.set(true);
+                        None
+                    }
+                }
+            }
             Verdict::Park(parking) => {
                 assert!(self.flights.is_some(), "nobody waits here");
                 self.parked = Some(parking);
@@ -857,6 +907,9 @@ impl Stage {
                         Stored::Skipped(why) => !why.is_lasting(),
                     };
                     self.hot.note_store(&candidate.key);
+                    if let Some(port) = &self.fleet {
+                        port.put(&candidate);
+                    }
                 }
             }
         }

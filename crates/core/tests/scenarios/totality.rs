@@ -8,6 +8,7 @@ use larder_core::exchange::{
     Answer, Arrival, Arriving, CaptureBudget, Event, Exchange, HeadSize, HotTier, ResponseBody,
     Surpluses, Surroundings, Unheld, Wake,
 };
+use larder_core::fleet::{Consulted, Contact, Fleet, Invitation, Standing};
 use larder_core::flight::{Alone, Flights, Joined, Landing, Token, Wish};
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Unreadable};
@@ -26,6 +27,13 @@ const CONFIGURATION: &str = r#"{"rules":[
     {"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"no_vary_search":true,"identity":{"cookie":"sid"}}],
     "limits":{"max_key_bytes":256}}"#;
 
+const CONSULTED: [Consulted; 4] = [
+    Consulted::Absent,
+    Consulted::Found,
+    Consulted::Held,
+    Consulted::Silent,
+];
+
 const WAKES: [Wake; 5] = [
     Wake::Failed,
     Wake::Full,
@@ -39,6 +47,7 @@ enum Happening {
     Aborted,
     Absent,
     Chunk(Vec<u8>),
+    Consulted(Consulted),
     Found(Vec<u8>),
     Request(Vec<(String, Vec<u8>)>, bool),
     RequestBody(Vec<u8>),
@@ -75,6 +84,40 @@ impl Flights for Chance {
     fn land(&self, _: &Token, _: Landing) {}
 }
 
+/// A fleet of which nobody knows whether it is there.
+#[derive(Debug)]
+struct Weather(Cell<u32>);
+
+impl Weather {
+    fn is_fine(&self) -> bool {
+        self.0.set(self.0.get().wrapping_mul(0x0100_0193) ^ 0x55);
+        self.0.get() >> 30 != 0
+    }
+}
+
+impl Fleet for Weather {
+    fn invitation(&self, _: Timestamp) -> Invitation {
+        match self.is_fine() {
+            true => Invitation::Open,
+            false => Invitation::Shut,
+        }
+    }
+
+    fn contact(&self, _: Timestamp) -> Contact {
+        match self.is_fine() {
+            true => Contact::Kept,
+            false => Contact::Lost,
+        }
+    }
+
+    fn standing(&self, _: &[u8]) -> Standing {
+        match self.is_fine() {
+            true => Standing::Applied,
+            false => Standing::Behind,
+        }
+    }
+}
+
 impl Attributes for Anything {
     fn attribute(&self, _: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
         Ok(self.0.clone())
@@ -97,6 +140,7 @@ fn fields(pseudo: &'static [&'static str]) -> impl Strategy<Value = Vec<(String,
         "content-length",
         "content-range",
         "if-range",
+        "larder-token",
         "range",
         "connection",
         "no-vary-search",
@@ -189,6 +233,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Aborted),
         3 => Just(Happening::Absent),
         2 => proptest::collection::vec(any::<u8>(), 0..50).prop_map(Happening::Chunk),
+        2 => proptest::sample::select(CONSULTED.to_vec()).prop_map(Happening::Consulted),
         1 => proptest::collection::vec(any::<u8>(), 0..80).prop_map(Happening::Found),
         3 => proptest::sample::select(entries()).prop_map(Happening::Found),
         4 => (fields(&[":method", ":authority", ":path"]), any::<bool>()).prop_map(|(fields, ends)| Happening::Request(fields, ends)),
@@ -228,12 +273,16 @@ proptest! {
                 HotTier::new(1 << 20, 5),
             );
             surroundings.coalesce(Rc::new(Chance(Cell::new(chance))));
+            if chance & 1 == 1 {
+                surroundings.join(Rc::new(Weather(Cell::new(chance))));
+            }
             let mut exchange = Exchange::new(surroundings);
             for (happening, now) in happenings.iter().zip(clock) {
                 let event = match happening {
                     Happening::Aborted => Event::Aborted,
                     Happening::Absent => Event::Answer(Answer::Absent),
                     Happening::Chunk(chunk) => Event::Chunk(chunk),
+                    Happening::Consulted(consulted) => Event::Consulted(*consulted),
                     Happening::Found(bytes) => Event::Answer(Answer::Found(bytes)),
                     Happening::Request(fields, ends) => Event::Request(Arrival {
                         headers: Headers::from_iter(fields.clone()),

@@ -1,0 +1,259 @@
+//! What is not in this process may be in another: the fleet is asked before the origin is.
+
+use std::rc::Rc;
+
+use larder_core::exchange::Event;
+use larder_core::fleet::{Consulted, Invitation, Patience};
+use larder_core::report::{Counter, Outcome, ServedFrom};
+use larder_core::time::Seconds;
+
+use crate::crowd::Crowd;
+use crate::fleet::{Port, Saying, Store};
+use crate::stage::{CACHE_ALL, Response, Stage, get, reply, request};
+
+const LOOK: Patience = Patience::Look;
+
+/// Two processes of a fleet under this configuration.
+fn two(configuration: &str) -> [(Stage, Rc<Port>); 2] {
+    let store = Rc::default();
+    [(); 2].map(|()| member(configuration, &store))
+}
+
+fn member(configuration: &str, store: &Rc<Store>) -> (Stage, Rc<Port>) {
+    let (mut stage, port) = (Stage::new(configuration), Port::of(store));
+    stage.join(&port);
+    (stage, port)
+}
+
+/// One process whose fleet has nothing but what it is told to say.
+fn alone() -> (Stage, Rc<Port>) {
+    member(CACHE_ALL, &Rc::default())
+}
+
+fn never() -> Response {
+    reply("the origin must not be asked").status(500)
+}
+
+#[test]
+fn what_one_process_has_fetched_the_others_need_not_fetch() {
+    let [(mut one, first), (mut other, second)] = two(CACHE_ALL);
+    let seen = one.exchange(get("/a"), reply("a"));
+    assert_eq!(seen.cache(), ("MISS", "larder; fwd=uri-miss; stored"));
+    assert_eq!(first.asked(), [LOOK]);
+    other.wait(7);
+    let seen = other.exchange(get("/a"), never());
+    assert_eq!(seen.cache(), ("HIT", "larder; hit; ttl=53; detail=fleet"));
+    assert_eq!((seen.text(), seen.field("age")), ("a", "7"));
+    assert_eq!(other.outcomes(Outcome::Hit), 1);
+    assert_eq!(other.count(Counter::Served(ServedFrom::Fleet)), 1);
+    // From here on it is this process's own.
+    for _ in 0..3 {
+        let seen = other.exchange(get("/a"), never());
+        assert_eq!(seen.cache(), ("HIT", "larder; hit; ttl=53"));
+    }
+    assert_eq!((second.asked(), other.origin_requests), (vec![LOOK], 0));
+}
+
+#[test]
+fn a_variant_is_found_by_what_its_url_varies_on() {
+    let [(mut one, _), (mut other, port)] = two(CACHE_ALL);
+    let in_words = |language: &str| get("/a").with("accept-language", language);
+    let varied = |body| reply(body).with("vary", "accept-language");
+    one.exchange(in_words("en"), varied("hello"));
+    let seen = other.exchange(in_words("en"), never());
+    assert_eq!((seen.text(), seen.cache().0), ("hello", "HIT"));
+    assert_eq!(
+        port.asked(),
+        [LOOK, LOOK],
+        "for the URL, and for the variant"
+    );
+    let seen = other.exchange(in_words("fr"), varied("bonjour"));
+    assert_eq!(seen.cache(), ("MISS", "larder; fwd=vary-miss; stored"));
+    assert_eq!(port.asked(), [LOOK], "the list is here by now");
+}
+
+#[test]
+fn what_is_found_and_of_no_use_is_not_asked_for_again() {
+    let store = Rc::default();
+    let (mut one, _) = member(CACHE_ALL, &store);
+    let ruled = CACHE_ALL.replace("60", "61");
+    let (mut other, port) = member(&ruled, &store);
+    one.exchange(get("/a"), reply("a").with("etag", "\"1\""));
+    // By another rule, so that the origin has to say that it is still good.
+    let seen = other.exchange(get("/a"), reply("").status(304).with("etag", "\"1\""));
+    assert_eq!((seen.text(), seen.cache().0), ("a", "REVALIDATED"));
+    assert_eq!(other.asked.only("if-none-match"), Some(&b"\"1\""[..]));
+    assert_eq!(port.asked(), [LOOK]);
+}
+
+#[test]
+fn what_is_stale_here_may_be_fresh_there() {
+    let [(mut one, _), (mut other, port)] = two(CACHE_ALL);
+    let tagged = |body| reply(body).with("etag", "\"1\"");
+    other.exchange(get("/a"), tagged("old"));
+    other.wait(61);
+    one.wait(61);
+    one.exchange(get("/a"), tagged("new"));
+    one.wait(61);
+    port.asked();
+    let seen = other.exchange(get("/a"), never());
+    assert_eq!((seen.text(), seen.field("age")), ("new", "0"));
+    other.wait(61);
+    // Stale in both: asked about as it would be without a fleet.
+    let seen = other.exchange(get("/a"), reply("").status(304).with("etag", "\"1\""));
+    assert_eq!((seen.text(), seen.cache().0), ("new", "REVALIDATED"));
+    assert_eq!(other.asked.only("if-none-match"), Some(&b"\"1\""[..]));
+    assert_eq!(port.asked(), [LOOK, LOOK]);
+}
+
+#[test]
+fn whatever_else_the_fleet_says_the_origin_is_asked() {
+    for said in [Consulted::Absent, Consulted::Silent] {
+        let (mut stage, port) = alone();
+        port.says(&[Saying::AtOnce(said)]);
+        let seen = stage.exchange(get("/a"), reply("a"));
+        assert_eq!(seen.cache(), ("MISS", "larder; fwd=uri-miss; stored"));
+        assert_eq!((port.asked(), stage.origin_requests), (vec![LOOK], 1));
+    }
+}
+
+#[test]
+fn what_another_process_fetches_is_waited_for_once() {
+    let wait = |seconds| Patience::Wait(Seconds::clamped(seconds));
+    for (said, is_found) in [
+        (Saying::Truth, true),
+        (Saying::AtOnce(Consulted::Held), false),
+        (Saying::AtOnce(Consulted::Absent), false),
+        (Saying::AtOnce(Consulted::Silent), false),
+    ] {
+        let [(mut one, _), (mut other, port)] = two(CACHE_ALL);
+        one.exchange(get("/a"), reply("one"));
+        port.says(&[Saying::AtOnce(Consulted::Held), said]);
+        let seen = other.exchange(get("/a"), reply("other"));
+        let body = if is_found { "one" } else { "other" };
+        assert_eq!(seen.text(), body, "{said:?}");
+        assert_eq!(port.asked(), [LOOK, wait(5)], "{said:?}");
+    }
+}
+
+#[test]
+fn nobody_waits_for_another_process_where_nobody_waits_at_all() {
+    let settings = CACHE_ALL.replacen('{', r#"{"coalesce":{"max_waiters":0},"#, 1);
+    let (mut stage, port) = member(&settings, &Rc::default());
+    port.says(&[Saying::AtOnce(Consulted::Held)]);
+    stage.exchange(get("/a"), reply("a"));
+    assert_eq!((port.asked(), stage.origin_requests), (vec![LOOK], 1));
+}
+
+#[test]
+fn a_fleet_that_takes_no_questions_gets_none() {
+    let [(mut one, _), (mut other, port)] = two(CACHE_ALL);
+    one.exchange(get("/a"), reply("one"));
+    port.invitation.set(Invitation::Shut);
+    let seen = other.exchange(get("/a"), reply("other"));
+    assert_eq!((seen.text(), port.asked()), ("other", vec![]));
+}
+
+#[test]
+fn who_could_fill_nothing_or_wants_nothing_of_others_does_not_ask() {
+    let honoring = CACHE_ALL.replacen('{', r#"{"request_cache_control":"honor","#, 1);
+    for (name, request) in [
+        ("confirmed", get("/a").with("cache-control", "no-cache")),
+        ("nothing kept", get("/a").with("cache-control", "no-store")),
+        ("a part", get("/a").with("range", "bytes=0-0")),
+        ("a head", request("HEAD", "/a")),
+        ("a write", request("PUT", "/a")),
+    ] {
+        let (mut stage, port) = member(&honoring, &Rc::default());
+        stage.exchange(request, reply("a"));
+        assert_eq!((port.asked(), stage.origin_requests), (vec![], 1), "{name}");
+    }
+    let (mut stage, port) = member(&honoring, &Rc::default());
+    let seen = stage.exchange(get("/a").with("cache-control", "only-if-cached"), never());
+    assert_eq!((seen.status, port.asked()), (504, vec![]));
+    let tried = CACHE_ALL.replace(r#""ttl_seconds""#, r#""shadow":true,"ttl_seconds""#);
+    let store = Rc::default();
+    let (mut stage, port) = member(&tried, &store);
+    stage.exchange(get("/a"), reply("a"));
+    assert_eq!((port.asked(), store.len()), (vec![], 0), "only tried");
+}
+
+#[test]
+fn what_is_given_stale_goes_out_at_once() {
+    let [(mut one, _), (mut other, port)] = two(CACHE_ALL);
+    let kept = || reply("a").with("cache-control", "max-age=10, stale-while-revalidate=20");
+    one.exchange(get("/a"), kept());
+    other.exchange(get("/a"), never());
+    other.wait(13);
+    port.asked();
+    other.refresh_behind(crate::ways::ways(larder_core::exchange::Readiness::Ready));
+    let seen = other.exchange(get("/a"), never());
+    assert_eq!((seen.cache().0, port.asked()), ("STALE", vec![]));
+    other.refresh(reply("b"));
+    assert_eq!(
+        port.asked(),
+        [],
+        "the request behind its back does not ask either"
+    );
+    assert_eq!(other.exchange(get("/a"), never()).text(), "b");
+}
+
+#[test]
+fn one_of_many_asks_the_fleet_and_the_others_wait_for_it() {
+    let store = Rc::default();
+    let (mut elsewhere, _) = member(CACHE_ALL, &store);
+    elsewhere.exchange(get("/a"), reply("a"));
+    let mut crowd = Crowd::new(CACHE_ALL, 2);
+    let ports = crowd.join(&store);
+    ports[0].says(&[Saying::Later]);
+    let ids = crowd.ask_times(6, &get("/a"));
+    assert_eq!(crowd.consulting(), [ids[0]]);
+    crowd.told(ids[0], None);
+    for id in &ids {
+        assert_eq!(crowd.got(*id).unwrap().text(), "a");
+    }
+    let asked = ports.iter().map(|port| port.asked().len()).sum::<usize>();
+    assert_eq!((asked, crowd.origin_requests()), (1, 0));
+    crowd.assert_idle();
+}
+
+#[test]
+fn who_leads_goes_on_to_the_origin_for_all() {
+    let mut crowd = Crowd::new(CACHE_ALL, 2);
+    let ports = crowd.join(&Rc::default());
+    ports[0].says(&[Saying::Later]);
+    let ids = crowd.ask_times(4, &get("/a"));
+    crowd.told(ids[0], Some(Consulted::Absent));
+    assert_eq!(crowd.leader(), ids[0]);
+    crowd.answer(ids[0], reply("a"));
+    for id in &ids {
+        assert_eq!(crowd.got(*id).unwrap().text(), "a");
+    }
+    assert_eq!(crowd.origin_requests(), 1);
+}
+
+#[test]
+fn who_goes_away_while_the_fleet_is_asked_lets_another_lead() {
+    let mut crowd = Crowd::new(CACHE_ALL, 2);
+    let ports = crowd.join(&Rc::default());
+    ports[0].says(&[Saying::Later]);
+    let ids = crowd.ask_times(3, &get("/a"));
+    crowd.leave(ids[0]);
+    assert_eq!(crowd.leader(), ids[1]);
+    crowd.answer(ids[1], reply("a"));
+    assert_eq!(crowd.got(ids[2]).unwrap().text(), "a");
+    crowd.assert_idle();
+}
+
+#[test]
+fn an_answer_of_somebody_else_ends_it() {
+    let (mut stage, port) = alone();
+    port.says(&[Saying::Later]);
+    let mut exchange = stage.new_exchange();
+    assert_eq!(stage.ask(&mut exchange, &get("/a")), None);
+    assert_eq!((stage.consulting.take(), stage.origin_requests), (true, 0));
+    let seen = stage.respond(&mut exchange, reply("timed out").status(504).by_the_proxy());
+    assert_eq!((seen.status, stage.stored.len()), (504, 0));
+    let late = exchange.on(Event::Consulted(Consulted::Found), stage.now);
+    assert!(late.effects.is_empty() && stage.budget.held() == 0);
+}

@@ -1,0 +1,150 @@
+//! A fleet without a network: processes over one store, which says what it is told to say, or what it has.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use larder_core::entry::{Payload, encode_response};
+use larder_core::exchange::{Candidate, Shareable};
+use larder_core::fleet::{Consultation, Consulted, Contact, Fleet, Invitation, Patience, Standing};
+use larder_core::key::KeyDigest;
+use larder_core::time::Timestamp;
+
+use crate::stage::Stage;
+
+/// What the processes share.
+#[derive(Debug, Default)]
+pub struct Store {
+    entries: RefCell<HashMap<KeyDigest, Shared>>,
+}
+
+#[derive(Debug, Clone)]
+struct Shared {
+    started: Timestamp,
+    expires: Timestamp,
+    payload: Vec<u8>,
+}
+
+/// The fleet, as one process knows it.
+#[derive(Debug)]
+pub struct Port {
+    store: Rc<Store>,
+    pub invitation: Cell<Invitation>,
+    pub contact: Cell<Contact>,
+    standings: RefCell<HashMap<Vec<u8>, Standing>>,
+    /// What it says next, whatever it has.
+    sayings: RefCell<VecDeque<Saying>>,
+    /// What it was asked, in order.
+    asked: RefCell<Vec<Consultation>>,
+}
+
+/// What the fleet is to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saying {
+    /// This.
+    AtOnce(Consulted),
+    /// Nothing yet: the request waits until the play goes on with it.
+    Later,
+    /// What it has.
+    Truth,
+}
+
+impl Fleet for Port {
+    fn invitation(&self, _: Timestamp) -> Invitation {
+        self.invitation.get()
+    }
+
+    fn contact(&self, _: Timestamp) -> Contact {
+        self.contact.get()
+    }
+
+    fn standing(&self, token: &[u8]) -> Standing {
+        let standings = self.standings.borrow();
+        standings.get(token).copied().unwrap_or(Standing::Unknown)
+    }
+}
+
+impl Port {
+    /// Another process's.
+    pub fn of(store: &Rc<Store>) -> Rc<Self> {
+        Rc::new(Self {
+            store: Rc::clone(store),
+            invitation: Cell::new(Invitation::Open),
+            contact: Cell::new(Contact::Kept),
+            standings: RefCell::default(),
+            sayings: RefCell::default(),
+            asked: RefCell::default(),
+        })
+    }
+
+    /// It says these next, one after the other.
+    pub fn says(&self, sayings: &[Saying]) {
+        self.sayings.borrow_mut().extend(sayings);
+    }
+
+    /// How it was asked since this was asked last, and in order.
+    pub fn asked(&self) -> Vec<Patience> {
+        let asked = self.asked.take();
+        asked.iter().map(|asked| asked.patience).collect()
+    }
+
+    /// What was stored, for the others.
+    pub fn put(&self, candidate: &Candidate) {
+        if let Shareable::Since(_) = candidate.shareable {
+            let shared = Shared {
+                started: candidate.started,
+                expires: candidate.expires,
+                payload: candidate.payload.clone(),
+            };
+            let mut entries = self.store.entries.borrow_mut();
+            entries.insert(candidate.key.digest(), shared);
+        }
+    }
+}
+
+impl Store {
+    /// How many entries it has.
+    pub fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+}
+
+impl Stage {
+    /// It asks this fleet; what it says, if it says something now.
+    pub fn consult(&mut self, port: &Port, asked: Consultation) -> Option<Consulted> {
+        let (key, digest) = (Rc::clone(&asked.key), asked.key.digest());
+        port.asked.borrow_mut().push(asked);
+        let saying = port.sayings.borrow_mut().pop_front();
+        match saying.unwrap_or(Saying::Truth) {
+            Saying::AtOnce(consulted) => Some(consulted),
+            Saying::Later => None,
+            Saying::Truth => {
+                let shared = port.store.entries.borrow().get(&digest).cloned();
+                let Some(shared) = shared else {
+                    return Some(Consulted::Absent);
+                };
+                let payload = self.imported(&shared.payload);
+                self.import(&key, (shared.started, shared.expires), &payload);
+                Some(Consulted::Found)
+            }
+        }
+    }
+
+    /// What the fleet has of what it was asked for last.
+    pub fn consult_again(&mut self) -> Consulted {
+        let port = self.port();
+        let asked = port.asked.borrow_mut().pop().unwrap();
+        self.consult(&port, asked).unwrap()
+    }
+
+    /// Bytes of another process, as those of one that was asked for now here.
+    fn imported(&self, payload: &[u8]) -> Vec<u8> {
+        match Payload::decode(payload).unwrap() {
+            Payload::Response(mut response) => {
+                response.meta.epoch = self.log().now();
+                encode_response(&response).unwrap()
+            }
+            Payload::Partial(_) | Payload::Search(_) | Payload::Variants(_) => payload.to_vec(),
+        }
+    }
+}
