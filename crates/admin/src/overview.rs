@@ -15,10 +15,10 @@ mod totals;
 
 use std::time::Duration;
 
-use larder_core::fleet::{Cursor, InstanceId};
+use larder_core::fleet::Cursor;
 use serde::Serialize;
 
-use crate::store::{Instance, Record};
+use crate::store::{Acknowledged, Instance};
 pub use invalidations::Invalidation;
 use report::Report;
 pub use report::{Figures, Node};
@@ -41,25 +41,7 @@ pub struct Snapshot<'a> {
     /// Who was heard of lately.
     pub instances: &'a [Instance],
     /// What was invalidated lately, the newest first.
-    pub recent: &'a [Recent],
-}
-
-/// A record of the log, and what is known of how it went round.
-#[derive(Clone, Debug)]
-pub struct Recent {
-    /// The record.
-    pub record: Record,
-    /// Who has applied it, as far as the time is known.
-    pub applied: Vec<Applied>,
-}
-
-/// When an instance has applied a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Applied {
-    /// Which.
-    pub by: InstanceId,
-    /// How long after the record was durable.
-    pub after: Duration,
+    pub recent: &'a [Acknowledged],
 }
 
 /// `GET overview`.

@@ -4,8 +4,8 @@ use larder_core::fleet::InstanceId;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Recent;
 use super::report::{Report, cut, milliseconds};
+use crate::store::Acknowledged;
 
 /// An invalidation on its way round.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -16,7 +16,7 @@ pub struct Invalidation {
     pub position: u64,
     /// How long ago it became durable, in milliseconds.
     pub age_ms: u64,
-    /// Whose word it is: the instance's id.
+    /// Whose word it is: the instance's id; of zeros alone where the service was asked.
     pub by: String,
     /// `hard`, `invalid` or `soft`.
     pub mode: String,
@@ -37,13 +37,13 @@ pub struct Invalidation {
 }
 
 impl Invalidation {
-    pub(super) fn of(recent: &Recent, reports: &[Report<'_>]) -> Self {
+    pub(super) fn of(recent: &Acknowledged, reports: &[Report<'_>]) -> Self {
         let record = &recent.record;
         let body: Value = serde_json::from_str(&record.body).unwrap_or_default();
         let (kind, value) = covered(&body);
         let time = |id: InstanceId| {
-            let known = recent.applied.iter().find(|applied| applied.by == id);
-            known.map(|applied| milliseconds(applied.after))
+            let known = recent.by.iter().find(|known| known.instance == id);
+            known.map(|known| milliseconds(known.lag))
         };
         let after_ms: Vec<Option<u64>> =
             reports.iter().map(|report| time(report.heard.id)).collect();

@@ -4,7 +4,7 @@ use larder_core::fleet::{Cursor, InstanceId};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::store::{Instance, Record, Said};
+use crate::store::{Acknowledged, Acknowledgement, Instance, Record, Said};
 
 const NOW: u64 = 1_790_000_000_000;
 
@@ -21,13 +21,13 @@ fn instance(id: u64, applied: Option<Cursor>, report: &Value) -> Instance {
         id: InstanceId(id),
         applied,
         age: Duration::from_millis(800),
-        report: report.to_string(),
+        report: report.to_string().into(),
     }
 }
 
-fn record(position: u64, body: &Value, applied: &[(u64, u64)]) -> Recent {
+fn record(position: u64, body: &Value, applied: &[(u64, u64)]) -> Acknowledged {
     let applied = applied.iter();
-    Recent {
+    Acknowledged {
         record: Record {
             at: at(position),
             said: Said {
@@ -35,18 +35,18 @@ fn record(position: u64, body: &Value, applied: &[(u64, u64)]) -> Recent {
                 seq: position,
             },
             age: Duration::from_secs(3),
-            body: body.to_string(),
+            body: body.to_string().into(),
         },
-        applied: applied
-            .map(|(id, after)| Applied {
-                by: InstanceId(*id),
-                after: Duration::from_millis(*after),
+        by: applied
+            .map(|(id, after)| Acknowledgement {
+                instance: InstanceId(*id),
+                lag: Duration::from_millis(*after),
             })
             .collect(),
     }
 }
 
-fn shown(instances: &[Instance], recent: &[Recent]) -> Value {
+fn shown(instances: &[Instance], recent: &[Acknowledged]) -> Value {
     let overview = overview(&Snapshot {
         fleet: "shop",
         now_ms: NOW,
@@ -230,7 +230,7 @@ fn a_report_that_lies_does_no_harm() {
         instance(2, Some(at(0)), &hostile),
     ];
     instances[0].age = Duration::MAX;
-    instances[1].report = "{".to_owned();
+    instances[1].report = "{".into();
     let all = shown(&instances, &[record(1, &hostile, &[(1, u64::MAX)])]);
     let shown = all["instances"].as_array().unwrap();
     assert_eq!(shown[1]["node"].as_str().unwrap().len(), 256);
