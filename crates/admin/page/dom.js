@@ -55,7 +55,7 @@ export function spark() {
   svg.setAttribute("viewBox", "0 0 100 24");
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("aria-hidden", "true");
-  for (const part of ["under", "line"]) {
+  for (const part of ["base", "under", "line"]) {
     const path = document.createElementNS(SVG, "path");
     path.setAttribute("class", part);
     svg.append(path);
@@ -85,6 +85,7 @@ export function draw(svg, points, low, high) {
     }
   }
   close();
+  svg.querySelector(".base").setAttribute("d", line === "" ? "" : "M0 23.5L100 23.5");
   svg.querySelector(".line").setAttribute("d", line);
   svg.querySelector(".under").setAttribute("d", under);
 }
@@ -151,6 +152,16 @@ export function span(ms) {
 /** How long ago, in whole seconds. */
 export function ago(ms) {
   return ms < 1000 ? "just now" : `${span(ms < 120_000 ? Math.floor(ms / 1000) * 1000 : ms).replace(".0", "")} ago`;
+}
+
+const dated = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+/** Versions of the configuration are moments, in milliseconds since 1970; 0 is none. */
+export const version = (ms) => (ms === 0 ? "the plug-in’s own" : ms < 1e11 ? `version ${whole(ms)}` : `of ${dated.format(ms)}`);
+
+/** A text of ours in which `code` is marked as such. */
+export function worded(text) {
+  return text.split("`").map((part, place) => (place % 2 === 0 ? part : el("code", {}, part)));
 }
 
 export const plural = (number, one, many) => `${whole(number)} ${number === 1 ? one : many}`;

@@ -1,6 +1,6 @@
 // The six figures, and what they were in the last minutes. The past is kept here, in this tab, and nowhere else.
 
-import { bytes, count, draw, el, find, micros, percent, rate, say, spark, whole } from "./dom.js";
+import { bytes, count, draw, el, find, micros, percent, rate, say, show, spark, whole } from "./dom.js";
 
 const KEPT_MS = 5 * 60_000;
 const LATELY_MS = 60_000;
@@ -107,19 +107,19 @@ const FIGURES = [
     name: "Response, fresh",
     text: (sum) => (sum.fetches > 0 ? micros(sum.fetches_us / sum.fetches) : null),
     line: (sum) => quotient(sum.fetches_us, sum.fetches),
-    note: () => "until the head of the origin’s answer",
+    note: (totals) => (totals.fetches > 0 ? "until the head of the origin’s answer" : ""),
   },
   {
     name: "Origin requests saved",
     text: (sum, isLately) => (lookedUp(sum) > 0 ? (isLately ? perSecond(saved(sum), sum.seconds) : count(saved(sum))) : null),
     line: (sum) => settled(sum, quotient(saved(sum), sum.seconds)),
-    note: (totals) => `${count(saved(totals))} since they began`,
+    note: (totals) => (lookedUp(totals) > 0 ? `${count(saved(totals))} since they began` : ""),
   },
   {
     name: "Requests",
     text: (sum, isLately) => (lookedUp(sum) > 0 ? (isLately ? perSecond(lookedUp(sum), sum.seconds) : count(lookedUp(sum))) : null),
     line: (sum) => settled(sum, quotient(lookedUp(sum), sum.seconds)),
-    note: (totals) => `${count(totals.fetches)} to the origin since they began`,
+    note: (totals) => (lookedUp(totals) > 0 ? `${count(totals.fetches)} to the origin since they began` : ""),
   },
   {
     name: "Memory",
@@ -135,12 +135,13 @@ const perSecond = (number, seconds) => `${rate(number / Math.max(seconds, 1))}\u
 function faster(sum) {
   const cached = quotient(sum.timed_hits_us, sum.timed_hits);
   const fresh = quotient(sum.fetches_us, sum.fetches);
-  return cached > 0 && fresh > 2 * cached ? `${whole(Math.round(fresh / cached))} times as quick as fresh` : "mean of one hit in sixteen";
+  return cached > 0 && fresh > 2 * cached ? `${whole(Math.round(fresh / cached))} times as quick as fresh` : cached === null ? "" : "mean of one hit in sixteen";
 }
 
 /** Makes the figures of the page those of the moment. */
 export function figures(overview, history) {
   const list = find("figures");
+  show(find("figures-all"), overview.totals.instances > 0);
   if (list.childElementCount === 0) {
     list.append(...FIGURES.map(place));
   }
@@ -178,5 +179,5 @@ function line(svg, figure, history) {
   const values = points.map(([, value]) => value).filter((value) => value !== null);
   const top = Math.max(...values, 0);
   const [low, high] = figure.range?.() ?? [0, top * 1.1 || 1];
-  draw(svg, points, low, high);
+  draw(svg, top > 0 ? points : [], low, high);
 }

@@ -51,6 +51,7 @@ function draw() {
   document.title = latest.totals.silent > 0 ? `(${latest.totals.silent} out of contact) Larder` : "Larder";
   headline(latest);
   figures(latest, history);
+  show(find("why"), latest.totals.instances > 0);
   invalidations(latest);
   instances(latest, history);
   reasons(latest);
@@ -59,19 +60,22 @@ function draw() {
   say(find("about"), `larder-admin ${latest.version}`);
 }
 
+const TROUBLES = {
+  0: ["The service does not answer.", "The Envoys go on without it, each with what it has."],
+  503: ["The store does not answer.", "The service is there, its Redis or Valkey is not. The Envoys go on, each with what it has; what is purged at one of them reaches the others when the store is back."],
+};
+
 /** The figures did not come. Those from before stay, and it is said how old they are. */
 function missed(refusal) {
   if (refusal.status === 401 || refusal.status === 429) {
     close(refusal.status === 401 ? "This is not the token." : "Too many wrong tokens came from here. Wait a minute, then try again.");
     return;
   }
-  const why = {
-    0: "The service does not answer. The Envoys go on without it, each with what it has.",
-    503: "The service answers, and its store does not. The Envoys go on, each with what it has; what is purged at one of them reaches the others when the store is back.",
-  }[refusal.status] ?? `The service could not tell: ${refusal.message}.`;
-  const rest = latest === null ? " It is asked again every two seconds." : " The figures below are the last that came.";
-  say(find("trouble"), why + rest);
+  const [title, text] = TROUBLES[refusal.status] ?? ["The service could not tell.", `It said: ${refusal.message}.`];
+  say(find("trouble-title"), title);
+  say(find("trouble-text"), text);
   show(find("trouble"), true);
+  age();
   if (latest === null) {
     show(find("entrance"), false);
     show(find("controls"), true);
@@ -108,7 +112,9 @@ function age() {
   const ms = performance.now() - heardAt;
   const isOld = latest !== null && ms > 3 * EVERY_MS;
   document.body.classList.toggle("old", isOld && !isPaused);
-  say(find("age"), latest === null ? "" : isOld ? `from ${span(Math.floor(ms / 1000) * 1000).replace(".0", "")} ago` : isPaused ? "paused" : "live");
+  const old = span(Math.floor(ms / 1000) * 1000).replace(".0", "");
+  say(find("trouble-age"), latest === null ? "It is asked again every two seconds." : `What stands below is from ${old} ago.`);
+  say(find("age"), latest === null ? "" : isOld ? `from ${old} ago` : isPaused ? "paused" : "live");
 }
 
 find("token-form").addEventListener("submit", (event) => {

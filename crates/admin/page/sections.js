@@ -1,10 +1,12 @@
 // How the fleet is, what was invalidated, who is there, why not, and what could be better.
 
-import { ago, bytes, count, el, find, keep, percent, plural, rate, say, show, span, whole } from "./dom.js";
+import { ago, bytes, count, el, find, keep, percent, plural, rate, say, show, span, version, whole, worded } from "./dom.js";
 
-const SHOWN_AT_FIRST = 25;
+const SHOWN_AT_FIRST = 20;
 const SKEWED_MS = 2000;
 const STATES = { current: "up to date", behind: "behind", lost: "starts anew", silent: "out of contact" };
+/** Whose word it is when the service itself was asked. */
+const SERVICE = "0000000000000000";
 const WORST = ["silent", "lost", "behind", "current"];
 
 /** How an instance is called. */
@@ -18,47 +20,48 @@ export function headline(overview) {
   const all = totals.instances;
   const of = (state) => instances.filter((instance) => instance.state === state);
   const late = of("behind").length + of("lost").length;
-  let text = all === 1 ? "The one instance is up to date." : `All ${whole(all)} instances are up to date.`;
-  if (all === 0) {
-    text = "No instance has reported yet.";
-  } else if (totals.silent > 0) {
-    text = all === 1 ? "The one instance is out of contact." : `${whole(totals.silent)} of ${plural(all, "instance is", "instances")}${all === 1 ? "" : totals.silent === 1 ? " is" : " are"} out of contact.`;
-  } else if (late > 0) {
-    text = all === 1 ? "The one instance is catching up." : `${whole(late)} of ${whole(all)} instances ${late === 1 ? "is" : "are"} catching up.`;
+  const worst = WORST.find((state) => of(state).length > 0) ?? "nobody";
+  const [part, rest] = totals.silent > 0 ? [totals.silent, "out of contact"] : [late, "catching up"];
+  let text = "No instance has reported yet.";
+  if (all === 1) {
+    text = `The one instance is ${part > 0 ? rest : "up to date"}.`;
+  } else if (all > 1) {
+    text = part > 0 ? `${whole(part)} of ${whole(all)} instances ${part === 1 ? "is" : "are"} ${rest}.` : `All ${whole(all)} instances are up to date.`;
   }
-  say(find("headline"), text);
-  find("headline").className = totals.silent > 0 ? "bad" : late > 0 ? "warn" : all === 0 ? "" : "good";
-  const remarks = remarksOn(overview, of);
-  keep(find("remarks"), remarks, (remark) => remark[0], () => el("li"), (item, [, words]) => say(item, words));
+  say(find("headline-words"), text);
+  find("headline").className = `state-of ${worst}`;
+  keep(find("remarks"), remarksOn(overview, of), ([title]) => title, remarkRow, (item, [, words]) => say(item.lastElementChild, words));
 }
+
+const remarkRow = ([title]) => el("li", {}, el("strong", {}, title), " ", el("span"));
 
 function remarksOn({ totals, instances, config }, of) {
   const remarks = [];
-  const name = (some) => some.slice(0, 3).map(nodeName).join(", ") + (some.length > 3 ? ` and ${whole(some.length - 3)} more` : "");
+  const names = (some) => some.slice(0, 3).map(nodeName).join(", ") + (some.length > 3 ? ` and ${whole(some.length - 3)} more` : "");
   if (totals.instances === 0) {
-    remarks.push(["none", "An Envoy whose filter has “admin” in its configuration reports every five seconds, and is here when it has."]);
+    remarks.push(["Nobody yet", "An Envoy whose filter has “admin” in its configuration reports every five seconds."]);
   }
   if (of("silent").length > 0) {
     const longest = Math.max(...of("silent").map((instance) => instance.heard_ms));
-    remarks.push(["silent", `Nothing was heard of ${name(of("silent"))} for up to ${span(longest)}. Whoever is alone for longer than “max_unsynced_seconds” asks the origin before it answers.`]);
+    remarks.push(["Out of contact", `${names(of("silent"))}, for ${span(longest)}. Whoever is alone for longer than “max_unsynced_seconds” asks the origin before it answers.`]);
+  }
+  if (of("lost").length > 0) {
+    remarks.push(["Starts anew", `${names(of("lost"))}: drops all it has, and begins at the end of the log.`]);
   }
   if (of("behind").length > 0) {
     const most = Math.max(...of("behind").map((instance) => instance.behind));
-    remarks.push(["behind", `${name(of("behind"))}: up to ${plural(most, "invalidation", "invalidations")} still to apply.`]);
-  }
-  if (of("lost").length > 0) {
-    remarks.push(["lost", `${name(of("lost"))}: drops all it has, and begins at the end of the log.`]);
+    remarks.push(["Behind", `${names(of("behind"))}: ${of("behind").length > 1 ? "up to " : ""}${plural(most, "invalidation", "invalidations")} still to apply.`]);
   }
   if (totals.pending > 0) {
-    remarks.push(["pending", `${plural(totals.pending, "invalidation is", "invalidations are")} not yet durable: applied where they were asked for, and not yet elsewhere.`]);
+    remarks.push(["Not yet durable", `${plural(totals.pending, "invalidation", "invalidations")}: applied where asked for, and not yet elsewhere.`]);
   }
   const skewed = instances.filter((instance) => Math.abs(instance.skew_ms ?? 0) >= SKEWED_MS);
   if (skewed.length > 0) {
-    remarks.push(["skew", `Another time than here: ${name(skewed)}.`]);
+    remarks.push(["Clocks", `${names(skewed)}: not the time that it is here. Nothing goes wrong by that; its logs are hard to read.`]);
   }
   const old = instances.filter((instance) => instance.state !== "silent" && instance.config !== config);
   if (old.length > 0) {
-    remarks.push(["config", `Not yet on version ${whole(config)} of the configuration: ${name(old)}.`]);
+    remarks.push(["Configuration", `${names(old)}: not yet the one ${version(config)}.`]);
   }
   return remarks;
 }
@@ -75,11 +78,11 @@ export function invalidations(overview) {
     say(part("kind"), one.kind === "all" ? "everything" : one.kind);
     say(part("value"), one.value);
     say(part("mode"), one.mode);
-    say(part("by"), `by ${nodes.get(one.by) ?? one.by}`);
+    say(part("by"), one.by === SERVICE ? "Asked for at the service." : `Asked for at ${nodes.get(one.by) ?? one.by}.`);
     const all = one.applied + one.waiting;
     say(part("reach"), one.waiting === 0 ? `all ${whole(all)}` : `${whole(one.applied)} of ${whole(all)}`);
     part("reach").className = one.waiting === 0 ? "reach" : "reach waiting";
-    say(part("lag"), one.slowest_ms === null ? "" : `${span(one.slowest_ms)}`);
+    say(part("lag"), one.slowest_ms === null ? "" : `in ${span(one.slowest_ms)}`);
     part("fill").style.width = `${all === 0 ? 0 : (100 * one.applied) / all}%`;
     if (row.querySelector("details").open) {
       nodesOf(part("nodes"), overview, one);
@@ -138,7 +141,7 @@ export function instances(overview, history) {
   const shown = isAllShown ? met : met.slice(0, SHOWN_AT_FIRST);
   show(find("instances-table"), shown.length > 0);
   show(find("instances-search"), all.length > 10 || filter !== "");
-  say(find("instances-note"), all.length === 0 ? "None yet." : met.length === 0 ? "None has that." : shown.length < met.length ? `${whole(shown.length)} of ${whole(met.length)}, those in trouble first.` : "");
+  say(find("instances-note"), all.length === 0 ? "None yet." : met.length === 0 ? "None has that." : shown.length < met.length ? `${whole(shown.length)} of ${whole(met.length)}, those in trouble first.` : "Hit rate and requests are those of the last minute.");
   show(find("instances-more"), met.length > SHOWN_AT_FIRST);
   say(find("instances-more"), isAllShown ? "Show fewer" : `Show all ${whole(met.length)}`);
   keep(find("instances-rows"), shown, (instance) => instance.id, instanceRow, (row, instance) => fill(row, instance, overview, history));
@@ -187,7 +190,7 @@ function fill(row, instance, overview, history) {
   say(part("clock"), skew(instance.skew_ms));
   part("clock").classList.toggle("warn", Math.abs(instance.skew_ms ?? 0) >= SKEWED_MS);
   say(part("version"), instance.version || "–");
-  say(part("config"), `${whole(instance.config)}` + (instance.config === overview.config ? "" : `, not yet ${whole(overview.config)}`));
+  say(part("config"), version(instance.config) + (instance.config === overview.config ? "" : ", not yet the newest"));
   part("config").classList.toggle("warn", instance.config !== overview.config);
 }
 
@@ -206,7 +209,9 @@ export function reasons(overview) {
     const items = list.length > 0 ? list : [{ code: "", because: "Nothing so far.", count: 0 }];
     keep(find(id), items, (reason) => reason.code, reasonRow, (row, reason) => {
       say(row.querySelector("code"), reason.code);
-      say(row.querySelector(".because"), reason.because);
+      if (row.querySelector(".because").textContent === "") {
+        row.querySelector(".because").append(...worded(reason.because));
+      }
       say(row.querySelector(".count"), reason.count > 0 ? count(reason.count) : "");
       row.querySelector(".fill").style.width = `${all === 0 ? 0 : (100 * reason.count) / all}%`;
       row.classList.toggle("empty", reason.count === 0);

@@ -42,6 +42,7 @@ pub mod access_log;
 pub mod admin;
 pub mod bench;
 mod body;
+pub mod browser;
 pub mod client;
 pub mod demo;
 pub mod envoy;
