@@ -46,5 +46,5 @@ pub use failures::{Failures, Visitor};
 pub use fleet::{Change, Fleet, Named};
 pub use outcome::{Outcome, Promise};
 pub use reception::Desks;
-pub use settings::Settings;
+pub use settings::{Settings, compose};
 pub use warm::{Progress, Warm, WarmOrder, WarmUrl};

@@ -57,6 +57,18 @@ impl Settings {
         written(&self.whole(self.document(amendment))).into_bytes()
     }
 
+    /// What is to stand in the cell where the fleet changes the plugin's configuration so: nothing for `{}`.
+    ///
+    /// # Errors
+    /// What is wrong with the change, or with what comes of it, for people.
+    pub fn patched(&self, patch: &[u8]) -> Result<Vec<u8>, String> {
+        let change = read(patch)?;
+        match change.as_object() {
+            Some(fields) if fields.is_empty() => Ok(Vec::new()),
+            Some(_) | None => amend(self, &[], &change),
+        }
+    }
+
     /// The configuration as it is now.
     pub(crate) fn now(&self, kv: &dyn SharedKv) -> Value {
         let amendment = self.amendments.read(kv);
@@ -287,6 +299,49 @@ fn apply_rules(document: &mut Map<String, Value>, changes: &Map<String, Value>) 
                 rules.push(rule);
             }
         }
+    }
+}
+
+/// Two changes as one, for any configuration: the second is merged into the first, and what it takes out stays taken out.
+///
+/// A rule that the first takes out and the second brings back is changed, where the configuration has one of that name.
+///
+/// # Errors
+/// What is wrong with them, for people.
+pub fn compose(first: &str, second: &Map<String, Value>) -> Result<String, String> {
+    let first = match first {
+        "" => Value::Object(Map::new()),
+        first => value(first.as_bytes())?,
+    };
+    let second = read(written(&Value::Object(second.clone())).as_bytes())?;
+    let (Value::Object(mut whole), Value::Object(second)) = (first, second) else {
+        return Err("must be an object".to_owned());
+    };
+    for (name, value) in &second {
+        match (name.as_str(), whole.get_mut(name), value) {
+            // All rules are named anew; these are changed on top of them.
+            ("rules", Some(Value::Array(_)), Value::Object(rules)) => {
+                apply_rules(&mut whole, rules);
+            }
+            (_, Some(known), value) => overlay(known, value),
+            (_, None, value) => drop(whole.insert(name.clone(), value.clone())),
+        }
+    }
+    Ok(written(&Value::Object(whole)))
+}
+
+/// As [`merge`], and `null` stays.
+fn overlay(target: &mut Value, patch: &Value) {
+    match (target, patch) {
+        (Value::Object(target), Value::Object(patch)) => {
+            for (name, value) in patch {
+                match target.get_mut(name) {
+                    Some(known) => overlay(known, value),
+                    None => drop(target.insert(name.clone(), value.clone())),
+                }
+            }
+        }
+        (target, patch) => *target = patch.clone(),
     }
 }
 

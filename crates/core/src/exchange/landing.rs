@@ -89,7 +89,6 @@ pub(super) fn of_skipped(
         | Reason::NotAdmitted
         | Reason::OnlyIfCached
         | Reason::OtherRule
-        | Reason::OutOfContact
         | Reason::OtherValidator
         | Reason::PartialContent
         | Reason::Precondition

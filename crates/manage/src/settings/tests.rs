@@ -243,3 +243,49 @@ fn the_standards_examples() {
         assert_eq!(merged, expected, "{target} {patch}");
     }
 }
+
+/// What comes of these changes as one, and one after the other.
+fn as_one(base: &Value, changes: &[Value]) -> (Value, Value) {
+    let mut whole = String::new();
+    for change in changes {
+        whole = compose(&whole, change.as_object().unwrap()).unwrap();
+    }
+    let settings = settings(base);
+    let text = settings.patched(whole.as_bytes()).unwrap();
+    (settings.document(&text), after(base, changes).unwrap())
+}
+
+#[test]
+fn changes_of_a_fleet_are_one_change() {
+    let base = json!({"default_ttl_seconds": 60, "limits": {"max_variants": 4, "max_tags": 9},
+        "rules": [{"name": "a", "match": {}, "ttl_seconds": 5}, {"name": "b", "match": {}, "ttl_seconds": 6}]});
+    let all = json!({"rules": [{"name": "c", "match": {}, "ttl_seconds": 7}]});
+    for changes in [
+        vec![
+            json!({"limits": {"max_variants": 5}}),
+            json!({"limits": {"max_variants": null}}),
+        ],
+        vec![json!({"limits": null}), json!({"default_ttl_seconds": 1})],
+        vec![
+            json!({"rules": {"a": {"ttl_seconds": 9}}}),
+            json!({"rules": {"b": null, "a": {"tags": ["x"]}}}),
+        ],
+        vec![all.clone(), json!({"rules": {"c": {"ttl_seconds": 8}}})],
+        vec![json!({"rules": {"a": null}}), all],
+        vec![
+            json!({"enable_compression": false}),
+            json!({"compression_threshold_bytes": 2048}),
+        ],
+    ] {
+        let (one, each) = as_one(&base, &changes);
+        assert_eq!(one, each, "{changes:?}");
+    }
+}
+
+#[test]
+fn no_change_of_a_fleet_leaves_nothing_in_the_cell() {
+    let settings = settings(&json!({"default_ttl_seconds": 60}));
+    assert_eq!(settings.patched(b"{}"), Ok(Vec::new()));
+    assert!(settings.patched(br#"{"rules": 1}"#).is_err());
+    assert!(settings.patched(br#"{"management": {}}"#).is_err());
+}
