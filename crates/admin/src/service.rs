@@ -1,0 +1,179 @@
+//! What all requests share.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::{Instant, timeout};
+
+use crate::follower::{Follower, Health, Pulse};
+use crate::judge::Capacity;
+use crate::metrics::{Family, Metrics};
+use crate::refusal::Refusal;
+use crate::roster::Roster;
+use crate::settings::Settings;
+use crate::store::{Store, StoreError};
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct Service {
+    /// How it runs.
+    pub settings: Settings,
+    /// What the replicas share.
+    pub store: Store,
+    /// What this replica has read of the log.
+    pub follower: Arc<Follower>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What this replica has heard of instances.
+    pub roster: Roster,
+    waiting: Semaphore,
+    requests: Semaphore,
+    drain: watch::Sender<bool>,
+}
+
+/// A request that waits for something, as long as this lives.
+#[derive(Debug)]
+pub struct Waiting<'a> {
+    metrics: &'a Metrics,
+    what: &'static str,
+    _permit: SemaphorePermit<'a>,
+}
+
+/// Why somebody who waits is not to wait any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disturbance {
+    /// The service goes down.
+    Drain,
+    /// The store does not answer.
+    Lost,
+}
+
+impl Service {
+    /// Over this store.
+    pub fn new(settings: Settings, store: Store) -> Arc<Self> {
+        let metrics = Arc::new(Metrics::default());
+        let follower = Follower::new(store.clone(), Arc::clone(&metrics), Capacity::USUAL);
+        Arc::new(Self {
+            waiting: Semaphore::new(settings.max_waiting),
+            requests: Semaphore::new(settings.max_requests),
+            drain: watch::Sender::new(false),
+            roster: Roster::default(),
+            settings,
+            store,
+            follower,
+            metrics,
+        })
+    }
+
+    /// No more is waited for, and the service counts as unready.
+    pub fn begin_drain(&self) {
+        self.drain.send_replace(true);
+    }
+
+    /// Whether the service goes down.
+    pub fn is_draining(&self) -> bool {
+        *self.drain.borrow()
+    }
+
+    /// Ready when the service goes down.
+    pub async fn drained(&self) {
+        let mut drain = self.drain.subscribe();
+        // The sender lives as long as this.
+        let _ = drain.wait_for(|draining| *draining).await;
+    }
+
+    /// A place among those that wait.
+    ///
+    /// # Errors
+    /// Where there are too many, or the service goes down.
+    pub fn wait_for(&self, what: &'static str) -> Result<Waiting<'_>, Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::unavailable("the service goes down"));
+        }
+        let permit = self.waiting.try_acquire();
+        let permit = permit.map_err(|_| Refusal::unavailable("too many wait already"))?;
+        self.metrics.add(Family::Waiting, &[what], 1);
+        Ok(Waiting {
+            metrics: &self.metrics,
+            what,
+            _permit: permit,
+        })
+    }
+
+    /// A place among those that are answered.
+    ///
+    /// # Errors
+    /// Where there are too many.
+    pub fn enter(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        let permit = self.requests.try_acquire();
+        permit.map_err(|_| Refusal::unavailable("too many requests at a time"))
+    }
+
+    /// Ready when nobody should wait any longer.
+    pub async fn disturbed(&self, pulse: &mut watch::Receiver<Pulse>) -> Disturbance {
+        let lost = pulse.wait_for(|pulse| pulse.health != Health::Following);
+        tokio::select! {
+            () = self.drained() => Disturbance::Drain,
+            _ = lost => Disturbance::Lost,
+        }
+    }
+
+    /// A call of the store: timed, and counted where it fails.
+    ///
+    /// # Errors
+    /// As the call has it.
+    pub async fn stored<T>(
+        &self,
+        call: &'static str,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Refusal> {
+        let begun = Instant::now();
+        let answer = answer.await;
+        self.metrics
+            .measure(Family::StoreSeconds, &[call], begun.elapsed());
+        answer.map_err(|error| {
+            self.metrics.count(Family::StoreErrors, &[call]);
+            tracing::warn!(call, %error, "the store did not do its part");
+            Refusal::from(error)
+        })
+    }
+
+    /// The whole of a body that is no longer than that.
+    ///
+    /// # Errors
+    /// Where it is longer, or slow, or breaks off.
+    pub async fn body(
+        &self,
+        request: axum::extract::Request,
+        most: usize,
+    ) -> Result<Bytes, Refusal> {
+        let (parts, body) = request.into_parts();
+        let announced = parts.headers.get(header::CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > most as u64) {
+            return Err(Refusal::too_large(most));
+        }
+        collect(body, most, self.settings.client_timeout).await
+    }
+}
+
+async fn collect(body: Body, most: usize, patience: Duration) -> Result<Bytes, Refusal> {
+    match timeout(patience, Limited::new(body, most).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::too_large(most)),
+        Ok(Err(_)) => Err(Refusal::malformed("the body broke off")),
+        Err(_) => Err(Refusal::too_slow()),
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.metrics.take(Family::Waiting, &[self.what]);
+    }
+}

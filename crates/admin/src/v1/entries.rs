@@ -1,0 +1,335 @@
+//! Entries that instances share.
+//!
+//! None is given that the log is known to have ended, and none is taken that could not be judged: who asks for one learns up to
+//! where that holds. What stands there and is no entry any more (its bytes are damaged, something hard has ended it) is taken
+//! away by whoever comes across it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use larder_core::epoch::Mode;
+use larder_core::fleet::Cursor;
+use larder_core::key::KeyDigest;
+use larder_core::wire::{Frame, FrameError};
+use tokio::time::Instant;
+
+use super::Answered;
+use super::query::{self, Query};
+use crate::fleet::millis;
+use crate::judge::Verdict;
+use crate::metrics::Family;
+use crate::refusal::Refusal;
+use crate::service::{Disturbance, Service};
+use crate::store::{Lease, NewEntry, Put, StoredEntry, Watch};
+
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_LEAD: Duration = Duration::from_secs(60);
+const LONGEST_KEEP: Duration = Duration::from_secs(30 * 86_400);
+/// Where this replica has not followed as far as who brings an entry, it has so long to.
+const CATCH_UP: Duration = Duration::from_millis(500);
+
+/// What is wanted of an entry.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    digest: KeyDigest,
+    lead: Option<Duration>,
+    until: Instant,
+    waits: bool,
+}
+
+/// What stands under a digest.
+enum Found {
+    Current(StoredEntry, Cursor),
+    Nothing,
+}
+
+/// `GET /v1/entries/<digest>`
+pub(super) async fn get(
+    State(service): State<Arc<Service>>,
+    Path(text): Path<String>,
+    uri: Uri,
+) -> Answered {
+    let query = Query::of(&uri);
+    let lead = query.millis("lease_ms", LONGEST_LEAD)?;
+    let wait = query.millis("wait_ms", LONGEST_WAIT)?;
+    let now = Instant::now();
+    let wish = Wish {
+        digest: query::digest(&text)?,
+        lead: (!lead.is_zero()).then_some(lead),
+        until: now.checked_add(wait).unwrap_or(now),
+        waits: !wait.is_zero(),
+    };
+    match wish.waits {
+        false => look(&service, wish, None).await,
+        true => {
+            let _waiting = service.wait_for("entries")?;
+            let watch = service.store.watch_digest(wish.digest);
+            look(&service, wish, Some(watch)).await
+        }
+    }
+}
+
+async fn look(service: &Service, wish: Wish, mut watch: Option<Watch>) -> Answered {
+    loop {
+        if let Found::Current(entry, until) = find(service, wish.digest).await? {
+            return Ok(given(service, entry, until));
+        }
+        let held = match wish.lead {
+            None => None,
+            Some(length) => match lease(service, wish.digest, length).await? {
+                Lease::Held(left) => Some(left),
+                Lease::Granted(fence) => return granted(service, wish, fence).await,
+            },
+        };
+        let Some(watch) = watch.as_mut() else {
+            return Ok(absent(service, held));
+        };
+        if !pause(service, watch, (wish.until, held)).await? {
+            return Ok(absent(service, held));
+        }
+    }
+}
+
+/// Waits until it may be worth looking again; false where there is no time left.
+async fn pause(
+    service: &Service,
+    watch: &mut Watch,
+    (until, held): (Instant, Option<Duration>),
+) -> Result<bool, Refusal> {
+    let now = Instant::now();
+    if now >= until {
+        return Ok(false);
+    }
+    let lead_ends = held.and_then(|left| now.checked_add(left));
+    let next = lead_ends.map_or(until, |ends| ends.min(until));
+    let mut pulse = service.follower.pulse();
+    tokio::select! {
+        () = watch.changed() => Ok(true),
+        () = tokio::time::sleep_until(next) => Ok(true),
+        disturbance = service.disturbed(&mut pulse) => match disturbance {
+            Disturbance::Drain => Ok(false),
+            Disturbance::Lost => Err(Refusal::lost()),
+        },
+    }
+}
+
+async fn lease(service: &Service, digest: KeyDigest, length: Duration) -> Result<Lease, Refusal> {
+    let lease = service.store.lease(digest, length);
+    let lease = service.stored("lease", lease).await?;
+    let result = match lease {
+        Lease::Granted(_) => "granted",
+        Lease::Held(_) => "held",
+    };
+    service.metrics.count(Family::Leases, &[result]);
+    Ok(lease)
+}
+
+/// Whoever had the lead before may have brought the entry between the look and this.
+async fn granted(service: &Service, wish: Wish, fence: u64) -> Answered {
+    if let Found::Current(entry, until) = find(service, wish.digest).await? {
+        let released = service.store.release(wish.digest, fence);
+        service.stored("release", released).await?;
+        return Ok(given(service, entry, until));
+    }
+    service.metrics.count(Family::EntriesGot, &["absent"]);
+    Ok(no_entry(&fence.to_string()))
+}
+
+fn absent(service: &Service, held: Option<Duration>) -> Response {
+    service.metrics.count(Family::EntriesGot, &["absent"]);
+    match held {
+        Some(_) => no_entry("held"),
+        None => Refusal::absent("there is no current entry").into_response(),
+    }
+}
+
+fn no_entry(lead: &str) -> Response {
+    let lead = HeaderValue::from_str(lead).unwrap_or(HeaderValue::from_static("held"));
+    Refusal::absent("there is no current entry")
+        .with(HeaderName::from_static("larder-lease"), lead)
+        .into_response()
+}
+
+fn given(service: &Service, entry: StoredEntry, until: Cursor) -> Response {
+    service.metrics.count(Family::EntriesGot, &["given"]);
+    let bytes = entry.frame.len() as u64;
+    service.metrics.add(Family::EntryBytes, &["out"], bytes);
+    let mut response = Body::from(entry.frame).into_response();
+    let fields = response.headers_mut();
+    let mut field = |name: HeaderName, text: &str| {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            fields.insert(name, value);
+        }
+    };
+    let name = HeaderName::from_static;
+    field(header::CONTENT_TYPE, "application/octet-stream");
+    field(header::CACHE_CONTROL, "no-store");
+    field(name("larder-cursor"), &until.to_string());
+    field(name("larder-age-ms"), &millis(entry.age).to_string());
+    field(name("larder-left-ms"), &millis(entry.left).to_string());
+    response
+}
+
+async fn find(service: &Service, digest: KeyDigest) -> Result<Found, Refusal> {
+    let entry = service.store.entry(digest);
+    let Some(entry) = service.stored("entry", entry).await? else {
+        return Ok(Found::Nothing);
+    };
+    let judged = judge(service, digest, entry.cursor, &entry.frame)?;
+    let (removed, result) = match judged {
+        Judged::Is(Verdict::Current, until) => return Ok(Found::Current(entry, until)),
+        Judged::Is(Verdict::Covered { mode, .. }, _) => match mode {
+            Mode::Hard => (Some("invalidated"), "invalidated"),
+            Mode::Invalid | Mode::Soft => (None, "invalidated"),
+        },
+        // Its fetcher knows more of the log than this replica, which will come to know it.
+        Judged::Is(Verdict::Ahead, _) => (None, "ahead"),
+        Judged::Is(Verdict::Foreign, _) => (Some("foreign"), "foreign"),
+        Judged::Is(Verdict::TooOld, _) => (Some("too-old"), "too-old"),
+        Judged::Broken(_) => (Some("corrupt"), "corrupt"),
+    };
+    service.metrics.count(Family::EntriesGot, &[result]);
+    if let Some(reason) = removed {
+        let discarded = service.store.discard(digest, &entry);
+        if service.stored("discard", discarded).await? {
+            service.metrics.count(Family::EntriesRemoved, &[reason]);
+        }
+    }
+    Ok(Found::Nothing)
+}
+
+/// What is known of a frame.
+enum Judged {
+    /// It is an entry; and how far the log was followed.
+    Is(Verdict, Cursor),
+    /// It is none.
+    Broken(String),
+}
+
+fn judge(
+    service: &Service,
+    digest: KeyDigest,
+    cursor: Cursor,
+    frame: &[u8],
+) -> Result<Judged, Refusal> {
+    let frame = match Frame::decode(frame) {
+        Ok(frame) => frame,
+        Err(error) => return Ok(Judged::Broken(broken(error).to_owned())),
+    };
+    let key = frame.key();
+    if key.digest() != digest {
+        let problem = "the entry is of another key than its address says";
+        return Ok(Judged::Broken(problem.to_owned()));
+    }
+    let judged = service.follower.judge(cursor, frame.stamps(), &key.name());
+    let (verdict, until) = judged.ok_or_else(Refusal::lost)?;
+    Ok(Judged::Is(verdict, until))
+}
+
+fn broken(error: FrameError) -> &'static str {
+    match error {
+        FrameError::Checksum => "the frame is damaged: its checksum is another one",
+        FrameError::Entry(_) => "the frame holds no entry of this version",
+        FrameError::Invalid => "this is no frame",
+        FrameError::Truncated => "the frame ends too early",
+        FrameError::Version => "the frame is of another version",
+    }
+}
+
+/// `PUT /v1/entries/<digest>`
+pub(super) async fn put(
+    State(service): State<Arc<Service>>,
+    Path(text): Path<String>,
+    request: Request,
+) -> Answered {
+    let fields = request.headers().clone();
+    let stored = bring(&service, &text, request).await;
+    let result = match &stored {
+        Ok(()) => "stored",
+        Err(refusal) => match refusal.status() {
+            StatusCode::BAD_REQUEST => "malformed",
+            StatusCode::CONFLICT => "outdated",
+            StatusCode::PAYLOAD_TOO_LARGE => "too-large",
+            _ => "failed",
+        },
+    };
+    service.metrics.count(Family::EntriesPut, &[result]);
+    // Whatever has become of the entry: who waits for it need not wait any longer.
+    let released = release(&service, &fields).await;
+    stored.and(released)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn release(service: &Service, fields: &HeaderMap) -> Result<(), Refusal> {
+    let Some(text) = query::field(fields, "larder-release")? else {
+        return Ok(());
+    };
+    let (digest, fence) = query::lead(text)?;
+    let released = service.store.release(digest, fence);
+    let result = match service.stored("release", released).await? {
+        true => "released",
+        false => "gone",
+    };
+    service.metrics.count(Family::Leases, &[result]);
+    Ok(())
+}
+
+async fn bring(service: &Service, text: &str, request: Request) -> Result<(), Refusal> {
+    let digest = query::digest(text)?;
+    let fields = request.headers();
+    let cursor = query::cursor(fields, "larder-cursor")?;
+    let fence = query::number(fields, "larder-fence")?.unwrap_or_default();
+    let keep = query::number(fields, "larder-keep-ms")?;
+    let keep = keep.ok_or_else(|| Refusal::malformed("larder-keep-ms: is missing"))?;
+    let keep = Duration::from_millis(keep).min(LONGEST_KEEP);
+    let frame = service
+        .body(request, service.settings.max_entry_bytes)
+        .await?;
+    admit(service, digest, cursor, &frame).await?;
+    let bytes = frame.len() as u64;
+    let entry = NewEntry {
+        cursor,
+        fence,
+        keep,
+        frame,
+    };
+    let put = service.store.put_entry(digest, &entry);
+    match service.stored("put_entry", put).await? {
+        Put::Stored => {
+            service.metrics.add(Family::EntryBytes, &["in"], bytes);
+            Ok(())
+        }
+        Put::Older => Err(Refusal::outdated("what stands there was fetched later")),
+    }
+}
+
+/// Whether an entry may stand there.
+async fn admit(
+    service: &Service,
+    digest: KeyDigest,
+    cursor: Cursor,
+    frame: &Bytes,
+) -> Result<(), Refusal> {
+    let mut judged = judge(service, digest, cursor, frame)?;
+    if let Judged::Is(Verdict::Ahead, _) = judged {
+        service.follower.catch_up(cursor.position, CATCH_UP).await;
+        judged = judge(service, digest, cursor, frame)?;
+    }
+    match judged {
+        Judged::Broken(problem) => Err(Refusal::malformed(problem)),
+        Judged::Is(verdict, _) => match verdict {
+            Verdict::Current => Ok(()),
+            Verdict::Covered { .. } => Err(Refusal::outdated("it has been invalidated meanwhile")),
+            Verdict::TooOld => Err(Refusal::outdated(
+                "its request was sent before all that is retained of the log",
+            )),
+            Verdict::Ahead => Err(Refusal::outdated("the log does not reach that cursor")),
+            Verdict::Foreign => Err(Refusal::outdated("the cursor is none of this log")),
+        },
+    }
+}
