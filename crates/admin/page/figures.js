@@ -113,7 +113,7 @@ const FIGURES = [
     name: "Origin requests saved",
     text: (sum, isLately) => (lookedUp(sum) > 0 ? (isLately ? perSecond(saved(sum), sum.seconds) : count(saved(sum))) : null),
     line: (sum) => settled(sum, quotient(saved(sum), sum.seconds)),
-    note: (totals) => (lookedUp(totals) > 0 ? `${count(saved(totals))} since they began` : ""),
+    note: (totals) => (lookedUp(totals) > 0 ? `${count(saved(totals))} since they began` + (totals.fleet_hits > 0 ? `; other instances brought ${count(totals.fleet_hits)}` : "") : ""),
   },
   {
     name: "Requests",
@@ -152,6 +152,7 @@ export function figures(overview, history) {
     const recent = lately.seconds >= 4 ? figure.text(lately, true) : null;
     const text = recent ?? figure.text(totals, false);
     say(group.querySelector(".value"), text ?? "–");
+    group.classList.toggle("empty", text === null);
     say(group.querySelector(".when"), figure.isLevel ? "now" : text === null ? "" : recent === null ? "since they began" : window(lately.seconds));
     say(group.querySelector(".note"), figure.note(totals, lately));
     line(group.querySelector("svg"), figure, history);

@@ -39,7 +39,7 @@ function remarksOn({ totals, instances, config }, of) {
   const remarks = [];
   const names = (some) => some.slice(0, 3).map(nodeName).join(", ") + (some.length > 3 ? ` and ${whole(some.length - 3)} more` : "");
   if (totals.instances === 0) {
-    remarks.push(["Nobody yet", "An Envoy whose filter has “admin” in its configuration reports every five seconds."]);
+    remarks.push(["What to do", "Give the filter “admin” in its configuration: each Envoy then reports every five seconds."]);
   }
   if (of("silent").length > 0) {
     const longest = Math.max(...of("silent").map((instance) => instance.heard_ms));
@@ -131,13 +131,19 @@ export function nodesOf(list, overview, one) {
 
 let isAllShown = false;
 
+/** The less, the more there is to look at. */
+function trouble(instance, { config }) {
+  const isOdd = Math.abs(instance.skew_ms ?? 0) >= SKEWED_MS || instance.config !== config || instance.pending > 0;
+  return 2 * WORST.indexOf(instance.state) - Number(isOdd);
+}
+
 /** Who is there, those in trouble first. */
 export function instances(overview, history) {
   const filter = find("instances-filter").value.trim().toLowerCase();
   const all = overview.instances;
   const text = ({ id, node, cluster, version, state }) => `${id} ${node} ${cluster} ${version} ${STATES[state]}`.toLowerCase();
   const met = all.filter((instance) => text(instance).includes(filter));
-  met.sort((a, b) => WORST.indexOf(a.state) - WORST.indexOf(b.state));
+  met.sort((a, b) => trouble(a, overview) - trouble(b, overview));
   const shown = isAllShown ? met : met.slice(0, SHOWN_AT_FIRST);
   show(find("instances-table"), shown.length > 0);
   show(find("instances-search"), all.length > 10 || filter !== "");

@@ -2,7 +2,9 @@
 
 use larder_core::config::{Config, PolicyId};
 use larder_core::policy::Reason;
-use larder_core::report::{Counter, EvictionCause, Gauge, Numbers, RuleCounter, ServedFrom};
+use larder_core::report::{
+    Counter, EvictionCause, FleetOp, FleetResult, Gauge, Numbers, RuleCounter, ServedFrom,
+};
 use larder_core::time::Timestamp;
 
 use crate::advise::Advice;
@@ -150,8 +152,12 @@ fn tiers(numbers: &dyn Numbers) -> Json {
     let hot = size(served(hot, ServedFrom::Hot), Gauge::HotBytes);
     let shared = Json::object().number("entries", numbers.gauge(Gauge::Entries));
     let shared = size(served(shared, ServedFrom::Shared), Gauge::Bytes);
+    let brought = |operation| numbers.counter(Counter::Fleet(operation, FleetResult::Hit));
+    let brought = brought(FleetOp::Get).saturating_add(brought(FleetOp::Wait));
+    let fleet = served(Json::object().number("hits", brought), ServedFrom::Fleet);
     Json::object()
         .nested("hot", hot)
         .nested("shared", shared)
+        .nested("fleet", fleet)
         .nested("origin", served(Json::object(), ServedFrom::Origin))
 }

@@ -84,6 +84,8 @@ pub struct Figures {
     pub invalidations: u64,
     /// Entries that went to make room.
     pub evictions: u64,
+    /// Entries that another instance had brought.
+    pub fleet_hits: u64,
     /// Entries in shared memory.
     pub entries: u64,
     /// Bytes that they take.
@@ -174,6 +176,7 @@ impl<'a> Report<'a> {
         let misses = self.number("/performance/middleware_metrics/misses");
         let hot = self.megabytes("/performance/tiers/hot/served_mb");
         let shared = self.megabytes("/performance/tiers/shared/served_mb");
+        let fleet = self.megabytes("/performance/tiers/fleet/served_mb");
         Figures {
             hits,
             misses,
@@ -184,10 +187,11 @@ impl<'a> Report<'a> {
             timed_hits_us: self.number("/performance/timed/hits_us"),
             invalidations: self.number("/performance/invalidations/total"),
             evictions: self.number("/performance/evictions/room"),
+            fleet_hits: self.number("/performance/tiers/fleet/hits"),
             entries: self.number("/stats/total_entries"),
             shared_bytes: self.megabytes("/stats/total_size_mb"),
             worker_bytes: self.megabytes("/stats/worker_size_mb"),
-            served_bytes: hot.saturating_add(shared),
+            served_bytes: hot.saturating_add(shared).saturating_add(fleet),
             origin_bytes: self.megabytes("/performance/tiers/origin/served_mb"),
         }
     }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use larder_core::config::{Config, PolicyId};
 use larder_core::policy::Reason;
 use larder_core::report::{
-    Counter, FetchClass, FetchResult, Gauge, InvalidationKind, InvalidationSource, Numbers,
-    Outcome, RuleCounter,
+    Counter, FetchClass, FetchResult, FleetOp, FleetResult, Gauge, InvalidationKind,
+    InvalidationSource, Numbers, Outcome, RuleCounter, ServedFrom,
 };
 use larder_core::time::Timestamp;
 use larder_observe::{Census, Json, performance, stats};
@@ -70,6 +70,9 @@ fn busy() -> Fixed {
                 100,
             ),
             (Counter::FetchTime, 5_700_000),
+            (Counter::Fleet(FleetOp::Get, FleetResult::Hit), 4),
+            (Counter::Fleet(FleetOp::Wait, FleetResult::Hit), 3),
+            (Counter::Served(ServedFrom::Fleet), 1 << 20),
             (Counter::TimedHits, 10),
             (Counter::HitTime, 500),
             (Counter::NotStored(Reason::NoFreshness), 3),
@@ -115,6 +118,8 @@ fn performance_has_the_fields_that_people_know() {
     assert_eq!(shown["middleware_metrics"], middleware);
     let timed = json!({"hits": 10, "hits_us": 500, "fetches": 100, "fetches_us": 5_700_000});
     assert_eq!(shown["timed"], timed);
+    let fleet = json!({"hits": 7, "served_mb": 1.0});
+    assert_eq!(shown["tiers"]["fleet"], fleet);
     assert_eq!(shown["recommendations"], json!([]));
     assert_eq!(shown["rules"][1]["name"], "analytics");
     assert_eq!(shown["rules"][1]["hit_rate"], "79.7%");
