@@ -39,6 +39,11 @@ impl Amendments {
         Self(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
     }
 
+    /// A hash of the configuration.
+    pub fn hash(&self) -> u64 {
+        self.0
+    }
+
     /// What holds now.
     ///
     /// # Errors

@@ -6,13 +6,14 @@
 //!
 //! A worker that takes over an id has nothing in its memory that is older than what its predecessor has said.
 
-use super::claim::Host;
 use super::kv::{Cas, KvError, SetError, SharedKv};
 use super::lease::Lease;
 use super::name::Name;
+use super::progress::Progress;
 use super::record::{Corrupt, Fields};
 use super::shared::SharedTier;
 use crate::entry::Epoch;
+use crate::time::Timestamp;
 
 const TAG: &[u8; 4] = b"LAP1";
 const TRIES: usize = 16;
@@ -36,11 +37,32 @@ impl SharedTier {
         }
     }
 
+    /// Up to where everything that was invalidated is gone: a sweep that looked at every entry has begun since then and is
+    /// complete, and every worker has let go of what it kept itself. `None` where that cannot be said.
+    pub fn erased(&self, kv: &dyn SharedKv, now: Timestamp) -> Option<Epoch> {
+        let cell = kv.get(Name::sweeper().as_str()).ok()??;
+        let (life, progress) = Progress::decode(&cell.value).ok()?;
+        let swept = progress.swept;
+        if self.life?.id != life || swept == Epoch::UNKNOWN {
+            return None;
+        }
+        let applied = self.applied_by_all(kv, swept.log, now)?;
+        Some(Epoch {
+            position: swept.position.min(applied),
+            ..swept
+        })
+    }
+
     /// Up to where in this log every live worker has; `None` where one has not said so.
-    pub(super) fn applied_by_all(&self, host: &Host<'_>, log: u64) -> Option<u64> {
+    pub(super) fn applied_by_all(
+        &self,
+        kv: &dyn SharedKv,
+        log: u64,
+        now: Timestamp,
+    ) -> Option<u64> {
         let life = self.life?;
-        let (of, positions, _) = read(host.kv).ok()?;
-        let live = Lease::live(host.kv, &life, host.now)?;
+        let (of, positions, _) = read(kv).ok()?;
+        let live = Lease::live(kv, &life, now)?;
         let mut least = u64::MAX;
         for worker in live {
             let position = positions.get(usize::from(worker))?.checked_sub(1)?;

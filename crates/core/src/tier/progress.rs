@@ -185,6 +185,10 @@ impl Progress {
             at: now,
             counted,
         });
+        let is_thorough = self.plan.so_far == Thoroughness::Complete;
+        if self.plan.depth == Depth::Full && is_thorough {
+            self.swept = self.plan.began;
+        }
         self.round = self.round.wrapping_add(1);
         self.start_over();
         correction

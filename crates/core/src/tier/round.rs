@@ -155,7 +155,7 @@ impl<'a, 'b> Step<'a, 'b> {
         if !self.tallies.has_swept() {
             return;
         }
-        if let Some(position) = tier.applied_by_all(host, log) {
+        if let Some(position) = tier.applied_by_all(host.kv, log, host.now) {
             let _ = self.tallies.release(host.kv, Epoch { log, position });
         }
     }
