@@ -91,11 +91,14 @@ impl Desk<'_> {
         invalidation: &Invalidation,
         named: impl FnOnce() -> Named,
     ) -> Result<Epoch, Unnoted> {
-        let epoch = self.invalidate(invalidation)?;
-        if let Some(fleet) = self.fleet {
-            fleet.invalidated(invalidation, epoch, &named());
+        let Some(fleet) = self.fleet else {
+            return self.invalidate(invalidation);
+        };
+        let noted = fleet.invalidate(invalidation, &named());
+        if noted.is_err() {
+            (self.count)(Counter::InvalidationFailed);
         }
-        Ok(epoch)
+        noted
     }
 
     /// What the id of a local receipt is called: where there is a fleet, `id` is the fleet's own.

@@ -1,12 +1,13 @@
 //! Who else is told of what a call changes.
 //!
-//! A call is done where it was made; what it has done is to hold in the whole fleet. So each invalidation that was noted here, and
-//! each change of the configuration, is said once more to whoever tells the others ([`Fleet`]). Whether the others can rely
-//! on it is known only later, and then the answer says so ([`crate::Outcome::in_fleet`]).
+//! A call is done where it was made; what it has done is to hold in the whole fleet. So who tells the others ([`Fleet`]) notes each
+//! invalidation, here and for them, and hears of each change of the configuration. Whether the others can rely on it is known
+//! only later, and then the answer says so ([`crate::Outcome::in_fleet`]).
 
 use larder_core::entry::Epoch;
 use larder_core::epoch::Invalidation;
 use larder_core::report::InvalidationKind;
+use larder_core::tier::Unnoted;
 
 use crate::order::Order;
 
@@ -15,8 +16,11 @@ const LONGEST_SHOWN: usize = 200;
 
 /// Who tells the others.
 pub trait Fleet {
-    /// This was noted here, at this place in the process's order.
-    fn invalidated(&self, invalidation: &Invalidation, at: Epoch, named: &Named);
+    /// Notes this in the process's order, and for the others; gives its place in the process's order.
+    ///
+    /// # Errors
+    /// As [`larder_core::tier::EpochLog::append`].
+    fn invalidate(&self, invalidation: &Invalidation, named: &Named) -> Result<Epoch, Unnoted>;
 
     /// The configuration was changed here.
     fn configured(&self, change: Change<'_>);

@@ -47,4 +47,5 @@ pub use fleet::{Change, Fleet, Named};
 pub use outcome::{Outcome, Promise};
 pub use reception::Desks;
 pub use settings::{Settings, compose};
+pub use stats::figures;
 pub use warm::{Progress, Warm, WarmOrder, WarmUrl};

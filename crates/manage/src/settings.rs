@@ -24,6 +24,8 @@ use crate::outcome::Outcome;
 /// As often is a change tried that others come before.
 const TRIES: usize = 100;
 
+const UNWRITTEN: &str = "the proxy's shared memory cannot be written";
+
 /// Names without a place, as people know them, and where they stand.
 const ALIASES: [(&str, &str); 2] = [
     ("compression_threshold_bytes", "threshold_bytes"),
@@ -67,6 +69,33 @@ impl Settings {
             Some(fields) if fields.is_empty() => Ok(Vec::new()),
             Some(_) | None => amend(self, &[], &change),
         }
+    }
+
+    /// The plugin's configuration without `management`, in JSON.
+    pub fn plugin(&self) -> String {
+        written(&self.base)
+    }
+
+    /// Has this patch to the plugin's configuration hold, in place of all changes so far; says whether that is another
+    /// configuration than held before.
+    ///
+    /// # Errors
+    /// A sentence: what comes of it is no configuration, or cannot be written. Then nothing has changed.
+    pub fn follow(&self, patch: &str, kv: &dyn SharedKv) -> Result<bool, String> {
+        let text = self.patched(patch.as_bytes())?;
+        for _ in 0..TRIES {
+            let before = self.amendments.read(kv);
+            let before = before.map_err(|_| UNWRITTEN.to_owned())?;
+            if before.text == text {
+                return Ok(false);
+            }
+            match self.amendments.write(kv, &text, before.version) {
+                Ok(()) => return Ok(true),
+                Err(SetError::Lost) => {}
+                Err(SetError::Failed) => break,
+            }
+        }
+        Err(UNWRITTEN.to_owned())
     }
 
     /// The configuration as it is now.

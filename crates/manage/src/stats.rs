@@ -8,6 +8,11 @@ use larder_observe::{Census, advise};
 use crate::answer::Desk;
 use crate::outcome::Outcome;
 
+/// What `GET stats` and `GET performance` say, in JSON.
+pub fn figures(desk: &Desk<'_>, now: Timestamp) -> [String; 2] {
+    [stats(desk, now), performance(desk, now)].map(|outcome| outcome.body().to_owned())
+}
+
 /// `GET stats`.
 pub(crate) fn stats(desk: &Desk<'_>, now: Timestamp) -> Outcome {
     let (_, stored_lately) = desk.board.collect(desk.kv, desk.observer, now);

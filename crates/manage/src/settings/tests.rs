@@ -289,3 +289,41 @@ fn no_change_of_a_fleet_leaves_nothing_in_the_cell() {
     assert!(settings.patched(br#"{"rules": 1}"#).is_err());
     assert!(settings.patched(br#"{"management": {}}"#).is_err());
 }
+
+#[test]
+fn the_changes_of_a_fleet_take_the_place_of_those_before() {
+    let kv = larder_core::tier::MemoryKv::new();
+    let settings =
+        Settings::new(br#"{"default_ttl_seconds": 60, "management": {"token_env": "T"}}"#);
+    assert_eq!(settings.plugin(), r#"{"default_ttl_seconds":60}"#);
+    let now = || String::from_utf8(written(&settings.now(&kv)).into_bytes()).unwrap();
+    assert_eq!(
+        settings.follow(r#"{"default_ttl_seconds": 7}"#, &kv),
+        Ok(true)
+    );
+    assert_eq!(
+        settings.follow(r#"{"default_ttl_seconds": 7}"#, &kv),
+        Ok(false)
+    );
+    assert!(now().contains(r#""default_ttl_seconds":7"#), "{}", now());
+    assert_eq!(
+        settings.follow(r#"{"compression": {"enabled": false}}"#, &kv),
+        Ok(true)
+    );
+    assert!(now().contains(r#""default_ttl_seconds":60"#), "{}", now());
+    assert!(now().contains(r#""token_env":"T""#), "{}", now());
+    for refused in [
+        "[]",
+        r#"{"nothing": 1}"#,
+        r#"{"management": {}}"#,
+        r#"{"storage": {"slots": 64}}"#,
+    ] {
+        assert!(settings.follow(refused, &kv).is_err(), "{refused}");
+    }
+    assert!(
+        now().contains(r#""enabled":false"#),
+        "what was refused changes nothing"
+    );
+    assert_eq!(settings.follow("{}", &kv), Ok(true));
+    assert!(settings.amendments.read(&kv).unwrap().text.is_empty());
+}
