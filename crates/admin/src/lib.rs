@@ -14,6 +14,7 @@
 
 pub mod fleet;
 pub mod follower;
+pub mod glance;
 pub mod judge;
 pub mod metrics;
 pub mod overview;

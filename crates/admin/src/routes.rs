@@ -11,6 +11,7 @@ use axum::routing::get;
 use tokio::time::Instant;
 
 use crate::metrics::Family;
+use crate::page;
 use crate::refusal::Refusal;
 use crate::service::Service;
 use crate::v1;
@@ -22,6 +23,7 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .merge(v1::routes(service))
+        .merge(page::routes())
         .fallback(nothing)
         .layer(from_fn_with_state(Arc::clone(service), count))
         .with_state(Arc::clone(service))
