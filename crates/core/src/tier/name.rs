@@ -11,6 +11,8 @@
 //! larder1a            what workers have let go of larder1f<cell>      flights to the origin
 //! larder1q<worker>    a queue, not a cell: what a worker is told
 //! larder1b            what becomes of requests on their way
+//! larder1n            which instance of a fleet this is larder1j   how far it has followed the fleet's log
+//! larder1u            what it has yet to tell the fleet
 //! ```
 //!
 //! On Istio every module shares one namespace, hence the prefix; the digit is the version of all formats behind it.
@@ -65,6 +67,21 @@ impl Name {
         let mut name = Self::prefixed(b'c');
         name.push_decimal(number.into());
         name
+    }
+
+    /// Where it stands which instance of a fleet this is.
+    pub(super) fn instance() -> Self {
+        Self::prefixed(b'n')
+    }
+
+    /// Where it stands how far the fleet's log has been followed.
+    pub(super) fn journal() -> Self {
+        Self::prefixed(b'j')
+    }
+
+    /// Where it stands what the fleet has yet to be told.
+    pub(super) fn outbox() -> Self {
+        Self::prefixed(b'u')
     }
 
     /// Where it stands what becomes of requests on their way.

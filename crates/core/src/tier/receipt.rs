@@ -12,9 +12,10 @@
 //! complete that began after the invalidation and looked at every entry, and every live worker has let go of what it kept
 //! of them in its own memory ([`super::applied`]).
 
-use crate::entry::{Epoch, Stamp};
-use crate::epoch::{Coverage, Covering, NamePattern, Stamped};
+use crate::entry::Epoch;
+use crate::epoch::{Coverage, Covering, Stamped};
 
+use super::coverage::{push_count, push_coverage, read_coverage};
 use super::kv::{Cas, KvError, SetError, SharedKv};
 use super::name::Name;
 use super::random::scramble;
@@ -320,28 +321,10 @@ fn encode(records: &[Record]) -> Vec<u8> {
         out.extend_from_slice(&bytes.to_le_bytes());
         match &record.coverage {
             None => out.push(b'-'),
-            Some(Coverage::All) => out.push(b'a'),
-            Some(Coverage::Names(pattern)) => {
-                let (form, text) = pattern.to_parts();
-                out.push(form);
-                push_count(&mut out, text.len());
-                out.extend_from_slice(text.as_bytes());
-            }
-            Some(Coverage::Stamps(stamps)) => {
-                out.push(b's');
-                push_count(&mut out, stamps.len());
-                for Stamp(stamp) in stamps {
-                    out.extend_from_slice(&stamp.to_le_bytes());
-                }
-            }
+            Some(coverage) => push_coverage(&mut out, coverage),
         }
     }
     out
-}
-
-fn push_count(out: &mut Vec<u8>, count: usize) {
-    let count = u16::try_from(count).unwrap_or(u16::MAX);
-    out.extend_from_slice(&count.to_le_bytes());
 }
 
 fn decode(value: &[u8]) -> Result<Vec<Record>, Corrupt> {
@@ -375,28 +358,13 @@ fn decode_record(fields: &mut Fields<'_>) -> Result<Record, Corrupt> {
     };
     let coverage = match fields.take()? {
         b"-" => None,
-        b"a" => Some(Coverage::All),
-        b"s" => Some(Coverage::Stamps(decode_stamps(fields)?)),
-        [form] => {
-            let length = fields.u16()?;
-            let text = std::str::from_utf8(fields.slice(length.into())?).map_err(|_| Corrupt)?;
-            let pattern = NamePattern::from_parts(*form, text).ok_or(Corrupt)?;
-            Some(Coverage::Names(pattern))
-        }
+        [form] => Some(read_coverage(fields, *form, MOST_STAMPS)?),
     };
     Ok(Record {
         receipt,
         epoch,
         coverage,
     })
-}
-
-fn decode_stamps(fields: &mut Fields<'_>) -> Result<Vec<Stamp>, Corrupt> {
-    let count = fields.u16()?;
-    if usize::from(count) > MOST_STAMPS {
-        return Err(Corrupt);
-    }
-    (0..count).map(|_| fields.u64().map(Stamp)).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::json::{Fields, Object, Place, WireError, parse};
 use super::record::Said;
 use super::{MAX_RECORDS, WIRE};
+use crate::config::reading::quote;
 use crate::fleet::{Cursor, InstanceId};
 
 /// Invalidations that the service is told of (`POST /v1/invalidations`).
@@ -19,8 +20,8 @@ pub struct Batch {
 pub struct Posted {
     /// The end of the log behind them.
     pub cursor: Cursor,
-    /// The name of each.
-    pub ids: Vec<Cursor>,
+    /// The name of each; `None` of one that was said before, and is in the log no more.
+    pub ids: Vec<Option<Cursor>>,
 }
 
 impl Batch {
@@ -79,8 +80,12 @@ impl Posted {
         let document = parse(json)?;
         let fields = Fields::of(&document, Place::Top)?;
         let items = fields.items("ids", MAX_RECORDS)?.iter();
-        let ids = items.map(|item| item.as_str().and_then(|id| Cursor::parse(id.as_bytes())));
-        let ids: Option<Vec<_>> = ids.collect();
+        let ids: Option<Vec<_>> = items
+            .map(|item| match item.is_null() {
+                true => Some(None),
+                false => Some(Some(Cursor::parse(item.as_str()?.as_bytes())?)),
+            })
+            .collect();
         Ok(Self {
             cursor: fields.required("cursor", Cursor::parse)?,
             ids: ids.ok_or_else(|| fields.malformed("ids", "cannot be read"))?,
@@ -93,10 +98,9 @@ impl Posted {
         let mut object = Object::begin(&mut out);
         object.number("wire", WIRE);
         object.text("cursor", &self.cursor.to_string());
-        object.array("ids", &self.ids, |id, out| {
-            out.push('"');
-            out.push_str(&id.to_string());
-            out.push('"');
+        object.array("ids", &self.ids, |id, out| match id {
+            Some(id) => quote(&id.to_string(), out),
+            None => out.push_str("null"),
         });
         object.end();
         out
@@ -134,10 +138,10 @@ mod tests {
 
     #[test]
     fn golden_answer_to_a_batch_of_wire_1() {
-        let golden = r#"{"wire":1,"cursor":"00000000000000ff.2.00000002","ids":["00000000000000ff.1.00000001"]}"#;
+        let golden = r#"{"wire":1,"cursor":"00000000000000ff.2.00000002","ids":["00000000000000ff.1.00000001",null]}"#;
         let posted = Posted {
             cursor: cursor(2),
-            ids: vec![cursor(1)],
+            ids: vec![Some(cursor(1)), None],
         };
         assert_eq!(posted.write(), golden);
         assert_eq!(Posted::read(golden.as_bytes()), Ok(posted));

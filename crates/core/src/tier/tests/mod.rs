@@ -20,6 +20,7 @@ mod footprint;
 mod grounded;
 mod interleaving;
 mod invalidations;
+mod journal;
 mod overtaken;
 mod plays;
 mod popular;

@@ -1,0 +1,169 @@
+//! What is invalidated here, on its way to the fleet; the steps are in [`super`].
+
+use super::outbox::{Local, Outbox};
+use super::sheet::Sheet;
+use super::{Journal, LocalOrder, TRIES, Unwritten, instance};
+use crate::entry::Epoch;
+use crate::epoch::Invalidation;
+use crate::fleet::InstanceId;
+use crate::tier::epochs::Unnoted;
+use crate::tier::kv::SharedKv;
+use crate::wire::{Batch, Label, MAX_RECORDS, Posted, Said, WriteToken};
+
+/// Something is invalidated here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// Its position in the local order, as [`super::EpochLog::append`] gives it.
+    pub epoch: Epoch,
+    /// What a client can show for it elsewhere; `None` where nobody else will hear of it.
+    pub token: Option<WriteToken>,
+}
+
+impl Journal {
+    /// Invalidates, here at once and in the fleet once the outbox has been posted. In the place of
+    /// [`super::EpochLog::append`], which it calls.
+    ///
+    /// # Errors
+    /// [`Unnoted`]: nothing is invalidated here yet. Where the outbox could be written, it will be when it comes back from the
+    /// fleet.
+    pub fn note(
+        &mut self,
+        order: &LocalOrder<'_>,
+        invalidation: &Invalidation,
+        label: Option<&Label>,
+    ) -> Result<Noted, Unnoted> {
+        let before = order.head().unwrap_or(Epoch::UNKNOWN);
+        let token = self.intend(order.kv, before, invalidation, label).ok();
+        let epoch = order.append(invalidation, order.now)?;
+        if let Some(token) = token {
+            // Where this fails, it is noted a second time when it comes back.
+            let _ = self.confirm(order.kv, token, (before, invalidation));
+        }
+        Ok(Noted { epoch, token })
+    }
+
+    fn intend(
+        &mut self,
+        kv: &dyn SharedKv,
+        before: Epoch,
+        invalidation: &Invalidation,
+        label: Option<&Label>,
+    ) -> Result<WriteToken, Unwritten> {
+        for _ in 0..TRIES {
+            let mut seq = 0;
+            let outbox = Outbox::change(kv, &mut self.random, |outbox| {
+                seq = outbox.push(before, invalidation, label);
+            })?;
+            // Cells that were lost meanwhile may have come back by this very write, and the number may have been given before.
+            if instance::is_in_force(kv, outbox.id)? {
+                let instance = outbox.id;
+                return Ok(WriteToken { instance, seq });
+            }
+        }
+        Err(Unwritten)
+    }
+
+    fn confirm(
+        &mut self,
+        kv: &dyn SharedKv,
+        token: WriteToken,
+        (before, invalidation): (Epoch, &Invalidation),
+    ) -> Result<(), Unwritten> {
+        Outbox::change(kv, &mut self.random, |outbox| {
+            if outbox.id != token.instance {
+                return;
+            }
+            // Where others have been folded into it, they may not have been noted yet.
+            let mut records = outbox.records.iter_mut();
+            let record = records.find(|record| record.seq == token.seq);
+            if let Some(record) = record
+                && record.before == before
+                && record.invalidation == *invalidation
+            {
+                record.local = Local::Noted;
+            }
+        })?;
+        Ok(())
+    }
+
+    /// What the fleet has not been told, or has not said that it has; in order. `None` where there is nothing.
+    ///
+    /// # Errors
+    /// [`Unwritten`].
+    pub fn batch(&mut self, kv: &dyn SharedKv) -> Result<Option<Batch>, Unwritten> {
+        let (outbox, _) = Outbox::open(kv, &mut self.random)?;
+        let records = outbox.records.into_iter();
+        let records = records.filter(|record| record.durable.is_none());
+        let said = records.take(MAX_RECORDS).map(|record| Said {
+            seq: Some(record.seq),
+            invalidation: record.invalidation,
+            label: record.label,
+        });
+        let records: Vec<_> = said.collect();
+        Ok((!records.is_empty()).then_some(Batch {
+            instance: Some(outbox.id),
+            records,
+        }))
+    }
+
+    /// The service has them.
+    ///
+    /// # Errors
+    /// [`Unwritten`]: they will be posted again, which does no harm.
+    pub fn acknowledge(
+        &mut self,
+        kv: &dyn SharedKv,
+        sent: &Batch,
+        posted: &Posted,
+    ) -> Result<(), Unwritten> {
+        let Some(id) = sent.instance else {
+            return Ok(());
+        };
+        let sheet = sheet_of(kv, id)?;
+        Outbox::change(kv, &mut self.random, |outbox| {
+            if outbox.id != id {
+                return;
+            }
+            for (place, said) in sent.records.iter().enumerate() {
+                // Where the service does not say, it is in front of the end.
+                let durable = posted
+                    .ids
+                    .get(place)
+                    .copied()
+                    .unwrap_or(Some(posted.cursor));
+                let found = outbox
+                    .records
+                    .iter()
+                    .position(|record| Some(record.seq) == said.seq);
+                match (found, durable) {
+                    (None, _) => {}
+                    (Some(found), Some(_)) => {
+                        if let Some(record) = outbox.records.get_mut(found) {
+                            record.durable = durable;
+                        }
+                    }
+                    // Not in the log any more: who has not applied it will be told to drop everything.
+                    (Some(found), None) => _ = outbox.records.remove(found),
+                }
+            }
+            outbox.let_go(&sheet);
+        })?;
+        Ok(())
+    }
+}
+
+impl Outbox {
+    /// What has come back is in the sheet.
+    pub(super) fn let_go(&mut self, sheet: &Sheet) {
+        if let Some(place) = &sheet.place
+            && sheet.id == self.id
+        {
+            self.records.retain(|record| !record.is_passed(place));
+        }
+    }
+}
+
+fn sheet_of(kv: &dyn SharedKv, id: InstanceId) -> Result<Sheet, Unwritten> {
+    let (sheet, _) = Sheet::read(kv, id)?;
+    Ok(sheet)
+}

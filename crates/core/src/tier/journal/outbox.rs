@@ -1,0 +1,294 @@
+//! What the fleet has yet to be told, and what of it has not come back, in one cell. All numbers little-endian.
+//!
+//! ```text
+//! "LFU1" │ u64 instance │ u64 next number │ u16 records, each:
+//!     u64 number │ u64 local log │ u64 local position in front of it │ u8 bits: 1 noted locally, 2 durable
+//!     where durable: u64 log │ u64 position │ u32 check
+//!     u8 mode: 1 hard 2 invalid 3 soft │ coverage ([`super::super::coverage`])
+//!     u8 length, kind │ u16 length, value                         both empty where nobody has said more
+//! u64 checksum of all before it
+//! ```
+
+use super::super::coverage::{push_count, push_coverage, read_coverage};
+use super::super::kv::{Cas, KvError, SetError, SharedKv};
+use super::super::name::Name;
+use super::super::random::Random;
+use super::super::record::{Corrupt, Fields};
+use super::sheet::{Place, push, unsealed};
+use super::{TRIES, Unwritten, instance};
+use crate::entry::{Epoch, checksum};
+use crate::epoch::{Coverage, Invalidation, Mode};
+use crate::fleet::{Cursor, InstanceId};
+use crate::wire::{Label, MAX_STAMPS};
+
+const TAG: &[u8; 4] = b"LFU1";
+const NOTED: u8 = 1;
+const DURABLE: u8 = 2;
+
+/// Records that are kept.
+pub(super) const MOST: usize = 128;
+
+/// What an instance has invalidated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outbox {
+    pub(super) id: InstanceId,
+    /// The number of the next.
+    pub(super) next: u64,
+    /// In the order of their numbers.
+    pub(super) records: Vec<Pending>,
+}
+
+/// An invalidation that has not come back from the fleet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pending {
+    pub(super) seq: u64,
+    /// It stands behind this in the local order.
+    pub(super) before: Epoch,
+    pub(super) local: Local,
+    /// Its place in the fleet's log, or one behind it, once that is known.
+    pub(super) durable: Option<Cursor>,
+    pub(super) invalidation: Invalidation,
+    pub(super) label: Option<Label>,
+}
+
+/// Whether something stands in the local order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Local {
+    /// It is to.
+    Intended,
+    /// It does.
+    Noted,
+}
+
+impl Pending {
+    /// Whether it is in front of what has been followed.
+    pub(super) fn is_passed(&self, place: &Place) -> bool {
+        let end = place.steps.cursor();
+        self.seq <= place.own || self.durable.is_some_and(|id| is_within(id, end))
+    }
+}
+
+/// Whether the record of that name is in front of a cursor.
+pub(super) fn is_within(id: Cursor, cursor: Cursor) -> bool {
+    id.log == cursor.log && id.position <= cursor.position
+}
+
+impl Outbox {
+    pub(super) fn fresh(id: InstanceId) -> Self {
+        Self {
+            id,
+            next: 1,
+            records: Vec::new(),
+        }
+    }
+
+    /// That of the instance in force; another is begun where it cannot be read, because it has lost count.
+    pub(super) fn open(kv: &dyn SharedKv, random: &mut Random) -> Result<(Self, Cas), Unwritten> {
+        for _ in 0..TRIES {
+            let cell = kv.get(Name::outbox().as_str());
+            let cell = cell.map_err(|KvError| Unwritten)?;
+            let Some(cell) = cell else {
+                // Read after it: an instance that has had an outbox still has it.
+                let id = instance::current(kv, random)?;
+                return Ok((Self::fresh(id), Cas::NEVER));
+            };
+            match Self::decode(&cell.value) {
+                Ok(outbox) => {
+                    let id = instance::current(kv, random)?;
+                    return Ok((outbox.of(id), cell.cas));
+                }
+                Err(Corrupt) => {
+                    let id = instance::begin_anew(kv, random)?;
+                    // Else the next to come by would begin yet another.
+                    match Self::fresh(id).write(kv, cell.cas) {
+                        Ok(()) | Err(SetError::Lost) => {}
+                        Err(SetError::Failed) => return Err(Unwritten),
+                    }
+                }
+            }
+        }
+        Err(Unwritten)
+    }
+
+    /// The same where it is this instance's; else what is left to tell, under new numbers.
+    fn of(mut self, id: InstanceId) -> Self {
+        if self.id == id {
+            return self;
+        }
+        self.id = id;
+        self.next = 1;
+        for record in &mut self.records {
+            record.seq = self.next;
+            self.next = self.next.saturating_add(1);
+        }
+        self
+    }
+
+    /// Changes it in one write.
+    pub(super) fn change(
+        kv: &dyn SharedKv,
+        random: &mut Random,
+        mut change: impl FnMut(&mut Self),
+    ) -> Result<Self, Unwritten> {
+        for _ in 0..TRIES {
+            let (before, cas) = Self::open(kv, random)?;
+            let mut outbox = before.clone();
+            change(&mut outbox);
+            if outbox == before {
+                return Ok(outbox);
+            }
+            match outbox.write(kv, cas) {
+                Ok(()) => return Ok(outbox),
+                Err(SetError::Lost) => {}
+                Err(SetError::Failed) => return Err(Unwritten),
+            }
+        }
+        Err(Unwritten)
+    }
+
+    fn write(&self, kv: &dyn SharedKv, cas: Cas) -> Result<(), SetError> {
+        kv.set(Name::outbox().as_str(), &self.encode(), cas)
+    }
+
+    /// Another invalidation; gives its number.
+    pub(super) fn push(
+        &mut self,
+        before: Epoch,
+        invalidation: &Invalidation,
+        label: Option<&Label>,
+    ) -> u64 {
+        let seq = self.next;
+        self.next = self.next.saturating_add(1);
+        self.records.push(Pending {
+            seq,
+            before,
+            local: Local::Intended,
+            durable: None,
+            invalidation: Invalidation {
+                coverage: match &invalidation.coverage {
+                    Coverage::Stamps(stamps) if stamps.len() > MAX_STAMPS => Coverage::All,
+                    Coverage::All | Coverage::Names(_) | Coverage::Stamps(_) => {
+                        invalidation.coverage.clone()
+                    }
+                },
+                mode: invalidation.mode,
+            },
+            label: label.cloned(),
+        });
+        self.squeeze();
+        seq
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = TAG.to_vec();
+        push(&mut out, &[self.id.0, self.next]);
+        push_count(&mut out, self.records.len());
+        for record in &self.records {
+            record.encode(&mut out);
+        }
+        let sum = checksum(&out);
+        push(&mut out, &[sum]);
+        out
+    }
+
+    pub(super) fn decode(value: &[u8]) -> Result<Self, Corrupt> {
+        let mut fields = Fields::of(unsealed(value)?, TAG)?;
+        let (id, next, count) = (fields.u64()?, fields.u64()?, fields.u16()?);
+        if usize::from(count) > MOST {
+            return Err(Corrupt);
+        }
+        let records = (0..count).map(|_| Pending::decode(&mut fields));
+        let records: Vec<_> = records.collect::<Result<_, _>>()?;
+        fields.end()?;
+        let is_in_order = records.is_sorted_by(|one, other| one.seq < other.seq);
+        if !is_in_order || records.last().is_some_and(|last| last.seq >= next) {
+            return Err(Corrupt);
+        }
+        Ok(Self {
+            id: InstanceId(id),
+            next,
+            records,
+        })
+    }
+}
+
+impl Pending {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Epoch { log, position } = self.before;
+        push(out, &[self.seq, log, position]);
+        let noted = match self.local {
+            Local::Intended => 0,
+            Local::Noted => NOTED,
+        };
+        out.push(noted | self.durable.map_or(0, |_| DURABLE));
+        if let Some(id) = self.durable {
+            push(out, &[id.log, id.position]);
+            out.extend_from_slice(&id.check.to_le_bytes());
+        }
+        out.push(match self.invalidation.mode {
+            Mode::Hard => 1,
+            Mode::Invalid => 2,
+            Mode::Soft => 3,
+        });
+        push_coverage(out, &self.invalidation.coverage);
+        let label = self.label.as_ref();
+        let (kind, value) = label.map_or(("", ""), |label| (label.kind(), label.value()));
+        // Both were cut when the label was made.
+        out.push(u8::try_from(kind.len()).unwrap_or(u8::MAX));
+        out.extend_from_slice(kind.as_bytes());
+        push_count(out, value.len());
+        out.extend_from_slice(value.as_bytes());
+    }
+
+    fn decode(fields: &mut Fields<'_>) -> Result<Self, Corrupt> {
+        let seq = fields.u64()?;
+        let before = Epoch {
+            log: fields.u64()?,
+            position: fields.u64()?,
+        };
+        let [bits] = *fields.take()?;
+        if bits & !(NOTED | DURABLE) != 0 {
+            return Err(Corrupt);
+        }
+        Ok(Self {
+            seq,
+            before,
+            local: match bits & NOTED {
+                0 => Local::Intended,
+                _ => Local::Noted,
+            },
+            durable: match bits & DURABLE {
+                0 => None,
+                _ => Some(Cursor {
+                    log: fields.u64()?,
+                    position: fields.u64()?,
+                    check: fields.u32()?,
+                }),
+            },
+            invalidation: read_invalidation(fields)?,
+            label: read_label(fields)?,
+        })
+    }
+}
+
+fn read_invalidation(fields: &mut Fields<'_>) -> Result<Invalidation, Corrupt> {
+    let mode = match fields.take()? {
+        [1] => Mode::Hard,
+        [2] => Mode::Invalid,
+        [3] => Mode::Soft,
+        _ => return Err(Corrupt),
+    };
+    let [form] = *fields.take()?;
+    let coverage = read_coverage(fields, form, MAX_STAMPS)?;
+    Ok(Invalidation { coverage, mode })
+}
+
+fn read_label(fields: &mut Fields<'_>) -> Result<Option<Label>, Corrupt> {
+    let [length] = *fields.take()?;
+    let kind = fields.slice(length.into())?;
+    let length = fields.u16()?;
+    let value = fields.slice(length.into())?;
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Corrupt);
+    let (kind, value) = (text(kind)?, text(value)?);
+    Ok((!kind.is_empty()).then(|| Label::new(kind, value)))
+}

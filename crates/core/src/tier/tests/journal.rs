@@ -1,0 +1,462 @@
+//! Two orders meet, one worker after the other: what each answer and each own invalidation comes to.
+
+use std::cell::RefCell;
+
+use crate::entry::Epoch;
+use crate::epoch::{Currency, Invalidation, Mode};
+use crate::fleet::{Contact, Cursor, InstanceId, Standing};
+use crate::time::{Seconds, Timestamp};
+use crate::wire::{Answer, Batch, Label, Posted, Record, WriteToken};
+
+use super::super::{
+    Applied, Bearings, Cas, EpochLog, Journal, Lead, LocalOrder, MemoryKv, NotApplied, SharedKv,
+};
+use super::invalidations::{Entry, Plain, of_all, of_names, of_stamps};
+use super::{NOW, at};
+
+/// A fleet's log, as the service keeps it.
+#[derive(Debug, Default)]
+pub(super) struct FleetLog {
+    pub(super) log: u64,
+    pub(super) records: Vec<Record>,
+}
+
+/// Somebody else.
+pub(super) const OTHER: InstanceId = InstanceId(0x99);
+
+impl FleetLog {
+    pub(super) fn end(&self) -> Cursor {
+        self.at(self.records.len())
+    }
+
+    pub(super) fn at(&self, count: usize) -> Cursor {
+        Cursor {
+            log: self.log,
+            position: count as u64,
+            check: count as u32 * 7,
+        }
+    }
+
+    /// Somebody else says something.
+    pub(super) fn say(&mut self, invalidation: Invalidation) -> Cursor {
+        let seq = self.last(OTHER) + 1;
+        self.add((OTHER, seq), invalidation, None)
+    }
+
+    pub(super) fn last(&self, id: InstanceId) -> u64 {
+        let of = self.records.iter().filter(|record| record.of.0 == id);
+        of.map(|record| record.of.1).max().unwrap_or(0)
+    }
+
+    fn add(
+        &mut self,
+        of: (InstanceId, u64),
+        invalidation: Invalidation,
+        label: Option<Label>,
+    ) -> Cursor {
+        let id = self.at(self.records.len() + 1);
+        self.records.push(Record {
+            id,
+            of,
+            age_ms: 0,
+            invalidation,
+            label,
+        });
+        id
+    }
+
+    pub(super) fn post(&mut self, batch: &Batch) -> Posted {
+        let instance = batch.instance.unwrap();
+        let mut ids = Vec::new();
+        for said in batch.records.clone() {
+            let of = (instance, said.seq.unwrap());
+            let known = self.records.iter().find(|record| record.of == of);
+            ids.push(match known {
+                Some(known) => Some(known.id),
+                None if self.last(instance) >= of.1 => None,
+                None => Some(self.add(of, said.invalidation, said.label)),
+            });
+        }
+        let cursor = self.end();
+        Posted { cursor, ids }
+    }
+
+    pub(super) fn poll(&self, asked: Option<Cursor>, most: usize) -> Answer {
+        let behind = asked.filter(|asked| *asked == self.at(asked.position as usize));
+        let behind = behind.filter(|asked| asked.position <= self.end().position);
+        let from = behind.map_or(self.records.len(), |asked| asked.position as usize);
+        let until = self.records.len().min(from + most);
+        let mut instances: Vec<_> = self.records.iter().map(|record| record.of).collect();
+        instances.dedup_by_key(|(id, _)| *id);
+        Answer {
+            cursor: self.at(until),
+            reset: behind.is_none(),
+            more: until < self.records.len(),
+            waited_ms: 0,
+            records: self.records[from..until].to_vec(),
+            config: None,
+            instances: match behind {
+                None => instances,
+                Some(_) => Vec::new(),
+            },
+        }
+    }
+}
+
+/// A process with two workers.
+struct Process {
+    kv: MemoryKv,
+    hint: Plain,
+    epochs: [RefCell<EpochLog>; 2],
+    journals: [Journal; 2],
+}
+
+impl Process {
+    fn new() -> Self {
+        Self {
+            kv: MemoryKv::new(),
+            hint: Plain::default(),
+            epochs: [1, 2].map(|seed| RefCell::new(EpochLog::new(seed, 4096))),
+            journals: [3, 4].map(Journal::new),
+        }
+    }
+
+    fn bearings(&mut self) -> Bearings {
+        self.journals[0].bearings(&self.kv).unwrap()
+    }
+
+    fn note(&mut self, worker: usize, invalidation: &Invalidation) -> WriteToken {
+        let order = LocalOrder {
+            kv: &self.kv,
+            hint: &self.hint,
+            epochs: &self.epochs[worker],
+            now: NOW,
+        };
+        let noted = self.journals[worker].note(&order, invalidation, None);
+        noted.unwrap().token.unwrap()
+    }
+
+    fn apply(
+        &mut self,
+        worker: usize,
+        asked: Option<Cursor>,
+        answer: &Answer,
+    ) -> Result<Applied, NotApplied> {
+        let order = LocalOrder {
+            kv: &self.kv,
+            hint: &self.hint,
+            epochs: &self.epochs[worker],
+            now: NOW,
+        };
+        self.journals[worker].apply(&order, asked, answer, NOW)
+    }
+
+    /// Asks and applies, until there is no more.
+    fn follow(&mut self, log: &FleetLog) {
+        loop {
+            let asked = self.bearings().cursor();
+            let answer = log.poll(asked, 2);
+            self.apply(1, asked, &answer).unwrap();
+            if !answer.more {
+                return;
+            }
+        }
+    }
+
+    fn post(&mut self, log: &mut FleetLog) {
+        if let Some(batch) = self.journals[1].batch(&self.kv).unwrap() {
+            let posted = log.post(&batch);
+            self.journals[1]
+                .acknowledge(&self.kv, &batch, &posted)
+                .unwrap();
+        }
+    }
+
+    fn now(&self) -> Epoch {
+        self.epochs[0].borrow_mut().now(&self.kv, &self.hint)
+    }
+
+    fn judge(&self, epoch: Epoch, stamp: u64) -> Currency {
+        self.now();
+        let entry = Entry::new(epoch, &[stamp], "/p");
+        entry.judge(&mut self.epochs[0].borrow_mut(), &self.kv)
+    }
+}
+
+fn hard(stamp: u64) -> Invalidation {
+    of_stamps(&[stamp], Mode::Hard)
+}
+
+#[test]
+fn who_has_been_in_no_contact_drops_everything_first() {
+    let (mut process, mut log) = (Process::new(), FleetLog::default());
+    log.say(hard(1));
+    let before = process.now();
+    let bearings = process.bearings();
+    assert_eq!((bearings.cursor(), bearings.synced()), (None, None));
+    assert_eq!(bearings.contact(Seconds::MAX, NOW), Contact::Lost);
+    assert_eq!(bearings.epoch_at(log.end()), None);
+    assert_eq!(bearings.cursor_at(before), None);
+    process.follow(&log);
+    assert_eq!(process.judge(before, 9), Currency::Gone);
+    let bearings = process.bearings();
+    assert_eq!(bearings.cursor(), Some(log.end()));
+    assert_eq!(bearings.cursor_at(process.now()), Some(log.end()));
+    assert_eq!(bearings.cursor_at(before), None);
+    let token = |seq| WriteToken {
+        instance: OTHER,
+        seq,
+    };
+    assert_eq!(bearings.standing(&token(1)), Standing::Applied);
+    assert_eq!(bearings.standing(&token(2)), Standing::Behind);
+}
+
+#[test]
+fn what_others_say_is_applied_once_by_whoever_comes_first() {
+    let (mut process, mut log) = (Process::new(), FleetLog::default());
+    process.follow(&log);
+    let asked = process.bearings().cursor();
+    let epoch = process.now();
+    log.say(hard(1));
+    log.say(of_stamps(&[2, 3], Mode::Hard));
+    log.say(of_names("/p", Mode::Soft));
+    let answer = log.poll(asked, 9);
+    let applied = process.apply(0, asked, &answer);
+    assert_eq!(applied, Ok(Applied::Followed(3)));
+    let positions = process.now();
+    assert_eq!(process.apply(1, asked, &answer), Err(NotApplied::Moved));
+    assert_eq!(process.now(), positions, "nothing is appended twice");
+    assert_eq!(process.judge(epoch, 3), Currency::Gone);
+    let softened = Currency::Softened { since: Some(NOW) };
+    assert_eq!(process.judge(epoch, 9), softened);
+    assert_eq!(process.judge(positions, 1), Currency::Current);
+}
+
+#[test]
+fn an_answer_to_another_question_is_not_applied() {
+    let (mut process, mut log) = (Process::new(), FleetLog::default());
+    log.say(hard(1));
+    process.follow(&log);
+    let asked = process.bearings().cursor();
+    let other_log = FleetLog {
+        log: 5,
+        ..FleetLog::default()
+    };
+    let answers = [
+        Answer {
+            reset: false,
+            ..other_log.poll(None, 9)
+        },
+        Answer {
+            cursor: log.at(0),
+            ..log.poll(asked, 9)
+        },
+    ];
+    for answer in answers {
+        assert_eq!(process.apply(0, asked, &answer), Err(NotApplied::Unfit));
+    }
+    let answer = log.poll(asked, 9);
+    assert_eq!(process.apply(0, None, &answer), Err(NotApplied::Moved));
+}
+
+#[test]
+fn an_entry_is_met_by_what_its_cursor_does_not_have() {
+    let (mut process, mut log) = (Process::new(), FleetLog::default());
+    process.follow(&log);
+    let mut cursors = vec![log.end()];
+    for stamp in 1..=3 {
+        cursors.push(log.say(hard(stamp)));
+        process.follow(&log);
+    }
+    let bearings = process.bearings();
+    for (has, cursor) in cursors.into_iter().enumerate() {
+        let epoch = bearings.epoch_at(cursor).unwrap();
+        for stamp in 1..=3 {
+            let expected = match stamp as usize <= has {
+                true => Currency::Current,
+                false => Currency::Gone,
+            };
+            assert_eq!(process.judge(epoch, stamp), expected, "{has} {stamp}");
+        }
+    }
+    let ahead = log.say(hard(4));
+    let epoch = bearings.epoch_at(ahead).unwrap();
+    assert_eq!(process.judge(epoch, 3), Currency::Current);
+    let rewritten = Cursor {
+        check: 1,
+        ..log.at(2)
+    };
+    assert_eq!(bearings.epoch_at(rewritten), None);
+    let other = Cursor {
+        log: 5,
+        ..log.at(2)
+    };
+    assert_eq!(bearings.epoch_at(other), None);
+}
+
+#[test]
+fn own_invalidations_go_out_come_back_and_are_not_applied_again() {
+    let (mut process, mut log) = (Process::new(), FleetLog::default());
+    process.follow(&log);
+    let (start, epoch) = (log.end(), process.now());
+    let token = process.note(0, &hard(1));
+    assert_eq!(process.judge(epoch, 1), Currency::Gone);
+    // Nobody knows yet where it stands in the fleet's log.
+    let bearings = process.bearings();
+    assert_eq!((bearings.pending(), token.seq), (1, 1));
+    assert_eq!(bearings.standing(&token), Standing::Applied);
+    let imported = |process: &mut Process, cursor| process.bearings().epoch_at(cursor).unwrap();
+    let brought_in = imported(&mut process, start);
+    assert_eq!(process.judge(brought_in, 1), Currency::Gone);
+    log.say(hard(2));
+    process.post(&mut log);
+    assert_eq!(process.bearings().pending(), 0, "it is durable");
+    let (without, with) = (log.at(1), log.at(2));
+    let brought_in = [without, with].map(|cursor| imported(&mut process, cursor));
+    assert_eq!(process.judge(brought_in[0], 1), Currency::Gone);
+    // What is behind the last look at the local order meets everything that is brought in.
+    assert_eq!(process.judge(brought_in[1], 1), Currency::Gone);
+    let refetched = process.now();
+    process.follow(&log);
+    assert_eq!(process.judge(refetched, 1), Currency::Current, "not again");
+    assert_eq!(process.judge(refetched, 2), Currency::Gone);
+    let brought_in = [without, with].map(|cursor| imported(&mut process, cursor));
+    assert_eq!(process.judge(brought_in[0], 1), Currency::Gone);
+    assert_eq!(process.judge(brought_in[1], 1), Currency::Current);
+    assert_eq!(process.journals[0].batch(&process.kv), Ok(None));
+}
+
+#[test]
+fn what_is_not_heard_of_is_said_again_and_stands_in_the_log_once() {
+    let (mut process, mut log) = (Process::new(), FleetLog::default());
+    process.follow(&log);
+    process.note(0, &hard(1));
+    let unheard = process.journals[0].batch(&process.kv).unwrap().unwrap();
+    log.post(&unheard);
+    process.note(1, &of_all(Mode::Soft));
+    process.post(&mut log);
+    assert_eq!(log.records.len(), 2);
+    assert_eq!(process.journals[0].batch(&process.kv), Ok(None));
+    // What came back before it was acknowledged.
+    process.note(0, &hard(3));
+    let batch = process.journals[0].batch(&process.kv).unwrap().unwrap();
+    let posted = log.post(&batch);
+    process.follow(&log);
+    assert_eq!(process.bearings().pending(), 0);
+    let late = process.journals[0].acknowledge(&process.kv, &batch, &posted);
+    assert_eq!(late, Ok(()));
+    assert_eq!(process.bearings().epoch_at(log.end()), Some(process.now()));
+}
+
+#[test]
+fn one_worker_polls_until_it_is_silent() {
+    let mut process = Process::new();
+    let mut lead = |worker: usize, now| process.journals[worker].lead(&process.kv, at(now));
+    assert_eq!(lead(0, 100), Ok(Lead::Ours));
+    assert_eq!(lead(1, 101), Ok(Lead::Others));
+    assert_eq!(lead(0, 102), Ok(Lead::Ours));
+    assert_eq!(lead(1, 104), Ok(Lead::Others));
+    assert_eq!(lead(1, 105), Ok(Lead::Ours));
+    assert_eq!(lead(0, 106), Ok(Lead::Others));
+    assert_eq!(lead(0, 50), Ok(Lead::Ours), "the clock was set back");
+    assert_eq!(lead(1, 51), Ok(Lead::Others));
+}
+
+#[test]
+fn contact_lasts_for_as_long_as_was_agreed() {
+    let (mut process, log) = (Process::new(), FleetLog::default());
+    process.follow(&log);
+    let bearings = process.bearings();
+    let contact = |now| bearings.contact(Seconds::clamped(30), now);
+    let later = |seconds| NOW.plus(Seconds::clamped(seconds));
+    assert_eq!(contact(NOW), Contact::Kept);
+    assert_eq!(contact(later(30)), Contact::Kept);
+    assert_eq!(contact(later(31)), Contact::Lost);
+    assert_eq!(contact(at(999)), Contact::Kept);
+    assert_eq!(contact(at(900)), Contact::Lost, "the clock was set back");
+}
+
+#[test]
+fn there_is_no_contact_while_there_is_more() {
+    let (mut process, mut log) = (Process::new(), FleetLog::default());
+    process.follow(&log);
+    let synced = process.bearings().synced();
+    assert_eq!(synced, Some(NOW));
+    log.say(hard(1));
+    log.say(hard(2));
+    let asked = process.bearings().cursor();
+    let answer = log.poll(asked, 1);
+    let later = LocalOrder {
+        kv: &process.kv,
+        hint: &process.hint,
+        epochs: &process.epochs[0],
+        now: at(2_000),
+    };
+    process.journals[0]
+        .apply(&later, asked, &answer, at(2_000))
+        .unwrap();
+    assert_eq!(process.bearings().synced(), synced);
+}
+
+#[test]
+fn the_version_of_the_configuration_is_kept() {
+    let mut process = Process::new();
+    assert_eq!(process.bearings().config(), 0);
+    process.journals[1].note_config(&process.kv, 7).unwrap();
+    assert_eq!(process.bearings().config(), 7);
+}
+
+#[test]
+fn a_damaged_sheet_is_no_contact_and_a_damaged_outbox_another_instance() {
+    for cell in ["larder1j", "larder1u", "larder1n"] {
+        let (mut process, mut log) = (Process::new(), FleetLog::default());
+        process.follow(&log);
+        process.note(0, &hard(1));
+        process.post(&mut log);
+        process.note(0, &hard(2));
+        let before = process.bearings();
+        process.kv.set(cell, b"", Cas::UNCONDITIONAL).unwrap();
+        let after = process.bearings();
+        assert_eq!(after.cursor(), None, "{cell}");
+        let is_same = before.instance() == after.instance();
+        assert_eq!(is_same, cell == "larder1j", "{cell}");
+        assert_eq!(after.instance(), process.bearings().instance());
+        let epoch = process.now();
+        process.follow(&log);
+        assert_eq!(process.judge(epoch, 9), Currency::Gone, "{cell}");
+        // What had not been said is said, unless it was lost.
+        process.post(&mut log);
+        let said = log
+            .records
+            .iter()
+            .any(|record| record.invalidation == hard(2));
+        assert_eq!(said, cell != "larder1u", "{cell}");
+        process.note(1, &hard(3));
+        process.post(&mut log);
+        let last = log.records.last().unwrap();
+        assert_eq!(last.invalidation, hard(3), "{cell}");
+        process.follow(&log);
+        assert!(process.bearings().epoch_at(log.end()).is_some());
+    }
+}
+
+#[test]
+fn a_log_that_was_lost_is_followed_from_its_end() {
+    let (mut process, mut log) = (Process::new(), FleetLog::default());
+    process.follow(&log);
+    process.note(0, &hard(1));
+    process.post(&mut log);
+    let mut next = FleetLog {
+        log: 2,
+        ..FleetLog::default()
+    };
+    next.say(hard(7));
+    let epoch = process.now();
+    process.follow(&next);
+    assert_eq!(process.judge(epoch, 9), Currency::Gone);
+    let bearings = process.bearings();
+    assert_eq!(bearings.cursor(), Some(next.end()));
+    // What was durable in the log that is gone stands in nobody's way.
+    assert_eq!(bearings.epoch_at(next.end()), Some(process.now()));
+    let _: Timestamp = bearings.synced().unwrap();
+}
