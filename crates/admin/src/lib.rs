@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod follower;
 pub mod glance;
 pub mod judge;
+pub mod management;
 pub mod metrics;
 pub mod overview;
 pub mod page;

@@ -92,6 +92,11 @@ impl Refusal {
         Self::unavailable("the store does not answer")
     }
 
+    /// Why, for people.
+    pub fn because(&self) -> &str {
+        &self.because
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.status

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::time::Instant;
 
+use crate::management::people;
 use crate::metrics::Family;
 use crate::page;
 use crate::refusal::Refusal;
@@ -22,9 +23,10 @@ pub fn routes(service: &Arc<Service>) -> Router {
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .merge(v1::routes(service))
         .merge(page::routes())
+        .merge(v1::routes(service))
         .fallback(nothing)
+        .layer(from_fn_with_state(Arc::clone(service), people))
         .layer(from_fn_with_state(Arc::clone(service), count))
         .with_state(Arc::clone(service))
 }

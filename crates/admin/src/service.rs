@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::follower::{Follower, Health, Pulse};
 use crate::judge::Capacity;
+use crate::management::FrontDesk;
 use crate::metrics::{Family, Metrics};
 use crate::refusal::Refusal;
 use crate::roster::Roster;
@@ -32,6 +33,8 @@ pub struct Service {
     pub metrics: Arc<Metrics>,
     /// What this replica has heard of instances.
     pub roster: Roster,
+    /// Who lets people in; none where there is no token.
+    pub front: Option<FrontDesk>,
     waiting: Semaphore,
     requests: Semaphore,
     drain: watch::Sender<bool>,
@@ -60,6 +63,7 @@ impl Service {
         let metrics = Arc::new(Metrics::default());
         let follower = Follower::new(store.clone(), Arc::clone(&metrics), Capacity::USUAL);
         Arc::new(Self {
+            front: FrontDesk::of(&settings.token_text),
             waiting: Semaphore::new(settings.max_waiting),
             requests: Semaphore::new(settings.max_requests),
             drain: watch::Sender::new(false),

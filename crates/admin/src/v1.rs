@@ -21,8 +21,9 @@ use crate::metrics::Family;
 use crate::refusal::Refusal;
 use crate::service::Service;
 
-pub use configuration::composed;
-pub use invalidations::{new_record, noted};
+pub(crate) use configuration::composed;
+pub(crate) use instances::configuration_name;
+pub(crate) use invalidations::{new_record, noted, spread};
 
 /// An answer, or why there is none.
 type Answered = Result<Response, Refusal>;

@@ -25,7 +25,7 @@ use crate::order::{Everything, Order, Origin};
 
 /// A method that purges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PurgeMethod {
+pub enum PurgeMethod {
     /// BAN
     Ban,
     /// PURGE

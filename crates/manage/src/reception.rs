@@ -27,7 +27,7 @@ pub struct Desks {
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub enum Ask {
     /// By a path of the API.
     Api(Verb, Place),
     /// By the method alone, on the URL that it is about.
@@ -43,6 +43,12 @@ impl Desks {
             failures: Failures::default(),
             max_object_bytes: config.limits.max_object_bytes,
         })
+    }
+
+    /// What a call asks for that was let in; `None` for what is none.
+    pub fn asked(&self, head: &RequestHead) -> Option<Ask> {
+        let addressed = Addressed::of(head, &self.management)?;
+        Ask::of(addressed, head).ok()
     }
 
     /// Whether who asks has the token.

@@ -82,7 +82,7 @@ fn behind<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
 
 /// A method of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verb {
+pub enum Verb {
     /// DELETE
     Delete,
     /// GET
@@ -106,7 +106,7 @@ impl Verb {
 
 /// What a path of the API is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
     /// The configuration in force.
     Config,
     /// What is stored, one after the other.
@@ -141,11 +141,11 @@ pub(crate) enum Place {
 
 /// A readable key as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Key(String);
+pub struct Key(String);
 
 /// The parameters of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Parameters(Option<String>);
+pub struct Parameters(Option<String>);
 
 /// Which body belongs to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

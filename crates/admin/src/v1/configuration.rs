@@ -60,7 +60,7 @@ async fn replace(service: &Service, patch: Option<&Map<String, Value>>) -> Resul
 ///
 /// # Errors
 /// As above, and as `check` has it.
-pub async fn composed(
+pub(crate) async fn composed(
     service: &Service,
     patch: Option<&Map<String, Value>>,
     check: impl Fn(&str) -> Result<(), Refusal>,

@@ -23,8 +23,8 @@ use crate::store::{self, NewRecord, Reading, Record};
 
 /// Nobody waits longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// Instances whose last word is told to who begins anew.
-const SPEAKERS: usize = 256;
+/// Instances whose last word is told to who begins anew: all, since it may be its own that is asked for.
+const SPEAKERS: usize = store::MAX_INSTANCES;
 
 /// `POST /v1/invalidations`
 pub(super) async fn post(State(service): State<Arc<Service>>, request: Request) -> Answered {
@@ -48,7 +48,7 @@ pub(super) async fn post(State(service): State<Arc<Service>>, request: Request) 
 }
 
 /// What is said, as it stands in the log.
-pub fn new_record(by: Option<InstanceId>, said: &Said) -> NewRecord {
+pub(crate) fn new_record(by: Option<InstanceId>, said: &Said) -> NewRecord {
     let counted = by.zip(said.seq);
     let text = Said {
         seq: None,
@@ -61,7 +61,7 @@ pub fn new_record(by: Option<InstanceId>, said: &Said) -> NewRecord {
 }
 
 /// Counts what was put into the log.
-pub fn noted(metrics: &Metrics, said: &Said) {
+pub(crate) fn noted(metrics: &Metrics, said: &Said) {
     let named = said.label.as_ref().map(wire::Label::kind);
     let kind = match (&said.invalidation.coverage, named) {
         (Coverage::All, _) => "all",
@@ -277,7 +277,7 @@ pub(super) async fn show(State(service): State<Arc<Service>>, Path(id): Path<Str
 }
 
 /// Who has applied a record, and how long that took.
-pub(super) async fn spread(service: &Service, id: &str) -> Result<Value, Refusal> {
+pub(crate) async fn spread(service: &Service, id: &str) -> Result<Value, Refusal> {
     let unknown = || Refusal::absent("there is no such record in the log, or not any more");
     let at = Cursor::parse(id.as_bytes()).ok_or_else(unknown)?;
     let acknowledged = service.store.acknowledged(at);

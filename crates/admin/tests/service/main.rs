@@ -14,4 +14,5 @@ mod door;
 mod entries;
 mod instances;
 mod invalidations;
+mod management;
 mod stage;

@@ -7,14 +7,15 @@ use larder_admin::server::Ending;
 use larder_admin::service::Service;
 use larder_admin::settings::{Settings, Surroundings, Wanted};
 use larder_admin::store::{Bounds, Store};
-use larder_core::config::RuleHash;
+use larder_core::config::{Config, RuleHash};
 use larder_core::entry::{
     Coding, Epoch, Lifetime, Meta, StalePermission, Staleness, StampList, StoredResponse, TagNames,
     Validation, encode_response,
 };
 use larder_core::epoch::{Scope, stamps_of_name};
-use larder_core::http::Headers;
+use larder_core::http::{Headers, Uri};
 use larder_core::key::Key;
+use larder_core::policy::invalidation::stamps_of_uri;
 use larder_core::time::{Seconds, Timestamp};
 use larder_core::wire::Frame;
 use larder_harness::client::{Answer, Client, Protocol, Request};
@@ -146,7 +147,12 @@ pub(crate) fn key(path: &str) -> Key {
 /// The frame of a response with these tags and this body.
 pub(crate) fn frame(key: &Key, tags: &[&str], body: &[u8]) -> Vec<u8> {
     let tagged = tags.iter().map(|tag| Scope::Tag(tag.as_bytes()).stamp());
-    let stamps: StampList = tagged.chain(stamps_of_name(key)).collect();
+    let name = key.name();
+    let path = name.from_path().unwrap_or("/").as_bytes();
+    let uri = Uri::of_request(b"http", b"a", path).unwrap();
+    let resources = stamps_of_uri(&uri, &Config::parse(b"{}").unwrap());
+    let stamps = tagged.chain(stamps_of_name(key)).chain(resources);
+    let stamps: StampList = stamps.collect();
     let response = StoredResponse {
         meta: Meta {
             request_time: Timestamp::from_secs(1_000),
