@@ -37,12 +37,9 @@ pub(super) async fn post(State(service): State<Arc<Service>>, request: Request) 
     for said in &batch.records {
         noted(&service.metrics, said);
     }
-    // What was said before and is trimmed stands somewhere in front of the end.
-    let ids = appended.ids.iter();
-    let ids = ids.map(|id| id.unwrap_or(appended.end)).collect();
     let posted = Posted {
         cursor: appended.end,
-        ids,
+        ids: appended.ids,
     };
     Ok(json(posted.write()))
 }
