@@ -14,6 +14,9 @@ use crate::digits::{decimal, hexadecimal};
 use crate::key::Key;
 use crate::time::{Seconds, Timestamp};
 
+/// The field in which the answer to a write gives a client a token, and the client's requests bring it along.
+pub const TOKEN: &str = "larder-token";
+
 /// One process of the fleet, for as long as its shared memory lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(pub u64);

@@ -20,7 +20,7 @@ use super::budget::Hold;
 use super::lookup::Looking;
 use super::response::Basis;
 use super::{State, Step, Surroundings, Verdict};
-use crate::fleet::{Consultation, Consulted, Invitation, Patience};
+use crate::fleet::{Consultation, Consulted, Contact, Fleet, Invitation, Patience, Standing};
 use crate::flight::{Landing, Purpose};
 use crate::key::Key;
 use crate::report::Forward;
@@ -44,6 +44,24 @@ enum Progress {
     Looks(Timestamp),
     /// For what somebody is about to bring.
     Waits,
+}
+
+/// A fleet for exchanges that leave no trace: they hear of it what others hear, and ask it for nothing.
+#[derive(Debug)]
+pub(super) struct Overheard(pub(super) Rc<dyn Fleet>);
+
+impl Fleet for Overheard {
+    fn invitation(&self, _: Timestamp) -> Invitation {
+        Invitation::Shut
+    }
+
+    fn contact(&self, now: Timestamp) -> Contact {
+        self.0.contact(now)
+    }
+
+    fn standing(&self, token: &[u8]) -> Standing {
+        self.0.standing(token)
+    }
 }
 
 impl Looking {

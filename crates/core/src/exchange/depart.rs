@@ -39,7 +39,7 @@ impl Looking {
         // Only the origin's own yes brings back what was invalidated. That a HEAD's fields agree with the stored ones is our
         // conclusion, and they may be the same before and after a write: a modification date is whole seconds.
         let is_over = match forward {
-            Forward::Stale(Reason::Invalidated) => true,
+            Forward::Stale(Reason::Invalidated | Reason::OutOfContact) => true,
             Forward::Stale(Reason::SoftPurged) => !freshening::has_strong_tag(&headers),
             Forward::Partial
             | Forward::Request

@@ -86,10 +86,11 @@ impl Looking {
             Ok(_) | Err(_) => return self.corrupt(around, now),
         };
         let head = &self.subject.head;
-        let currency = around.epochs.judge(self.stamped(&response));
+        let judged = around.judge(self.stamped(&response), &response.meta, now);
+        let currency = judged.currency;
         let facts = (&response.meta, currency);
         let terms = Terms::of(policy, 206);
-        let reuse = reuse::judge(facts, terms, self.lookup.demands, now);
+        let reuse = judged.named(reuse::judge(facts, terms, self.lookup.demands, now));
         let (age, warrant, forward, worth) = match reuse {
             Reuse::Fresh { age, ttl_left } => (
                 age,

@@ -89,6 +89,7 @@ pub(super) fn of_skipped(
         | Reason::NotAdmitted
         | Reason::OnlyIfCached
         | Reason::OtherRule
+        | Reason::OutOfContact
         | Reason::OtherValidator
         | Reason::PartialContent
         | Reason::Precondition

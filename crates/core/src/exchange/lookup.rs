@@ -282,11 +282,11 @@ impl Looking {
             Ok(headers) if serve::is_sendable(&headers) => headers,
             Ok(_) | Err(_) => return self.corrupt(around, now),
         };
-        let currency = around.epochs.judge(self.stamped(&stored));
+        let judged = around.judge(self.stamped(&stored), &stored.meta, now);
         let terms = Terms::of(policy, stored.status);
-        let facts = (&stored.meta, currency);
+        let facts = (&stored.meta, judged.currency);
         let demands = self.lookup.demands;
-        let reuse = reuse::judge(facts, terms, demands, now);
+        let reuse = judged.named(reuse::judge(facts, terms, demands, now));
         // A rule that is only tried answers nothing.
         let is_spare = policy.shadow == Switch::Off
             && !matches!(reuse, Reuse::Fresh { .. })

@@ -8,6 +8,7 @@
 //! | the time | the facts are judged again ([`reuse::judge`]), and the few fields that show a time are written anew |
 //! | an invalidation | the epoch is another one, and then the stamps are judged |
 //! | what this worker stores | a count for each key that was asked for |
+//! | an invalidation elsewhere, of which nobody has heard | the fleet has been out of contact for too long |
 //! | what other workers store | the tiers are asked again after a second |
 //!
 //! The last point also tells the shared tier that the entry is still wanted. So for up to a second after another worker has
@@ -25,6 +26,7 @@ use super::{Reply, State, Step, Surroundings, Verdict};
 use crate::config::{AddedHeaders, KeySource, PolicyId};
 use crate::entry::{Epoch, Meta, StampList, StoredResponse};
 use crate::epoch::{Currency, Epochs, Stamped, Whereabouts};
+use crate::fleet::Contact;
 use crate::http::{Headers, Method};
 use crate::key::Key;
 use crate::policy::request::{Demands, RequestBody};
@@ -299,6 +301,9 @@ impl Memo {
                 return None;
             }
             self.judged = epoch;
+        }
+        if around.contact(&self.meta, now) == Contact::Lost {
+            return None;
         }
         let facts = (&self.meta, Currency::Current);
         match reuse::judge(facts, Terms::while_fresh(self.meta.rule), self.demands, now) {

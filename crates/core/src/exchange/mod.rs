@@ -25,6 +25,7 @@ mod breaking;
 mod budget;
 mod capture;
 mod consult;
+mod contact;
 mod deferred;
 mod depart;
 mod echo;
@@ -56,6 +57,7 @@ mod shadow;
 mod step;
 mod store;
 mod surplus;
+mod token;
 mod union;
 mod validate;
 mod waiting;
@@ -68,7 +70,7 @@ use std::rc::Rc;
 
 use crate::config::{Config, Switch};
 use crate::epoch::Epochs;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, TOKEN};
 use crate::flight::Flights;
 use crate::http::{Headers, TAG_FIELDS};
 use crate::policy::Reason;
@@ -91,7 +93,7 @@ pub use surplus::Surpluses;
 pub use waiting::{Full, Presence, WaitingRoom, What};
 pub use witness::{Sight, Sighting, Ticket, Witness};
 
-use consult::Consulting;
+use consult::{Consulting, Overheard};
 use echo::Sent;
 use hold::Holding;
 use hot::Scope;
@@ -198,13 +200,17 @@ impl Surroundings {
 
     /// The same configuration and order of invalidations, and nothing else of the worker: for exchanges that leave no trace.
     pub fn apart(&self) -> Rc<Self> {
-        Self::new(
+        let apart = Self::new(
             Rc::clone(&self.config),
             CaptureBudget::new(self.config.limits.capture_bytes),
             Rc::clone(&self.epochs),
             Surpluses::new(),
             HotTier::new(0, 0),
-        )
+        );
+        if let Some(fleet) = self.fleet.get() {
+            apart.join(Rc::new(Overheard(Rc::clone(fleet))));
+        }
+        apart
     }
 
     /// From now on its requests wait for each other there; the first one stays.
@@ -227,6 +233,9 @@ impl Surroundings {
         self.behind.get_or_init(|| {
             let behind = self.aside();
             let _ = behind.breakers.set(Rc::clone(self.breakers()));
+            if let Some(fleet) = self.fleet.get() {
+                behind.join(Rc::clone(fleet));
+            }
             behind
         })
     }
@@ -435,6 +444,9 @@ fn annotate<'a>(around: &Surroundings, annotation: Annotation, sent: Option<&Hea
     let may_have_age = sent.is_none_or(|sent| sent.contains("x-cache-age"));
     if around.config.headers.x_cache == Switch::On && may_have_age {
         effects.push(Effect::RemoveHeader("x-cache-age"));
+    }
+    if around.fleet.get().is_some() && sent.is_none_or(|sent| sent.contains(TOKEN)) {
+        effects.push(Effect::RemoveHeader(TOKEN));
     }
     if around.config.headers.expose_tags == Switch::Off {
         let may_have = |name: &&str| sent.is_none_or(|sent| sent.contains(name));

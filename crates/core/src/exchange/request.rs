@@ -6,15 +6,17 @@ use super::event::Arrival;
 use super::hold;
 use super::lookup::Looking;
 use super::refusal::{Refusal, ambiguity, refused};
-use super::{Sight, Sighting, State, Step, Surroundings};
+use super::token::{self, Said};
+use super::{Effect, Sight, Sighting, State, Step, Surroundings, Verdict};
 use super::{manage, memo};
 use crate::config::{PolicyId, Selection};
 use crate::entry::Epoch;
+use crate::fleet::{Standing, TOKEN};
 use crate::http::{RequestDirectives, RequestHead, Target, overrides_method};
 use crate::key::{Attributes, BuiltKey, Key, KeyError, KeyParts, Search};
 use crate::policy::Reason;
 use crate::policy::invalidation::Write;
-use crate::policy::request::{self, Lookup, RequestBody, RequestFacts, RequestVerdict};
+use crate::policy::request::{self, Demands, Lookup, RequestBody, RequestFacts, RequestVerdict};
 use crate::time::Timestamp;
 
 /// What an exchange remembers of its request.
@@ -49,11 +51,38 @@ pub(super) fn begin<'a>(
     now: Timestamp,
 ) -> (State, Step<'a>) {
     let Arrival {
+        mut headers,
+        body,
+        attributes,
+    } = arrival;
+    let said = token::take(around, &mut headers);
+    let arrival = Arrival {
+        headers,
+        body,
+        attributes,
+    };
+    let (state, mut step) = take_in(around, arrival, said, now);
+    match (said, &step.verdict) {
+        (Said::Nothing, _) | (Said::Token(_), Verdict::Reply(_)) => {}
+        (Said::Token(_), _) => step.effects.push(Effect::RemoveRequestHeader(TOKEN)),
+    }
+    (state, step)
+}
+
+fn take_in<'a>(
+    around: &Surroundings,
+    arrival: Arrival<'_>,
+    said: Said,
+    now: Timestamp,
+) -> (State, Step<'a>) {
+    let Arrival {
         headers,
         body,
         attributes,
     } = arrival;
+    let is_behind = said == Said::Token(Standing::Behind);
     if body == RequestBody::None
+        && !is_behind
         && let Some(answered) = memo::recall(around, &headers, now)
     {
         return answered;
@@ -68,7 +97,12 @@ pub(super) fn begin<'a>(
     };
     let write = Write::of(&head, attributes, &around.config);
     match prepare(around, head, body, attributes, now) {
-        Ok(looking) => hold::begin(around, looking, body),
+        Ok(mut looking) => {
+            if is_behind {
+                looking.lookup.demands = Demands::Confirmed;
+            }
+            hold::begin(around, looking, body)
+        }
         Err((rule, refusal)) => refused(around, rule, refusal, write),
     }
 }

@@ -127,12 +127,13 @@ impl Rescuing {
             return Err(Left::Nothing);
         }
         around.epochs.now(); // it has been a while
-        let currency = around.epochs.judge(Stamped {
+        let stamped = Stamped {
             epoch: stored.meta.epoch,
             stamps: stored.stamps,
             key: &self.forwarding.known.key,
             whereabouts: Whereabouts::Shared,
-        });
+        };
+        let currency = around.judge(stamped, &stored.meta, now).currency;
         let terms = Terms::of(policy, stored.status);
         let facts = (&stored.meta, currency);
         let (age, warrant) = match reuse::judge(facts, terms, self.demands, now) {

@@ -7,7 +7,7 @@
 use super::budget::Hold;
 use super::event::Arriving;
 use super::validate::{Maker, maker};
-use super::{Effect, Passage, State, Step, Surroundings, annotate};
+use super::{Effect, Passage, State, Step, Surroundings, annotate, token};
 use crate::http::{Headers, ResponseHead};
 use crate::key::Attributes;
 use crate::policy::invalidation::{Cause, Caused, Write};
@@ -37,12 +37,15 @@ impl Writing {
     pub(super) fn responded<'a>(
         self,
         around: &Surroundings,
-        arriving: Arriving<'_>,
+        mut arriving: Arriving<'_>,
     ) -> (State, Step<'a>) {
+        // Before what is invalidated, behind which the outside gives its own.
+        let stripped = token::strip(around, &mut arriving.headers);
         let mut step = match self.passage {
             Passage::Annotated(annotation) => annotate(around, annotation, Some(&arriving.headers)),
             Passage::Silent => Step::pass(),
         };
+        step.effects.extend(stripped);
         match maker(arriving.attributes) {
             // It was on its way, and may have been done.
             Maker::Proxy | Maker::Router if was_sent(arriving.attributes) => {

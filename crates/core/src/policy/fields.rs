@@ -16,6 +16,7 @@ const DROPPED: &[&str] = &[
     "connection",     // RFC 9110 section 7.6.1
     "content-length", // told by the stored body
     "keep-alive",     // RFC 9110 section 7.6.1
+    "larder-token",   // another Larder's word to one client
     // "Header fields that are specific to the proxy that a cache uses when forwarding a request MUST NOT be stored"
     // RFC 9111 section 3.1.
     "proxy-authenticate",

@@ -85,6 +85,9 @@ reasons! {
     OtherRule = "other-rule",
     /// The origin confirmed another representation than the stored one that it was asked about.
     OtherValidator = "other-validator",
+    /// The response may have been invalidated elsewhere: nothing has been heard of the fleet (`admin`) for longer than
+    /// `admin.max_unsynced_seconds`, and it was asked for before that.
+    OutOfContact = "out-of-contact",
     /// A part that cannot be kept: one of several, one that no strong ETag names, or one that cannot stand alone.
     PartialContent = "partial-content",
     /// The request has a condition that only the origin can judge (If-Match, If-Unmodified-Since).
@@ -98,7 +101,8 @@ reasons! {
     /// The request has a body that is no part of the key, or one that cannot be held: without Content-Length, longer than
     /// 32 KiB, or sent only after the origin's 100.
     RequestBody = "request-body",
-    /// The request's own Cache-Control forbids this answer.
+    /// The request's own Cache-Control forbids this answer, or its `larder-token` stands for a write that this process has not
+    /// heard of yet.
     RequestDirective = "request-directive",
     /// What the route's metadata says for Larder makes no sense; the log says why.
     RouteMetadata = "route-metadata",

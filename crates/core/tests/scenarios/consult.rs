@@ -8,26 +8,15 @@ use larder_core::report::{Counter, Outcome, ServedFrom};
 use larder_core::time::Seconds;
 
 use crate::crowd::Crowd;
-use crate::fleet::{Port, Saying, Store};
-use crate::stage::{CACHE_ALL, Response, Stage, get, reply, request};
+use crate::fleet::{FLEET, Port, Saying, member, member_of};
+use crate::stage::{Response, Stage, get, reply, request};
 
 const LOOK: Patience = Patience::Look;
 
-/// Two processes of a fleet under this configuration.
-fn two(configuration: &str) -> [(Stage, Rc<Port>); 2] {
+/// Two processes of a fleet.
+fn two() -> [(Stage, Rc<Port>); 2] {
     let store = Rc::default();
-    [(); 2].map(|()| member(configuration, &store))
-}
-
-fn member(configuration: &str, store: &Rc<Store>) -> (Stage, Rc<Port>) {
-    let (mut stage, port) = (Stage::new(configuration), Port::of(store));
-    stage.join(&port);
-    (stage, port)
-}
-
-/// One process whose fleet has nothing but what it is told to say.
-fn alone() -> (Stage, Rc<Port>) {
-    member(CACHE_ALL, &Rc::default())
+    [(); 2].map(|()| member_of(&store, FLEET))
 }
 
 fn never() -> Response {
@@ -36,7 +25,7 @@ fn never() -> Response {
 
 #[test]
 fn what_one_process_has_fetched_the_others_need_not_fetch() {
-    let [(mut one, first), (mut other, second)] = two(CACHE_ALL);
+    let [(mut one, first), (mut other, second)] = two();
     let seen = one.exchange(get("/a"), reply("a"));
     assert_eq!(seen.cache(), ("MISS", "larder; fwd=uri-miss; stored"));
     assert_eq!(first.asked(), [LOOK]);
@@ -56,7 +45,7 @@ fn what_one_process_has_fetched_the_others_need_not_fetch() {
 
 #[test]
 fn a_variant_is_found_by_what_its_url_varies_on() {
-    let [(mut one, _), (mut other, port)] = two(CACHE_ALL);
+    let [(mut one, _), (mut other, port)] = two();
     let in_words = |language: &str| get("/a").with("accept-language", language);
     let varied = |body| reply(body).with("vary", "accept-language");
     one.exchange(in_words("en"), varied("hello"));
@@ -75,9 +64,9 @@ fn a_variant_is_found_by_what_its_url_varies_on() {
 #[test]
 fn what_is_found_and_of_no_use_is_not_asked_for_again() {
     let store = Rc::default();
-    let (mut one, _) = member(CACHE_ALL, &store);
-    let ruled = CACHE_ALL.replace("60", "61");
-    let (mut other, port) = member(&ruled, &store);
+    let (mut one, _) = member_of(&store, FLEET);
+    let ruled = FLEET.replace("60", "61");
+    let (mut other, port) = member_of(&store, &ruled);
     one.exchange(get("/a"), reply("a").with("etag", "\"1\""));
     // By another rule, so that the origin has to say that it is still good.
     let seen = other.exchange(get("/a"), reply("").status(304).with("etag", "\"1\""));
@@ -88,7 +77,7 @@ fn what_is_found_and_of_no_use_is_not_asked_for_again() {
 
 #[test]
 fn what_is_stale_here_may_be_fresh_there() {
-    let [(mut one, _), (mut other, port)] = two(CACHE_ALL);
+    let [(mut one, _), (mut other, port)] = two();
     let tagged = |body| reply(body).with("etag", "\"1\"");
     other.exchange(get("/a"), tagged("old"));
     other.wait(61);
@@ -109,7 +98,7 @@ fn what_is_stale_here_may_be_fresh_there() {
 #[test]
 fn whatever_else_the_fleet_says_the_origin_is_asked() {
     for said in [Consulted::Absent, Consulted::Silent] {
-        let (mut stage, port) = alone();
+        let (mut stage, port) = member(FLEET);
         port.says(&[Saying::AtOnce(said)]);
         let seen = stage.exchange(get("/a"), reply("a"));
         assert_eq!(seen.cache(), ("MISS", "larder; fwd=uri-miss; stored"));
@@ -126,7 +115,7 @@ fn what_another_process_fetches_is_waited_for_once() {
         (Saying::AtOnce(Consulted::Absent), false),
         (Saying::AtOnce(Consulted::Silent), false),
     ] {
-        let [(mut one, _), (mut other, port)] = two(CACHE_ALL);
+        let [(mut one, _), (mut other, port)] = two();
         one.exchange(get("/a"), reply("one"));
         port.says(&[Saying::AtOnce(Consulted::Held), said]);
         let seen = other.exchange(get("/a"), reply("other"));
@@ -138,8 +127,8 @@ fn what_another_process_fetches_is_waited_for_once() {
 
 #[test]
 fn nobody_waits_for_another_process_where_nobody_waits_at_all() {
-    let settings = CACHE_ALL.replacen('{', r#"{"coalesce":{"max_waiters":0},"#, 1);
-    let (mut stage, port) = member(&settings, &Rc::default());
+    let settings = FLEET.replacen('{', r#"{"coalesce":{"max_waiters":0},"#, 1);
+    let (mut stage, port) = member(&settings);
     port.says(&[Saying::AtOnce(Consulted::Held)]);
     stage.exchange(get("/a"), reply("a"));
     assert_eq!((port.asked(), stage.origin_requests), (vec![LOOK], 1));
@@ -147,7 +136,7 @@ fn nobody_waits_for_another_process_where_nobody_waits_at_all() {
 
 #[test]
 fn a_fleet_that_takes_no_questions_gets_none() {
-    let [(mut one, _), (mut other, port)] = two(CACHE_ALL);
+    let [(mut one, _), (mut other, port)] = two();
     one.exchange(get("/a"), reply("one"));
     port.invitation.set(Invitation::Shut);
     let seen = other.exchange(get("/a"), reply("other"));
@@ -156,7 +145,7 @@ fn a_fleet_that_takes_no_questions_gets_none() {
 
 #[test]
 fn who_could_fill_nothing_or_wants_nothing_of_others_does_not_ask() {
-    let honoring = CACHE_ALL.replacen('{', r#"{"request_cache_control":"honor","#, 1);
+    let honoring = FLEET.replacen('{', r#"{"request_cache_control":"honor","#, 1);
     for (name, request) in [
         ("confirmed", get("/a").with("cache-control", "no-cache")),
         ("nothing kept", get("/a").with("cache-control", "no-store")),
@@ -164,23 +153,23 @@ fn who_could_fill_nothing_or_wants_nothing_of_others_does_not_ask() {
         ("a head", request("HEAD", "/a")),
         ("a write", request("PUT", "/a")),
     ] {
-        let (mut stage, port) = member(&honoring, &Rc::default());
+        let (mut stage, port) = member(&honoring);
         stage.exchange(request, reply("a"));
         assert_eq!((port.asked(), stage.origin_requests), (vec![], 1), "{name}");
     }
-    let (mut stage, port) = member(&honoring, &Rc::default());
+    let (mut stage, port) = member(&honoring);
     let seen = stage.exchange(get("/a").with("cache-control", "only-if-cached"), never());
     assert_eq!((seen.status, port.asked()), (504, vec![]));
-    let tried = CACHE_ALL.replace(r#""ttl_seconds""#, r#""shadow":true,"ttl_seconds""#);
+    let tried = FLEET.replace(r#""ttl_seconds""#, r#""shadow":true,"ttl_seconds""#);
     let store = Rc::default();
-    let (mut stage, port) = member(&tried, &store);
+    let (mut stage, port) = member_of(&store, &tried);
     stage.exchange(get("/a"), reply("a"));
     assert_eq!((port.asked(), store.len()), (vec![], 0), "only tried");
 }
 
 #[test]
 fn what_is_given_stale_goes_out_at_once() {
-    let [(mut one, _), (mut other, port)] = two(CACHE_ALL);
+    let [(mut one, _), (mut other, port)] = two();
     let kept = || reply("a").with("cache-control", "max-age=10, stale-while-revalidate=20");
     one.exchange(get("/a"), kept());
     other.exchange(get("/a"), never());
@@ -201,9 +190,9 @@ fn what_is_given_stale_goes_out_at_once() {
 #[test]
 fn one_of_many_asks_the_fleet_and_the_others_wait_for_it() {
     let store = Rc::default();
-    let (mut elsewhere, _) = member(CACHE_ALL, &store);
+    let (mut elsewhere, _) = member_of(&store, FLEET);
     elsewhere.exchange(get("/a"), reply("a"));
-    let mut crowd = Crowd::new(CACHE_ALL, 2);
+    let mut crowd = Crowd::new(FLEET, 2);
     let ports = crowd.join(&store);
     ports[0].says(&[Saying::Later]);
     let ids = crowd.ask_times(6, &get("/a"));
@@ -219,7 +208,7 @@ fn one_of_many_asks_the_fleet_and_the_others_wait_for_it() {
 
 #[test]
 fn who_leads_goes_on_to_the_origin_for_all() {
-    let mut crowd = Crowd::new(CACHE_ALL, 2);
+    let mut crowd = Crowd::new(FLEET, 2);
     let ports = crowd.join(&Rc::default());
     ports[0].says(&[Saying::Later]);
     let ids = crowd.ask_times(4, &get("/a"));
@@ -234,7 +223,7 @@ fn who_leads_goes_on_to_the_origin_for_all() {
 
 #[test]
 fn who_goes_away_while_the_fleet_is_asked_lets_another_lead() {
-    let mut crowd = Crowd::new(CACHE_ALL, 2);
+    let mut crowd = Crowd::new(FLEET, 2);
     let ports = crowd.join(&Rc::default());
     ports[0].says(&[Saying::Later]);
     let ids = crowd.ask_times(3, &get("/a"));
@@ -247,7 +236,7 @@ fn who_goes_away_while_the_fleet_is_asked_lets_another_lead() {
 
 #[test]
 fn an_answer_of_somebody_else_ends_it() {
-    let (mut stage, port) = alone();
+    let (mut stage, port) = member(FLEET);
     port.says(&[Saying::Later]);
     let mut exchange = stage.new_exchange();
     assert_eq!(stage.ask(&mut exchange, &get("/a")), None);

@@ -12,6 +12,10 @@ use larder_core::time::Timestamp;
 
 use crate::stage::Stage;
 
+/// Caches everything for a minute, in a fleet of which ten seconds long nothing may be heard.
+pub const FLEET: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}],
+    "admin":{"cluster":"larder-admin","max_unsynced_seconds":10}}"#;
+
 /// What the processes share.
 #[derive(Debug, Default)]
 pub struct Store {
@@ -82,6 +86,12 @@ impl Port {
         self.sayings.borrow_mut().extend(sayings);
     }
 
+    /// What became of the write with this token.
+    pub fn stands(&self, token: &str, standing: Standing) {
+        let mut standings = self.standings.borrow_mut();
+        standings.insert(token.as_bytes().to_vec(), standing);
+    }
+
     /// How it was asked since this was asked last, and in order.
     pub fn asked(&self) -> Vec<Patience> {
         let asked = self.asked.take();
@@ -107,6 +117,18 @@ impl Store {
     pub fn len(&self) -> usize {
         self.entries.borrow().len()
     }
+}
+
+/// A process of a new fleet.
+pub fn member(configuration: &str) -> (Stage, Rc<Port>) {
+    member_of(&Rc::default(), configuration)
+}
+
+/// Another process of this fleet.
+pub fn member_of(store: &Rc<Store>, configuration: &str) -> (Stage, Rc<Port>) {
+    let (mut stage, port) = (Stage::new(configuration), Port::of(store));
+    stage.join(&port);
+    (stage, port)
 }
 
 impl Stage {
