@@ -2,14 +2,18 @@
 
 use std::rc::Rc;
 
-use larder_core::exchange::Event;
+use larder_core::epoch::{Mode, Scope};
+use larder_core::exchange::{Event, Readiness};
 use larder_core::fleet::{Consulted, Invitation, Patience};
+use larder_core::flight::{Alone, Flights, Joined, Landing, Token, Wish};
+use larder_core::key::KeyDigest;
 use larder_core::report::{Counter, Outcome, ServedFrom};
-use larder_core::time::Seconds;
+use larder_core::time::{Seconds, Timestamp};
 
 use crate::crowd::Crowd;
 use crate::fleet::{FLEET, Port, Saying, member, member_of};
 use crate::stage::{Response, Stage, get, reply, request};
+use crate::ways::ways;
 
 const LOOK: Patience = Patience::Look;
 
@@ -126,6 +130,32 @@ fn what_another_process_fetches_is_waited_for_once() {
 }
 
 #[test]
+fn what_has_been_waited_for_the_fleet_is_not_waited_for_again() {
+    for (seconds, rest) in [(2, Some(3)), (5, None), (9, None)] {
+        let (mut stage, port) = member(FLEET);
+        port.says(&[Saying::Later]);
+        let mut exchange = stage.new_exchange();
+        let mut sent = get("/a").headers();
+        assert_eq!(stage.ask(&mut exchange, &get("/a")), None);
+        assert!(stage.consulting.take().is_some());
+        stage.wait(seconds);
+        let held = Event::Consulted(Consulted::Held);
+        assert_eq!(stage.drive(&mut exchange, held, &mut sent), None);
+        let rest = rest.map(|rest| Patience::Wait(Seconds::clamped(rest)));
+        assert_eq!(port.asked().get(1).copied(), rest, "{seconds}");
+        // Its request to the origin is made only now, which is what its age counts from.
+        let seen = stage.respond(&mut exchange, reply("a"));
+        assert_eq!(seen.status, 200);
+        let seen = stage.exchange(get("/a"), never());
+        assert_eq!(
+            (seen.field("age"), seen.cache().0),
+            ("0", "HIT"),
+            "{seconds}"
+        );
+    }
+}
+
+#[test]
 fn nobody_waits_for_another_process_where_nobody_waits_at_all() {
     let settings = FLEET.replacen('{', r#"{"coalesce":{"max_waiters":0},"#, 1);
     let (mut stage, port) = member(&settings);
@@ -175,7 +205,7 @@ fn what_is_given_stale_goes_out_at_once() {
     other.exchange(get("/a"), never());
     other.wait(13);
     port.asked();
-    other.refresh_behind(crate::ways::ways(larder_core::exchange::Readiness::Ready));
+    other.refresh_behind(ways(Readiness::Ready));
     let seen = other.exchange(get("/a"), never());
     assert_eq!((seen.cache().0, port.asked()), ("STALE", vec![]));
     other.refresh(reply("b"));
@@ -189,12 +219,13 @@ fn what_is_given_stale_goes_out_at_once() {
 
 #[test]
 fn one_of_many_asks_the_fleet_and_the_others_wait_for_it() {
-    let store = Rc::default();
-    let (mut elsewhere, _) = member_of(&store, FLEET);
-    elsewhere.exchange(get("/a"), reply("a"));
     let mut crowd = Crowd::new(FLEET, 2);
-    let ports = crowd.join(&store);
-    ports[0].says(&[Saying::Later]);
+    let ports = crowd.join(&Rc::default());
+    let first = crowd.ask(&get("/a"));
+    crowd.answer(first, reply("a"));
+    crowd.workers[0].evict_last();
+    ports[0].asked();
+    ports[1].says(&[Saying::Later]);
     let ids = crowd.ask_times(6, &get("/a"));
     assert_eq!(crowd.consulting(), [ids[0]]);
     crowd.told(ids[0], None);
@@ -202,7 +233,7 @@ fn one_of_many_asks_the_fleet_and_the_others_wait_for_it() {
         assert_eq!(crowd.got(*id).unwrap().text(), "a");
     }
     let asked = ports.iter().map(|port| port.asked().len()).sum::<usize>();
-    assert_eq!((asked, crowd.origin_requests()), (1, 0));
+    assert_eq!((asked, crowd.origin_requests()), (1, 1));
     crowd.assert_idle();
 }
 
@@ -240,9 +271,147 @@ fn an_answer_of_somebody_else_ends_it() {
     port.says(&[Saying::Later]);
     let mut exchange = stage.new_exchange();
     assert_eq!(stage.ask(&mut exchange, &get("/a")), None);
-    assert_eq!((stage.consulting.take(), stage.origin_requests), (true, 0));
+    assert_eq!(
+        (stage.consulting.take().is_some(), stage.origin_requests),
+        (true, 0)
+    );
     let seen = stage.respond(&mut exchange, reply("timed out").status(504).by_the_proxy());
     assert_eq!((seen.status, stage.stored.len()), (504, 0));
     let late = exchange.on(Event::Consulted(Consulted::Found), stage.now);
     assert!(late.effects.is_empty() && stage.budget.held() == 0);
+}
+
+#[derive(Debug)]
+struct Sky(Joined);
+
+impl Flights for Sky {
+    fn join(&self, _: &Wish<'_>, _: Timestamp) -> Joined {
+        self.0
+    }
+
+    fn land(&self, _: &Token, _: Landing) {}
+}
+
+#[test]
+fn who_goes_alone_asks_only_where_others_could_have_waited() {
+    for (why, is_asked) in [
+        (Alone::Unavailable, true),
+        (Alone::Unled, false),
+        // What came last was nobody else's, so no other process has it either.
+        (Alone::Unshared, false),
+    ] {
+        let (mut stage, port) = member(FLEET);
+        stage.coalesce(Rc::new(Sky(Joined::Alone(why))));
+        stage.exchange(get("/a"), reply("a"));
+        assert_eq!(port.asked().len(), usize::from(is_asked), "{why:?}");
+        assert_eq!(stage.origin_requests, 1);
+    }
+}
+
+#[test]
+fn what_is_said_to_be_there_and_is_not_is_fetched() {
+    let (mut stage, port) = member(FLEET);
+    port.says(&[Saying::AtOnce(Consulted::Found)]);
+    let seen = stage.exchange(get("/a"), reply("a"));
+    assert_eq!(seen.cache(), ("MISS", "larder; fwd=uri-miss; stored"));
+    assert_eq!(port.asked(), [LOOK]);
+}
+
+#[test]
+fn what_is_asked_by_its_content_may_be_in_the_fleet() {
+    let asking = FLEET.replace(
+        r#""match":{"path":"/.*"}"#,
+        r#""match":{"path":"/.*","methods":["QUERY"]},"key":{"body":true},"hold_headers":true"#,
+    );
+    let store = Rc::default();
+    let (mut one, _) = member_of(&store, &asking);
+    let (mut other, port) = member_of(&store, &asking);
+    one.exchange(request("QUERY", "/a").body("q"), reply("a"));
+    let seen = other.exchange(request("QUERY", "/a").body("q"), never());
+    assert_eq!((seen.text(), port.asked()), ("a", vec![LOOK]));
+    let seen = other.exchange(request("QUERY", "/a").body("r"), reply("b"));
+    assert_eq!((seen.text(), port.asked()), ("b", vec![LOOK]));
+}
+
+#[test]
+fn which_parameters_count_each_process_learns_by_itself() {
+    let searching = FLEET.replacen('{', r#"{"no_vary_search":true,"#, 1);
+    let store = Rc::default();
+    let (mut one, _) = member_of(&store, &searching);
+    let (mut other, port) = member_of(&store, &searching);
+    let searched = |body| reply(body).with("no-vary-search", "params=(\"utm\")");
+    one.exchange(get("/a?id=1&utm=x"), searched("one"));
+    one.exchange(get("/a?id=2&utm=x"), searched("two"));
+    // It does not know yet where to look.
+    let seen = other.exchange(get("/a?id=1&utm=y"), searched("one"));
+    assert_eq!((seen.cache().0, port.asked()), ("MISS", vec![LOOK]));
+    let seen = other.exchange(get("/a?id=2&utm=y"), never());
+    assert_eq!((seen.text(), port.asked()), ("two", vec![LOOK]));
+    let shared = store.len();
+    let part = reply("od").status(206).with("etag", "\"1\"");
+    let part = part.with("content-range", "bytes 1-2/4");
+    one.exchange(get("/part").with("range", "bytes=1-2"), part);
+    assert_eq!((store.len(), shared), (2, 2), "no record, and no part");
+}
+
+#[test]
+fn who_makes_it_fresh_for_others_asks_the_fleet_first() {
+    let [(mut one, _), (mut other, port)] = two();
+    let kept = |body| reply(body).with("cache-control", "max-age=10, stale-while-revalidate=20");
+    for stage in [&mut one, &mut other] {
+        stage.exchange(get("/a"), kept("old"));
+        stage.wait(13);
+    }
+    one.exchange(get("/a"), kept("new"));
+    port.asked();
+    // Its own request cannot be sent behind its back.
+    other.refresh_behind(ways(Readiness::Foreground));
+    let lead = Token {
+        digest: KeyDigest([0; 16]),
+        holder: 1,
+        number: 1,
+    };
+    other.coalesce(Rc::new(Sky(Joined::Lead(lead))));
+    let seen = other.exchange(get("/a"), never());
+    assert_eq!((seen.text(), seen.cache().0), ("new", "HIT"));
+    assert_eq!(port.asked(), [LOOK]);
+}
+
+#[test]
+fn a_question_waits_until_the_fleet_has_been_asked() {
+    let (mut stage, port) = member(FLEET);
+    stage.exchange(get("/a"), reply("a").with("etag", "\"1\""));
+    stage.wait(61);
+    port.says(&[Saying::Later]);
+    let mut exchange = stage.new_exchange();
+    let mut sent = get("/a").headers();
+    assert_eq!(stage.ask(&mut exchange, &get("/a")), None);
+    assert!(stage.consulting.take().is_some() && stage.budget.held() > 0);
+    let silent = Event::Consulted(Consulted::Silent);
+    assert_eq!(stage.drive(&mut exchange, silent, &mut sent), None);
+    assert_eq!(sent.only("if-none-match"), Some(&b"\"1\""[..]));
+    let seen = stage.respond(&mut exchange, reply("").status(304).with("etag", "\"1\""));
+    assert_eq!((seen.text(), seen.cache().0), ("a", "REVALIDATED"));
+    assert_eq!(stage.budget.held(), 0);
+}
+
+/// The fleet's answer may take a while.
+#[test]
+fn what_is_purged_while_the_fleet_is_asked_is_not_brought_back() {
+    let (mut stage, port) = member(FLEET);
+    let tagged = |body| reply(body).with("etag", "\"1\"").with("xkey", "t");
+    stage.exchange(get("/a"), tagged("a"));
+    stage.wait(61);
+    port.says(&[Saying::Later]);
+    let mut exchange = stage.new_exchange();
+    let mut sent = get("/a").headers();
+    assert_eq!(stage.ask(&mut exchange, &get("/a")), None);
+    stage.consulting = None;
+    stage.invalidate(&[Scope::Tag(b"t")], Mode::Hard);
+    let absent = Event::Consulted(Consulted::Absent);
+    assert_eq!(stage.drive(&mut exchange, absent, &mut sent), None);
+    port.invitation.set(Invitation::Shut); // this one knows nothing of purges
+    // It was asked about before the purge; nobody but this client is given it.
+    stage.respond(&mut exchange, reply("").status(304).with("etag", "\"1\""));
+    assert_eq!(stage.exchange(get("/a"), tagged("b")).text(), "b");
 }

@@ -85,6 +85,20 @@ fn out_of_contact_nothing_stands_in_for_an_origin_that_fails() {
 }
 
 #[test]
+fn contact_that_is_lost_while_the_origin_fails_counts() {
+    let sparing = FLEET.replacen('{', r#"{"stale_if_error_seconds":1000,"#, 1);
+    for (contact, expected) in [(Contact::Kept, "a"), (Contact::Lost, "failed")] {
+        let (mut stage, port) = member(&sparing);
+        stage.exchange(get("/a"), tagged("a"));
+        stage.wait(70);
+        let exchange = stage.begin(get("/a"));
+        port.contact.set(contact);
+        let seen = stage.finish(exchange, failing());
+        assert_eq!(seen.text(), expected, "{contact:?}");
+    }
+}
+
+#[test]
 fn out_of_contact_what_cannot_be_asked_about_is_fetched() {
     let (mut stage, port) = member(FLEET);
     let part = tagged("od")

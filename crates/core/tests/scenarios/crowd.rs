@@ -6,7 +6,7 @@ use std::rc::Rc;
 use larder_core::config::Config;
 use larder_core::epoch::{Epochs, Mode, Scope};
 use larder_core::exchange::{Event, Exchange, Lot, Wake};
-use larder_core::fleet::Consulted;
+use larder_core::fleet::{Consultation, Consulted};
 use larder_core::flight::{Flights, Joined, Landing, Token, Wish};
 use larder_core::http::Headers;
 use larder_core::key::KeyDigest;
@@ -95,7 +95,7 @@ struct Client {
 enum Place {
     Answered(Seen),
     /// The fleet has been asked for it.
-    Consults(Exchange, Headers),
+    Consults(Exchange, Headers, Consultation),
     /// At the origin, which was asked like this.
     Origin(Exchange, Headers),
     Gone,
@@ -175,7 +175,9 @@ impl Crowd {
         let stage = &mut self.workers[worker];
         let place = match (seen, stage.parked.take()) {
             (Some(seen), _) => Place::Answered(seen),
-            (None, None) if stage.consulting.take() => Place::Consults(exchange, sent),
+            (None, None) if stage.consulting.is_some() => {
+                Place::Consults(exchange, sent, stage.consulting.take().unwrap())
+            }
             (None, None) => Place::Origin(exchange, sent),
             (None, Some(parking)) => {
                 let number = id.try_into().unwrap();
@@ -231,7 +233,7 @@ impl Crowd {
     /// The processes of the workers are of this fleet; what each knows of it.
     pub fn join(&mut self, store: &Rc<Store>) -> Vec<Rc<Port>> {
         let join = |stage: &mut Stage| {
-            let port = Port::of(store);
+            let port = Port::within(store);
             stage.join(&port);
             port
         };
@@ -241,15 +243,15 @@ impl Crowd {
     /// The fleet says this to who waits for it; or what it has, where that is left open.
     pub fn told(&mut self, id: Id, said: Option<Consulted>) {
         let client = &mut self.clients[id];
-        let Place::Consults(mut exchange, mut sent) =
+        let Place::Consults(mut exchange, mut sent, asked) =
             std::mem::replace(&mut client.place, Place::Nowhere)
         else {
             panic!("{id} has asked nobody");
         };
         let stage = &mut self.workers[client.worker];
-        let said = said.unwrap_or_else(|| stage.consult_again());
+        let said = said.unwrap_or_else(|| stage.fetch(&asked.key));
         let seen = stage.drive(&mut exchange, Event::Consulted(said), &mut sent);
-        if seen.is_none() && stage.parked.is_none() && !stage.consulting.get() {
+        if seen.is_none() && stage.parked.is_none() && stage.consulting.is_none() {
             stage.origin_requests += 1;
         }
         self.place(id, exchange, sent, seen);
@@ -270,7 +272,7 @@ impl Crowd {
         };
         let stage = &mut self.workers[client.worker];
         let seen = stage.drive(&mut exchange, Event::Woken(wake), &mut sent);
-        if seen.is_none() && stage.parked.is_none() && !stage.consulting.get() {
+        if seen.is_none() && stage.parked.is_none() && stage.consulting.is_none() {
             stage.origin_requests += 1;
         }
         self.place(id, exchange, sent, seen);
@@ -322,7 +324,7 @@ impl Crowd {
         self.lots[client.worker].leave(id.try_into().unwrap());
         let place = std::mem::replace(&mut client.place, Place::Gone);
         match place {
-            Place::Consults(mut exchange, _)
+            Place::Consults(mut exchange, ..)
             | Place::Origin(mut exchange, _)
             | Place::Reading(mut exchange, ..)
             | Place::Waits(mut exchange, _) => {

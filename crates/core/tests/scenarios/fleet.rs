@@ -1,13 +1,17 @@
 //! A fleet without a network: processes over one store, which says what it is told to say, or what it has.
+//!
+//! What one process has put there, another is given as if it had asked for it now; who judges what has been invalidated
+//! between is somebody else. For workers of one process, which have one order of invalidations, it is judged here.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use larder_core::entry::{Payload, encode_response};
+use larder_core::epoch::{Currency, Stamped, Whereabouts};
 use larder_core::exchange::{Candidate, Shareable};
 use larder_core::fleet::{Consultation, Consulted, Contact, Fleet, Invitation, Patience, Standing};
-use larder_core::key::KeyDigest;
+use larder_core::key::{Key, KeyDigest};
 use larder_core::time::Timestamp;
 
 use crate::stage::Stage;
@@ -33,6 +37,7 @@ struct Shared {
 #[derive(Debug)]
 pub struct Port {
     store: Rc<Store>,
+    side: Side,
     pub invitation: Cell<Invitation>,
     pub contact: Cell<Contact>,
     standings: RefCell<HashMap<Vec<u8>, Standing>>,
@@ -40,6 +45,15 @@ pub struct Port {
     sayings: RefCell<VecDeque<Saying>>,
     /// What it was asked, in order.
     asked: RefCell<Vec<Consultation>>,
+}
+
+/// Whose invalidations count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    /// Those of a process with an order of its own.
+    Another,
+    /// Those of the process whose workers share the store.
+    Same,
 }
 
 /// What the fleet is to say.
@@ -71,8 +85,18 @@ impl Fleet for Port {
 impl Port {
     /// Another process's.
     pub fn of(store: &Rc<Store>) -> Rc<Self> {
+        Self::on(Side::Another, store)
+    }
+
+    /// That of another worker of the same process.
+    pub fn within(store: &Rc<Store>) -> Rc<Self> {
+        Self::on(Side::Same, store)
+    }
+
+    fn on(side: Side, store: &Rc<Store>) -> Rc<Self> {
         Rc::new(Self {
             store: Rc::clone(store),
+            side,
             invitation: Cell::new(Invitation::Open),
             contact: Cell::new(Contact::Kept),
             standings: RefCell::default(),
@@ -132,41 +156,55 @@ pub fn member_of(store: &Rc<Store>, configuration: &str) -> (Stage, Rc<Port>) {
 }
 
 impl Stage {
-    /// It asks this fleet; what it says, if it says something now.
-    pub fn consult(&mut self, port: &Port, asked: Consultation) -> Option<Consulted> {
-        let (key, digest) = (Rc::clone(&asked.key), asked.key.digest());
-        port.asked.borrow_mut().push(asked);
+    /// It asks its fleet; what that says, or what is still asked where it says nothing now.
+    pub fn consult(&mut self, asked: Consultation) -> Result<Consulted, Consultation> {
+        let port = self.port();
+        port.asked.borrow_mut().push(asked.clone());
         let saying = port.sayings.borrow_mut().pop_front();
         match saying.unwrap_or(Saying::Truth) {
-            Saying::AtOnce(consulted) => Some(consulted),
-            Saying::Later => None,
-            Saying::Truth => {
-                let shared = port.store.entries.borrow().get(&digest).cloned();
-                let Some(shared) = shared else {
-                    return Some(Consulted::Absent);
-                };
-                let payload = self.imported(&shared.payload);
-                self.import(&key, (shared.started, shared.expires), &payload);
-                Some(Consulted::Found)
-            }
+            Saying::AtOnce(consulted) => Ok(consulted),
+            Saying::Later => Err(asked),
+            Saying::Truth => Ok(self.fetch(&asked.key)),
         }
     }
 
-    /// What the fleet has of what it was asked for last.
-    pub fn consult_again(&mut self) -> Consulted {
+    /// What the fleet has under this key comes here.
+    pub fn fetch(&mut self, key: &Key) -> Consulted {
         let port = self.port();
-        let asked = port.asked.borrow_mut().pop().unwrap();
-        self.consult(&port, asked).unwrap()
+        let shared = port.store.entries.borrow().get(&key.digest()).cloned();
+        let Some(shared) = shared else {
+            return Consulted::Absent;
+        };
+        match self.imported(port.side, key, &shared.payload) {
+            None => Consulted::Absent,
+            Some(payload) => {
+                self.import(key, (shared.started, shared.expires), &payload);
+                Consulted::Found
+            }
+        }
     }
 
-    /// Bytes of another process, as those of one that was asked for now here.
-    fn imported(&self, payload: &[u8]) -> Vec<u8> {
-        match Payload::decode(payload).unwrap() {
-            Payload::Response(mut response) => {
-                response.meta.epoch = self.log().now();
-                encode_response(&response).unwrap()
+    /// What was put there, as it is stored here, if nothing has ended it.
+    fn imported(&self, side: Side, key: &Key, payload: &[u8]) -> Option<Vec<u8>> {
+        let Payload::Response(mut response) = Payload::decode(payload).unwrap() else {
+            return Some(payload.to_vec());
+        };
+        let epochs = self.log();
+        let now = epochs.now();
+        match side {
+            Side::Another => response.meta.epoch = now,
+            Side::Same => {
+                let stamped = Stamped {
+                    epoch: response.meta.epoch,
+                    stamps: response.stamps,
+                    key,
+                    whereabouts: Whereabouts::Aside(response.meta.epoch),
+                };
+                if epochs.judge(stamped) != Currency::Current {
+                    return None;
+                }
             }
-            Payload::Partial(_) | Payload::Search(_) | Payload::Variants(_) => payload.to_vec(),
         }
+        encode_response(&response)
     }
 }

@@ -2,13 +2,16 @@
 //! what is its own, no older than the last write that was acknowledged before it asked.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use larder_core::epoch::{Mode, Scope};
+use larder_core::fleet::{Consulted, Invitation};
 use larder_core::http::Headers;
 use larder_core::time::Timestamp;
 use proptest::prelude::*;
 
 use crate::crowd::{Crowd, Id, Queues};
+use crate::fleet::{Port, Saying};
 use crate::stage::{Request, Response, Seen, reply, request};
 
 const SETTINGS: &str = r#"{"no_vary_search":true}"#;
@@ -52,11 +55,17 @@ enum Answer {
 enum Act {
     Answer(usize, Answer),
     Ask(Asking),
+    /// The fleet takes questions, or none.
+    Invite(Invitation),
     Head(usize, Answer),
     Leave(usize),
     Lose(Queues),
     Purge(&'static str, Mode),
     Rest(usize),
+    /// It says this to one of those that have asked it, or what it has.
+    Tell(usize, Option<Consulted>),
+    /// So many workers ask it next and have to wait for what it says.
+    Think(usize),
     Wait(u64),
     Write(&'static str),
 }
@@ -71,6 +80,8 @@ struct Client {
 
 struct World {
     crowd: Crowd,
+    /// What each worker knows of the fleet.
+    ports: Vec<Rc<Port>>,
     clients: Vec<Client>,
     versions: HashMap<&'static str, usize>,
     /// What the origin read when a request came to it.
@@ -84,8 +95,10 @@ fn name(path: &str) -> &str {
 
 impl World {
     fn new(settings: &str) -> Self {
+        let mut crowd = Crowd::new(settings, WORKERS);
         Self {
-            crowd: Crowd::new(settings, WORKERS),
+            ports: crowd.join(&Rc::default()),
+            crowd,
             clients: Vec::new(),
             versions: HashMap::new(),
             read: HashMap::new(),
@@ -198,16 +211,35 @@ impl World {
                 let mut all = self.crowd.at_origin();
                 all.extend(self.crowd.reading());
                 all.extend(self.crowd.waiting());
+                all.extend(self.crowd.consulting());
                 if let Some(id) = pick(all, which) {
                     self.gone.insert(id);
                     self.crowd.leave(id);
                 }
             }
             Act::Lose(queues) => self.crowd.queues = queues,
+            Act::Invite(invitation) => {
+                let ports = self.ports.iter();
+                ports.for_each(|port| port.invitation.set(invitation));
+            }
+            Act::Think(workers) => {
+                let ports = self.ports.iter().take(workers);
+                ports.for_each(|port| port.says(&[Saying::Later]));
+            }
+            Act::Tell(which, said) => {
+                if let Some(id) = pick(self.crowd.consulting(), which) {
+                    self.crowd.told(id, said);
+                }
+            }
             Act::Purge(path, mode) => {
                 self.crowd.invalidate(&[Scope::Tag(path.as_bytes())], mode);
             }
-            Act::Wait(seconds) => (0..seconds).for_each(|_| self.crowd.wait(1)),
+            Act::Wait(seconds) => {
+                if seconds > 0 {
+                    self.give_up();
+                }
+                (0..seconds).for_each(|_| self.crowd.wait(1));
+            }
             Act::Write(path) => {
                 *self.versions.entry(path).or_default() += 1;
                 self.crowd
@@ -215,6 +247,14 @@ impl World {
             }
         }
         self.read();
+    }
+
+    /// What the fleet says would be too late.
+    fn give_up(&mut self) {
+        while let Some(id) = self.crowd.consulting().first() {
+            self.crowd.told(*id, Some(Consulted::Silent));
+            self.read();
+        }
     }
 
     /// Nobody waits for longer than it may.
@@ -235,6 +275,8 @@ impl World {
                 self.crowd.answer(*id, response);
             } else if let Some(id) = reading.first() {
                 self.crowd.rest(*id);
+            } else if !self.crowd.consulting().is_empty() {
+                self.give_up();
             } else if !self.crowd.waiting().is_empty() {
                 self.crowd.wait(1);
             } else {
@@ -312,6 +354,14 @@ fn act() -> impl Strategy<Value = Act> {
     };
     let path = || proptest::sample::select(vec!["/a", "/b", "/n"]);
     let mode = proptest::sample::select(vec![Mode::Hard, Mode::Invalid, Mode::Soft]);
+    let consulted = prop_oneof![
+        4 => Just(None),
+        2 => Just(Some(Consulted::Absent)),
+        1 => Just(Some(Consulted::Found)),
+        2 => Just(Some(Consulted::Held)),
+        1 => Just(Some(Consulted::Silent)),
+    ];
+    let invitation = prop_oneof![3 => Just(Invitation::Open), 1 => Just(Invitation::Shut)];
     let queues = proptest::sample::select(vec![Queues::Lost, Queues::Sound]);
     prop_oneof![
         12 => asking(manner).prop_map(Act::Ask),
@@ -320,6 +370,9 @@ fn act() -> impl Strategy<Value = Act> {
         2 => any::<usize>().prop_map(Act::Rest),
         1 => any::<usize>().prop_map(Act::Leave),
         1 => queues.prop_map(Act::Lose),
+        1 => invitation.prop_map(Act::Invite),
+        2 => (0..4_usize).prop_map(Act::Think),
+        3 => (any::<usize>(), consulted).prop_map(|(which, said)| Act::Tell(which, said)),
         1 => (path(), mode).prop_map(|(path, mode)| Act::Purge(path, mode)),
         2 => (0..7_u64).prop_map(Act::Wait),
         1 => path().prop_map(Act::Write),
@@ -351,6 +404,7 @@ proptest! {
     fn the_origin_is_asked_for_each_representation_once(
         all in proptest::collection::vec(asking(Just(Manner::Plain)), 1..60),
         answers in proptest::collection::vec((0..60_usize, any::<usize>()), 0..20),
+        thinks in proptest::collection::vec(0..4_usize, 0..20),
     ) {
         let mut world = World::new(SETTINGS);
         let mut asked = HashSet::new();
@@ -359,7 +413,9 @@ proptest! {
             let path = if asking.path == "/a" { "/a" } else { "/b" };
             let asking = Asking { path, user: None, ..asking };
             asked.insert((asking.path, asking.language));
+            world.act(Act::Think(thinks.get(number).copied().unwrap_or_default()));
             world.act(Act::Ask(asking));
+            world.act(Act::Tell(number, None));
             for (_, which) in answers.iter().filter(|(when, _)| *when == number) {
                 world.act(Act::Answer(*which, Answer::Good));
             }

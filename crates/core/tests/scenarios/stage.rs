@@ -12,7 +12,7 @@ use larder_core::exchange::{
     HeadSize, HotTier, Parking, Refresh, Reply, ResponseBody, Step, Surpluses, Surroundings,
     Verdict,
 };
-use larder_core::fleet::Fleet;
+use larder_core::fleet::{Consultation, Fleet};
 use larder_core::flight::{Flights, Landing};
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
@@ -67,8 +67,8 @@ pub struct Stage {
     pub parked: Option<Parking>,
     /// The fleet that it is of, if it is.
     fleet: Option<Rc<Port>>,
-    /// Whether the request that was asked last waits for what the fleet says.
-    pub consulting: Cell<bool>,
+    /// The request that was asked last waits for what the fleet says to this.
+    pub consulting: Option<Consultation>,
     /// The requests of the filter's own that nobody has answered yet, the oldest first.
     pub refreshes: VecDeque<Refresh>,
     /// How often it was to be seen whether the proxy alters requests.
@@ -348,7 +348,7 @@ impl Stage {
             flights: None,
             parked: None,
             fleet: None,
-            consulting: Cell::new(false),
+            consulting: None,
             refreshes: VecDeque::new(),
             watched: 0,
         }
@@ -644,7 +644,7 @@ impl Stage {
             let body = request.body.as_deref().unwrap_or_default();
             seen = self.drive(exchange, Event::RequestBody(body), &mut sent);
         }
-        if seen.is_none() && self.parked.is_none() && !self.consulting.get() {
+        if seen.is_none() && self.parked.is_none() && self.consulting.is_none() {
             self.origin_requests += 1;
             self.asked = sent;
         }
@@ -823,16 +823,13 @@ impl Stage {
         match step.verdict {
             Verdict::Continue | Verdict::Hold | Verdict::Inspect => None,
             Verdict::Manage(_) => panic!("nobody receives calls here"),
-            Verdict::Consult(asked) => {
-                let port = self.port();
-                match self.consult(&port, asked) {
-                    Some(said) => self.drive(exchange, Event::Consulted(said), request),
-                    None => {
-                        self.consulting.set(true);
-                        None
-                    }
+            Verdict::Consult(asked) => match self.consult(asked) {
+                Ok(said) => self.drive(exchange, Event::Consulted(said), request),
+                Err(asked) => {
+                    self.consulting = Some(asked);
+                    None
                 }
-            }
+            },
             Verdict::Park(parking) => {
                 assert!(self.flights.is_some(), "nobody waits here");
                 self.parked = Some(parking);
