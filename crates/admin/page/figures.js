@@ -6,6 +6,8 @@ const KEPT_MS = 5 * 60_000;
 const LATELY_MS = 60_000;
 /** Instances report every 5 seconds: over less than this nothing can be said. */
 const SMOOTHED_MS = 15_000;
+/** And what is so much a second needs as long. */
+export const RATED_S = 10;
 const COUNTERS = ["hits", "misses", "fetches", "fetches_us", "timed_hits", "timed_hits_us", "evictions", "invalidations"];
 
 /** What was counted since this page began to look: of each instance what has come on top, so nobody's coming or going shows. */
@@ -86,7 +88,7 @@ export class History {
 const lookedUp = (sum) => sum.hits + sum.misses;
 const saved = (sum) => Math.max(0, lookedUp(sum) - sum.fetches);
 const quotient = (part, all) => (all > 0 ? part / all : null);
-const settled = (sum, value) => (sum.seconds >= 4 ? value : null);
+const settled = (sum, value) => (sum.seconds >= RATED_S ? value : null);
 
 /** Each figure: its number of these sums, or null where nothing can be said, its line, and what else there is to know. */
 const FIGURES = [
@@ -95,7 +97,7 @@ const FIGURES = [
     text: (sum) => (lookedUp(sum) > 0 ? percent(sum.hits, lookedUp(sum)) : null),
     line: (sum) => quotient(sum.hits, lookedUp(sum)),
     range: () => [0, 1],
-    note: (totals) => (lookedUp(totals) > 0 ? `${percent(totals.hits, lookedUp(totals))} since they began` : "no requests yet"),
+    note: (totals, sum, isLately) => (lookedUp(totals) === 0 ? "no requests yet" : isLately ? `${percent(totals.hits, lookedUp(totals))} since they began` : ""),
   },
   {
     name: "Response, cached",
@@ -111,12 +113,17 @@ const FIGURES = [
   },
   {
     name: "Origin requests saved",
+    isRate: true,
     text: (sum, isLately) => (lookedUp(sum) > 0 ? (isLately ? perSecond(saved(sum), sum.seconds) : count(saved(sum))) : null),
     line: (sum) => settled(sum, quotient(saved(sum), sum.seconds)),
-    note: (totals) => (lookedUp(totals) > 0 ? `${count(saved(totals))} since they began` + (totals.fleet_hits > 0 ? `; other instances brought ${count(totals.fleet_hits)}` : "") : ""),
+    note: (totals, sum, isLately) => [
+      isLately ? `${count(saved(totals))} since they began` : "",
+      totals.fleet_hits > 0 ? `other instances brought ${count(totals.fleet_hits)}` : "",
+    ].filter(Boolean).join("; "),
   },
   {
     name: "Requests",
+    isRate: true,
     text: (sum, isLately) => (lookedUp(sum) > 0 ? (isLately ? perSecond(lookedUp(sum), sum.seconds) : count(lookedUp(sum))) : null),
     line: (sum) => settled(sum, quotient(lookedUp(sum), sum.seconds)),
     note: (totals) => (lookedUp(totals) > 0 ? `${count(totals.fetches)} to the origin since they began` : ""),
@@ -149,12 +156,12 @@ export function figures(overview, history) {
   const totals = { ...overview.totals, memory: lately.memory, seconds: 0 };
   FIGURES.forEach((figure, at) => {
     const group = list.children[at];
-    const recent = lately.seconds >= 4 ? figure.text(lately, true) : null;
+    const recent = lately.seconds >= (figure.isRate ? RATED_S : 4) ? figure.text(lately, true) : null;
     const text = recent ?? figure.text(totals, false);
     say(group.querySelector(".value"), text ?? "–");
     group.classList.toggle("empty", text === null);
     say(group.querySelector(".when"), figure.isLevel ? "now" : text === null ? "" : recent === null ? "since they began" : window(lately.seconds));
-    say(group.querySelector(".note"), figure.note(totals, lately));
+    say(group.querySelector(".note"), figure.note(totals, lately, recent !== null));
     line(group.querySelector("svg"), figure, history);
   });
 }

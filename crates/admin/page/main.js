@@ -31,6 +31,7 @@ async function refresh() {
     show(find("trouble"), false);
     open();
     draw();
+    age();
   } catch (refusal) {
     missed(refusal);
   } finally {
@@ -110,7 +111,7 @@ function close(problem) {
 
 function age() {
   const ms = performance.now() - heardAt;
-  const isOld = latest !== null && ms > 3 * EVERY_MS;
+  const isOld = latest !== null && (ms > 4 * EVERY_MS || !find("trouble").hidden);
   document.body.classList.toggle("old", isOld && !isPaused);
   const old = span(Math.floor(ms / 1000) * 1000).replace(".0", "");
   say(find("trouble-age"), latest === null ? "It is asked again every two seconds." : `What stands below is from ${old} ago.`);

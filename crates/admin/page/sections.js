@@ -1,6 +1,7 @@
 // How the fleet is, what was invalidated, who is there, why not, and what could be better.
 
 import { ago, bytes, count, el, find, keep, percent, plural, rate, say, show, span, version, whole, worded } from "./dom.js";
+import { RATED_S } from "./figures.js";
 
 const SHOWN_AT_FIRST = 20;
 const SKEWED_MS = 2000;
@@ -190,7 +191,7 @@ function fill(row, instance, overview, history) {
   part("state-of").className = `state-of ${instance.state}`;
   say(part("word"), STATES[instance.state] + (instance.state === "behind" ? ` by ${whole(instance.behind)}` : ""));
   say(part("rate"), recent > 0 ? percent(lately.hits, recent) : hits + misses > 0 ? percent(hits, hits + misses) : "–");
-  say(part("requests"), lately.seconds >= 4 ? `${rate(recent / lately.seconds)}\u202f/s` : count(hits + misses));
+  say(part("requests"), lately.seconds >= RATED_S ? `${rate(recent / lately.seconds)}\u202f/s` : count(hits + misses));
   say(part("memory"), bytes(instance.figures.shared_bytes + instance.figures.worker_bytes));
   say(part("heard"), ago(instance.heard_ms));
   say(part("clock"), skew(instance.skew_ms));

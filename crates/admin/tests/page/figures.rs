@@ -1,0 +1,100 @@
+//! What the page shows of a fleet, and that it changes by itself.
+
+use serde_json::json;
+
+use crate::stage::{Instance, Stage, picture};
+
+#[tokio::test]
+async fn the_figures_of_two_instances_are_seen_and_change_live() {
+    let Some(stage) = Stage::set().await else {
+        return;
+    };
+    let _east = Instance::join(&stage, 1, "edge-east", 750, 250).await;
+    let west = Instance::join(&stage, 2, "edge-west", 150, 850).await;
+    let page = stage.open().await;
+    page.until_shown("#headline", "All 2 instances are up to date.")
+        .await;
+    page.until_shown("#figures > :nth-child(1)", "45.0\u{202f}%")
+        .await;
+    page.until_shown("#figures > :nth-child(2)", "90\u{202f}µs")
+        .await;
+    page.until_shown("#figures > :nth-child(3)", "57\u{202f}ms")
+        .await;
+    page.until_shown("#figures > :nth-child(4)", "900").await;
+    page.until_shown("#figures > :nth-child(6)", "28\u{202f}MiB")
+        .await;
+    page.until_shown("#instances-rows", "edge-east").await;
+    page.until_shown("#instances-rows", "edge-west").await;
+    // From now on nothing but hits: what is shown is how it is lately, and since they began.
+    west.tell(|state| state.hits += 1000).await;
+    page.until_shown("#figures > :nth-child(1) .value", "100.0\u{202f}%")
+        .await;
+    page.until_shown(
+        "#figures > :nth-child(1) .note",
+        "63.3\u{202f}% since they began",
+    )
+    .await;
+    let line = "document.querySelector('#figures .line').getAttribute('d').startsWith('M')";
+    page.until(line).await;
+    picture(&page, "figures").await;
+    stage.is_content(&page);
+}
+
+#[tokio::test]
+async fn reasons_and_advice_are_shown_in_words() {
+    let Some(stage) = Stage::set().await else {
+        return;
+    };
+    let instance = Instance::join(&stage, 1, "edge", 10, 10).await;
+    let performance = json!({
+        "not_stored": { "no-freshness": 1234 },
+        "recommendation_details": [{
+            "text": "Add caching to /api/ml/models endpoint", "why": "never-cached",
+            "numbers": { "requests": 60 }, "patch": { "rules": [{ "name": "models" }] },
+        }],
+    });
+    instance.tell(|state| state.performance = performance).await;
+    let page = stage.open().await;
+    page.until_shown("#not-stored", "no-freshness").await;
+    page.until_shown("#not-stored", "1,234").await;
+    page.until_shown("#advice-list", "Add caching to /api/ml/models endpoint")
+        .await;
+    let patch = page.evaluate(
+        "JSON.parse(document.querySelector('#advice-list pre').textContent).rules[0].name",
+    );
+    assert_eq!(patch.await, "models");
+    page.evaluate("document.querySelector('#advice-list details').open = true")
+        .await;
+    picture(&page, "advice").await;
+    stage.is_content(&page);
+}
+
+#[tokio::test]
+async fn two_hundred_instances_are_one_page_that_can_be_searched() {
+    let Some(stage) = Stage::set().await else {
+        return;
+    };
+    let mut all = Vec::new();
+    for number in 0..200 {
+        let node = format!("node-{number:03}");
+        all.push(Instance::join(&stage, number + 1, &node, 90, 10).await);
+    }
+    let page = stage.open().await;
+    page.until_shown("#headline", "All 200 instances are up to date.")
+        .await;
+    page.until("document.querySelectorAll('#instances-rows tr').length === 20")
+        .await;
+    page.tab_to("#instances-filter").await;
+    page.write("node-199").await;
+    page.until("document.querySelectorAll('#instances-rows tr').length === 1")
+        .await;
+    page.until_shown("#instances-rows", "node-199").await;
+    page.evaluate("document.querySelector('#instances-filter').select()")
+        .await;
+    page.write("node").await;
+    page.tab_to("#instances-more").await;
+    page.press(larder_harness::browser::Key::Enter).await;
+    page.until("document.querySelectorAll('#instances-rows tr').length === 200")
+        .await;
+    stage.is_content(&page);
+}
