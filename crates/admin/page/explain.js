@@ -110,9 +110,13 @@ const ACTIONS = {
   write: "The rule takes it for a write: it invalidates.",
 };
 
+const UNRULED = {
+  cache: "What the origin says of its responses holds.",
+};
+
 function rule({ name, action, not_matched: before = [] }) {
   return step(name ? ["Rule ", code(name)] : ["No rule"], [
-    [ACTIONS[action] ?? action ?? ""],
+    [name ? (ACTIONS[action] ?? action ?? "") : (UNRULED[action] ?? ACTIONS[action] ?? "")],
     before.length > 0 ? ["Tried before, and not matched: ", ...listed(before)] : null,
   ]);
 }

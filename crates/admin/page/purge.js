@@ -1,4 +1,4 @@
-// Purging, and how it goes round.
+// Purging, and how it goes round. What a purge would meet only an Envoy can count, so there is no trying it out here.
 
 import { call, token } from "./api.js";
 import { el, find, keep, plural, say, show, span, whole } from "./dom.js";
@@ -47,9 +47,6 @@ function wanted() {
   const kind = chosen("kind");
   const value = find("purge-value").value.trim();
   const order = { mode: chosen("mode") };
-  if (find("purge-dry").checked) {
-    order.dry_run = true;
-  }
   if (kind === "all") {
     return { ...order, all: true };
   }
@@ -105,10 +102,6 @@ function refused(refusal) {
 }
 
 function answered(order, answer) {
-  if (order.dry_run) {
-    verdict("", `Dry run, nothing was purged. ${dry(answer)}`);
-    return;
-  }
   const cursor = [answer.cursor, answer.id].find((text) => typeof text === "string" && CURSOR.test(text));
   if (cursor === undefined) {
     verdict("", "Purged. The service has not said where it stands in the log, so it cannot be followed from here.");
@@ -117,12 +110,6 @@ function answered(order, answer) {
   const what = order.all ? "Everything" : (order.tags ?? order.keys ?? order.urls ?? order.patterns)[0];
   followed = { id: cursor, position: Number(CURSOR.exec(cursor)[1]), what, since: performance.now() };
   verdict("", `${what}: durable. On its way …`);
-}
-
-function dry(answer) {
-  const entries = typeof answer.entries === "number" ? `${plural(answer.entries, "entry", "entries")} would be met.` : "";
-  const id = typeof answer.id === "string" ? `What would be met is counted under ${answer.id}.` : "";
-  return entries || id || "The service has not said how much would be met.";
 }
 
 /** Whether something is on its way. */

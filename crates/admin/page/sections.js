@@ -81,7 +81,7 @@ export function invalidations(overview) {
     say(part("mode"), one.mode);
     say(part("by"), one.by === SERVICE ? "Asked for at the service." : `Asked for at ${nodes.get(one.by) ?? one.by}.`);
     const all = one.applied + one.waiting;
-    say(part("reach"), one.waiting === 0 ? `all ${whole(all)}` : `${whole(one.applied)} of ${whole(all)}`);
+    say(part("reach"), all === 0 ? "nobody there" : one.waiting === 0 ? `all ${whole(all)}` : `${whole(one.applied)} of ${whole(all)}`);
     part("reach").className = one.waiting === 0 ? "reach" : "reach waiting";
     say(part("lag"), one.slowest_ms === null ? "" : `in ${span(one.slowest_ms)}`);
     part("fill").style.width = `${all === 0 ? 0 : (100 * one.applied) / all}%`;
@@ -148,7 +148,7 @@ export function instances(overview, history) {
   const shown = isAllShown ? met : met.slice(0, SHOWN_AT_FIRST);
   show(find("instances-table"), shown.length > 0);
   show(find("instances-search"), all.length > 10 || filter !== "");
-  say(find("instances-note"), all.length === 0 ? "None yet." : met.length === 0 ? "None has that." : shown.length < met.length ? `${whole(shown.length)} of ${whole(met.length)}, those in trouble first.` : "Hit rate and requests are those of the last minute.");
+  say(find("instances-note"), all.length === 0 ? "None yet." : met.length === 0 ? "None has that." : shown.length < met.length ? `${whole(shown.length)} of ${whole(met.length)}, those in trouble first.` : history.lately().seconds >= RATED_S ? "Hit rate and requests are those of the last minute." : "");
   show(find("instances-more"), met.length > SHOWN_AT_FIRST);
   say(find("instances-more"), isAllShown ? "Show fewer" : `Show all ${whole(met.length)}`);
   keep(find("instances-rows"), shown, (instance) => instance.id, instanceRow, (row, instance) => fill(row, instance, overview, history));

@@ -79,8 +79,27 @@ async fn a_pattern_that_is_none_is_refused_in_words() {
     page.press(Key::Enter).await;
     page.until_shown("#purge-said", "Not done:").await;
     page.until_shown("#purge-said", "regex:(").await;
-    // A path without a host is none that could be purged at a service.
-    page.tab_to("input[name=kind]:checked").await;
+    stage.is_content(&page);
+}
+
+#[tokio::test]
+async fn a_path_of_no_host_is_asked_about() {
+    let Some(stage) = Stage::set().await else {
+        return;
+    };
+    let page = stage.open().await;
+    page.tab_to("input[name=kind]").await;
+    page.press(Key::Down).await;
+    page.tab_to("#purge-value").await;
+    page.write("/users/42").await;
+    page.press(Key::Enter).await;
+    page.until_shown("#purge-said", "Of which host? Write https://host/users/42")
+        .await;
+    let asked = page.asked_for();
+    assert!(
+        !asked.iter().any(|url| url.contains("invalidate")),
+        "{asked:?}"
+    );
     stage.is_content(&page);
 }
 

@@ -1,5 +1,6 @@
 //! What the page says when something is wrong, or hostile.
 
+use larder_harness::origin::{Origin, Reply};
 use serde_json::json;
 
 use crate::stage::{Instance, Stage, give_token, picture};
@@ -69,6 +70,42 @@ async fn a_wrong_token_is_said_to_be_wrong_and_the_right_one_still_opens() {
     page.until("document.activeElement?.id === 'token'").await;
     assert_eq!(page.evaluate("sessionStorage.length").await, 0);
     stage.is_content(&page);
+}
+
+#[tokio::test]
+async fn another_site_neither_frames_it_nor_speaks_for_it() {
+    let Some(stage) = Stage::set().await else {
+        return;
+    };
+    let page = stage.open().await;
+    let target = format!("http://{}", stage.admin.address());
+    let order =
+        "{ method: 'POST', mode: 'no-cors', credentials: 'include', body: '{\"all\":true}' }";
+    let site = format!(
+        "<!doctype html><title>loading</title><link rel=icon href=data:,><iframe src='{target}/'></iframe>
+         <script>onload = () => fetch('{target}/api/cache/invalidate', {order}).finally(() => document.title = 'done')</script>"
+    );
+    let origin = Origin::start().await.unwrap();
+    origin.on("/", Reply::ok(site).header("content-type", "text/html"));
+    // The same window: what it keeps is there.
+    page.go_to(&format!("http://{}/", origin.address()))
+        .await
+        .unwrap();
+    page.until("document.title === 'done'").await;
+    let refused = |line: &String| line.contains("frame-ancestors");
+    assert!(
+        page.complaints().iter().any(refused),
+        "{:?}",
+        page.complaints()
+    );
+    page.go_to(&format!("{target}/")).await.unwrap();
+    page.until_shown("#headline", "No instance has reported yet.")
+        .await;
+    page.until_shown(
+        "#invalidations-note",
+        "Nothing has been invalidated lately.",
+    )
+    .await;
 }
 
 #[tokio::test]
