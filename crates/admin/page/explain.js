@@ -1,6 +1,6 @@
 // Why a request is answered as it is: the steps of the decision, as the service tells them.
 
-import { call, token } from "./api.js";
+import { call } from "./api.js";
 import { el, find, plural, say, span } from "./dom.js";
 
 const EXAMPLE = "GET https://api.example.com/users/42\naccept: text/html";
@@ -33,9 +33,6 @@ async function explain() {
     steps.replaceChildren(...trace(answer));
     say(find("explain-said"), summary(answer));
   } catch (problem) {
-    if (problem.status === 401) {
-      token.forget();
-    }
     find("explain-said").className = "problem";
     say(find("explain-said"), `Not explained: ${problem.message}`);
   }

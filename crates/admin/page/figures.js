@@ -28,10 +28,19 @@ export class History {
       }
       this.seen.set(id, figures);
     }
+    this.forget(overview);
     const memory = overview.totals.shared_bytes + overview.totals.worker_bytes;
     this.samples.push({ now, memory, sum: { ...this.sum }, of: this.perInstance(overview) });
     while (this.samples[0].now < now - KEPT_MS - SMOOTHED_MS) {
       this.samples.shift();
+    }
+  }
+
+  /** Who has gone may come back; but of thousands that come and go not each is remembered. */
+  forget({ instances }) {
+    if (this.seen.size > 2 * instances.length + 1000) {
+      const present = new Set(instances.map(({ id }) => id));
+      Array.from(this.seen.keys()).filter((id) => !present.has(id)).forEach((id) => this.seen.delete(id));
     }
   }
 

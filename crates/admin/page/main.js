@@ -4,7 +4,7 @@ import { call, token } from "./api.js";
 import { find, say, show, span } from "./dom.js";
 import { History, figures } from "./figures.js";
 import { advice, headline, instances, invalidations, reasons, watchInstances } from "./sections.js";
-import { follow, isFollowing, watchPurge } from "./purge.js";
+import { follow, isUrgent, watchPurge } from "./purge.js";
 import { watchExplain } from "./explain.js";
 
 const EVERY_MS = 2000;
@@ -42,8 +42,8 @@ async function refresh() {
 
 function later() {
   clearTimeout(timer);
-  if (token.get() !== null && !document.hidden && (!isPaused || isFollowing())) {
-    timer = setTimeout(refresh, isFollowing() ? HURRIED_MS : EVERY_MS);
+  if (token.get() !== null && !document.hidden && (!isPaused || isUrgent())) {
+    timer = setTimeout(refresh, isUrgent() ? HURRIED_MS : EVERY_MS);
   }
 }
 

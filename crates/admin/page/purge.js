@@ -1,6 +1,6 @@
 // Purging, and how it goes round. What a purge would meet only an Envoy can count, so there is no trying it out here.
 
-import { call, token } from "./api.js";
+import { call } from "./api.js";
 import { el, find, keep, plural, say, show, span, whole } from "./dom.js";
 import { nodesOf } from "./sections.js";
 
@@ -10,6 +10,7 @@ const KINDS = {
   pattern: { label: "Pattern", hint: "* stands for anything; one that starts with / is matched from the path on; behind regex: it is a regular expression.", example: "/api/analytics/*" },
   all: { label: "", hint: "Every request goes to the origin until it is stored anew. Consider soft: then what is stored is confirmed, not fetched.", example: "" },
 };
+const URGENT_MS = 30_000;
 const CURSOR = /^[0-9a-f]{16}\.(\d{1,20})\.[0-9a-f]{8}$/;
 
 let followed = null;
@@ -89,7 +90,6 @@ async function purge(hurry) {
 
 function refused(refusal) {
   if (refusal.status === 401) {
-    token.forget();
     return "The token is not accepted any more. Nothing was purged.";
   }
   if (refusal.status === 503) {
@@ -114,6 +114,9 @@ function answered(order, answer) {
 
 /** Whether something is on its way. */
 export const isFollowing = () => followed !== null && !followed.isOver;
+
+/** Whether that is worth looking more often: not where somebody takes long. */
+export const isUrgent = () => isFollowing() && performance.now() - followed.since < URGENT_MS;
 
 /** Shows how far it has come round. */
 export function follow(overview) {

@@ -255,9 +255,9 @@ export function advice(overview) {
 
 function adviceRow(one) {
   const patch = el("pre", { tabindex: "0", "aria-label": `Patch: ${one.text}` });
-  const button = el("button", { type: "button", class: "quiet" }, "Copy");
-  button.setAttribute("aria-label", `Copy the patch: ${one.text}`);
-  button.addEventListener("click", () => copy(patch));
+  const word = el("span", {}, "Copy");
+  const button = el("button", { type: "button", class: "quiet" }, word, el("span", { class: "unseen" }, ` the patch: ${one.text}`));
+  button.addEventListener("click", () => copy(patch, word));
   return el(
     "li",
     {},
@@ -268,13 +268,18 @@ function adviceRow(one) {
 }
 
 /** To the clipboard; where the browser does not let us (no TLS), what is to be copied is marked. */
-async function copy(element) {
+async function copy(element, word) {
+  let said = "Copied";
   try {
     await navigator.clipboard.writeText(element.textContent);
-    say(find("copied"), "Copied.");
   } catch {
     getSelection().selectAllChildren(element);
-    say(find("copied"), "Marked: copy it with Ctrl+C.");
+    said = "Marked: press Ctrl+C";
   }
-  find("copied").className = "said";
+  say(word, said);
+  say(find("copied"), said);
+  setTimeout(() => {
+    say(word, "Copy");
+    say(find("copied"), "");
+  }, 4000);
 }

@@ -1,5 +1,6 @@
 //! What the page shows of a fleet, and that it changes by itself.
 
+use larder_harness::browser::Key;
 use serde_json::json;
 
 use crate::stage::{Instance, Stage, picture};
@@ -65,6 +66,9 @@ async fn reasons_and_advice_are_shown_in_words() {
     assert_eq!(patch.await, "models");
     page.evaluate("document.querySelector('#advice-list details').open = true")
         .await;
+    page.tab_to("#advice-list button").await;
+    page.press(Key::Enter).await;
+    page.until("['Copied', 'Marked: press Ctrl+C'].includes(document.querySelector('#copied').textContent)").await;
     picture(&page, "advice").await;
     stage.is_content(&page);
 }
@@ -93,7 +97,7 @@ async fn two_hundred_instances_are_one_page_that_can_be_searched() {
         .await;
     page.write("node").await;
     page.tab_to("#instances-more").await;
-    page.press(larder_harness::browser::Key::Enter).await;
+    page.press(Key::Enter).await;
     page.until("document.querySelectorAll('#instances-rows tr').length === 200")
         .await;
     stage.is_content(&page);

@@ -19,14 +19,19 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// `None`, and a line that says so, where there is no browser.
+    /// Over the service's own memory; `None`, and a line that says so, where there is no browser.
     pub(crate) async fn set() -> Option<Self> {
+        Self::over("memory").await
+    }
+
+    /// Over this store.
+    pub(crate) async fn over(store: &str) -> Option<Self> {
         let Some(_) = browser::find() else {
             println!("NOT RUN: there is no Chromium (CHROMIUM_BIN)");
             return None;
         };
         Some(Self {
-            admin: Admin::over("memory").start().await.unwrap(),
+            admin: Admin::over(store).start().await.unwrap(),
             browser: Browser::start().await.unwrap(),
         })
     }

@@ -1,6 +1,9 @@
 //! What the page says when something is wrong, or hostile.
 
+use larder_harness::admin::TOKEN;
+use larder_harness::browser::Key;
 use larder_harness::origin::{Origin, Reply};
+use larder_harness::valkey::Valkey;
 use serde_json::json;
 
 use crate::stage::{Instance, Stage, give_token, picture};
@@ -33,7 +36,7 @@ async fn hostile_names_stay_text() {
     }
     page.tab_to("#purge-value").await;
     page.write(HOSTILE).await;
-    page.press(larder_harness::browser::Key::Enter).await;
+    page.press(Key::Enter).await;
     page.until_shown("#purge-said", HOSTILE).await;
     let markup =
         "[window.was_markup ?? 0, document.querySelectorAll('main img, main script').length]";
@@ -58,7 +61,7 @@ async fn a_wrong_token_is_said_to_be_wrong_and_the_right_one_still_opens() {
     );
     assert_eq!(page.evaluate("document.cookie").await, "");
     picture(&page, "wrong-token").await;
-    give_token(&page, larder_harness::admin::TOKEN).await;
+    give_token(&page, TOKEN).await;
     page.until_shown("#headline", "").await;
     page.until_shown("#headline", "No instance has reported yet.")
         .await;
@@ -66,7 +69,7 @@ async fn a_wrong_token_is_said_to_be_wrong_and_the_right_one_still_opens() {
     picture(&page, "nobody").await;
     // Forgotten, it is asked for again.
     page.tab_to("#leave").await;
-    page.press(larder_harness::browser::Key::Enter).await;
+    page.press(Key::Enter).await;
     page.until("document.activeElement?.id === 'token'").await;
     assert_eq!(page.evaluate("sessionStorage.length").await, 0);
     stage.is_content(&page);
@@ -130,6 +133,32 @@ async fn the_last_figures_stay_when_the_service_goes() {
         .await;
     page.until_shown("#headline", "No instance has reported yet.")
         .await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_said_in_plain_words() {
+    let mut valkey = Valkey::start().await.unwrap();
+    let Some(stage) = Stage::over(&valkey.url()).await else {
+        return;
+    };
+    let _instance = Instance::join(&stage, 1, "edge", 3, 1).await;
+    let page = stage.open().await;
+    page.until_shown("#figures", "75.0\u{202f}%").await;
+    valkey.kill();
+    page.until_shown("#trouble", "The store does not answer.")
+        .await;
+    page.until_shown("#age", "ago").await;
+    page.until_shown("#figures", "75.0\u{202f}%").await;
+    // A purge promises nothing then.
+    page.tab_to("#purge-value").await;
+    page.write("a").await;
+    page.press(Key::Enter).await;
+    page.until_shown("#purge-said", "Nothing is promised").await;
+    picture(&page, "store-away").await;
+    valkey.start_again().await.unwrap();
+    page.until("document.querySelector('#trouble').hidden")
+        .await;
+    page.until_shown("#age", "live").await;
 }
 
 #[tokio::test]
