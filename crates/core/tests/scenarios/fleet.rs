@@ -1,14 +1,15 @@
 //! A fleet without a network: processes over one store, which says what it is told to say, or what it has.
 //!
-//! What one process has put there, another is given as if it had asked for it now; who judges what has been invalidated
-//! between is somebody else. For workers of one process, which have one order of invalidations, it is judged here.
+//! What is invalidated anywhere stands in one log. What one process has put into the store, another is given as if it had asked
+//! for it now, unless something behind where the first one was in the log when it asked the origin covers it. Each play
+//! says itself how far the processes follow.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use larder_core::entry::{Payload, encode_response};
-use larder_core::epoch::{Currency, Stamped, Whereabouts};
+use larder_core::epoch::{Currency, Invalidation, Stamped, Whereabouts};
 use larder_core::exchange::{Candidate, Shareable};
 use larder_core::fleet::{Consultation, Consulted, Contact, Fleet, Invitation, Patience, Standing};
 use larder_core::key::{Key, KeyDigest};
@@ -24,6 +25,7 @@ pub const FLEET: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_s
 #[derive(Debug, Default)]
 pub struct Store {
     entries: RefCell<HashMap<KeyDigest, Shared>>,
+    log: RefCell<Vec<Invalidation>>,
 }
 
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ struct Shared {
     started: Timestamp,
     expires: Timestamp,
     payload: Vec<u8>,
+    /// How much of the log had been followed when the origin was asked for it.
+    position: usize,
 }
 
 /// The fleet, as one process knows it.
@@ -38,6 +42,8 @@ struct Shared {
 pub struct Port {
     store: Rc<Store>,
     side: Side,
+    /// How much of the log had been followed when the origin was asked for what is put now.
+    pub position: Cell<usize>,
     pub invitation: Cell<Invitation>,
     pub contact: Cell<Contact>,
     standings: RefCell<HashMap<Vec<u8>, Standing>>,
@@ -97,6 +103,7 @@ impl Port {
         Rc::new(Self {
             store: Rc::clone(store),
             side,
+            position: Cell::new(0),
             invitation: Cell::new(Invitation::Open),
             contact: Cell::new(Contact::Kept),
             standings: RefCell::default(),
@@ -129,10 +136,16 @@ impl Port {
                 started: candidate.started,
                 expires: candidate.expires,
                 payload: candidate.payload.clone(),
+                position: self.position.get(),
             };
             let mut entries = self.store.entries.borrow_mut();
             entries.insert(candidate.key.digest(), shared);
         }
+    }
+
+    /// What was invalidated, for the others.
+    pub fn post(&self, invalidation: Invalidation) {
+        self.store.log.borrow_mut().push(invalidation);
     }
 }
 
@@ -140,6 +153,30 @@ impl Store {
     /// How many entries it has.
     pub fn len(&self) -> usize {
         self.entries.borrow().len()
+    }
+
+    /// What was invalidated, in order.
+    pub fn log(&self) -> Vec<Invalidation> {
+        self.log.borrow().clone()
+    }
+
+    /// What stands under this key, unless it has been invalidated since.
+    fn current(&self, key: &Key) -> Option<Shared> {
+        let shared = self.entries.borrow().get(&key.digest()).cloned()?;
+        if let Payload::Response(response) = Payload::decode(&shared.payload).unwrap() {
+            let stamped = Stamped {
+                epoch: response.meta.epoch,
+                stamps: response.stamps,
+                key,
+                whereabouts: Whereabouts::Shared,
+            };
+            let log = self.log.borrow();
+            let mut since = log.iter().skip(shared.position);
+            if since.any(|one| one.coverage.compile().unwrap().covers(stamped)) {
+                return None;
+            }
+        }
+        Some(shared)
     }
 }
 
@@ -171,8 +208,7 @@ impl Stage {
     /// What the fleet has under this key comes here.
     pub fn fetch(&mut self, key: &Key) -> Consulted {
         let port = self.port();
-        let shared = port.store.entries.borrow().get(&key.digest()).cloned();
-        let Some(shared) = shared else {
+        let Some(shared) = port.store.current(key) else {
             return Consulted::Absent;
         };
         match self.imported(port.side, key, &shared.payload) {

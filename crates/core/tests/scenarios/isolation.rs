@@ -1,8 +1,11 @@
 //! Whoever asks, in whatever way identities are told apart, gets what was made for him.
 
+use std::rc::Rc;
+
 use larder_core::epoch::{Mode, Scope};
 use proptest::prelude::*;
 
+use crate::fleet::Port;
 use crate::stage::{Request, Stage, get, reply, request};
 
 const USERS: [&str; 3] = ["ann", "bob", "carl"];
@@ -125,8 +128,17 @@ proptest! {
         );
         let mut first = Stage::new(&rules);
         let mut second = first.another_worker(&rules);
+        let mut elsewhere = Stage::new(&rules);
+        let store = Rc::default();
+        for stage in [&mut first, &mut second, &mut elsewhere] {
+            stage.join(&Port::of(&store));
+        }
         for (place, act) in acts.into_iter().enumerate() {
-            let stage = if place % 3 == 0 { &mut second } else { &mut first };
+            let stage = match place % 4 {
+                0 => &mut second,
+                1 => &mut elsewhere,
+                _ => &mut first,
+            };
             stage.wait(act.wait);
             let (user, tenant) = (act.user.map(|user| USERS[user]), TENANTS[act.tenant]);
             if act.purged {

@@ -20,6 +20,7 @@ mod content;
 mod counting;
 mod crowd;
 mod fleet;
+mod fleetwide;
 mod fresh;
 mod growth;
 mod head;

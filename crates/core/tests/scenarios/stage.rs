@@ -462,15 +462,19 @@ impl Stage {
 
     /// An invalidation from outside.
     pub fn invalidate(&self, scopes: &[Scope<'_>], mode: Mode) {
-        let Log { kv, log, hint } = &*self.log;
         let stamps = scopes.iter().map(|scope| scope.stamp()).collect();
-        let invalidation = Invalidation {
+        self.apply(&Invalidation {
             coverage: Coverage::Stamps(stamps),
             mode,
-        };
+        });
+    }
+
+    /// This is invalidated here.
+    pub fn apply(&self, invalidation: &Invalidation) {
+        let Log { kv, log, hint } = &*self.log;
         let appended = log
             .borrow_mut()
-            .append(&**kv, &**hint, &invalidation, self.now);
+            .append(&**kv, &**hint, invalidation, self.now);
         appended.unwrap();
     }
 
@@ -866,10 +870,10 @@ impl Stage {
                 Effect::Measure(..) => {}
                 Effect::Refresh(refresh) => self.refreshes.push_back(*refresh),
                 Effect::Invalidate(invalidation) => {
-                    let Log { kv, log, hint } = &*self.log;
-                    log.borrow_mut()
-                        .append(&**kv, &**hint, &invalidation, self.now)
-                        .unwrap();
+                    self.apply(&invalidation);
+                    if let Some(port) = &self.fleet {
+                        port.post(invalidation);
+                    }
                 }
                 Effect::Watch(_) => self.watched += 1,
                 Effect::RemoveHeader(name) => sent.remove(name),
