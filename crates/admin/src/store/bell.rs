@@ -54,6 +54,14 @@ impl Bell {
             sender.send_replace(());
         }
     }
+
+    /// Nobody knows what happened.
+    pub(crate) fn ring_all(&self) {
+        self.ring_log();
+        for sender in lock(&self.digests).values() {
+            sender.send_replace(());
+        }
+    }
 }
 
 /// To be woken: see `Store::watch`.

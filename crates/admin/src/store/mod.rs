@@ -11,6 +11,7 @@ mod bell;
 mod error;
 mod memory;
 mod random;
+mod redis;
 mod shapes;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 
 pub use bell::Watch;
 pub use error::StoreError;
+pub use redis::AddressError;
 pub use shapes::{
     Acknowledged, Acknowledgement, Appended, Bounds, Extent, HEAT_HALF_LIFE, Heat, Instance, Lease,
     Loss, MAX_HEAT_NAME, NewEntry, NewRecord, Put, Reading, Record, Replaced, Said, StoredEntry,
@@ -31,6 +33,7 @@ pub use shapes::{
 
 use bell::Bell;
 use memory::Memory;
+use redis::{Address, Redis, Walk};
 
 /// How long a call may take.
 pub const PATIENCE: Duration = Duration::from_secs(2);
@@ -47,21 +50,46 @@ const MAX_STEPS: usize = 256;
 /// What the replicas share; a handle, cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    backend: Arc<Backend>,
+    backend: Backend,
     bounds: Bounds,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Backend {
-    Memory(Memory),
+    Memory(Arc<Memory>),
+    Redis(Arc<Redis>),
 }
 
 impl Store {
     /// The memory of this process: for one replica, and lost with it.
     #[must_use]
     pub fn memory(bounds: Bounds) -> Self {
-        let backend = Arc::new(Backend::Memory(Memory::new(bounds)));
+        let backend = Backend::Memory(Arc::new(Memory::new(bounds)));
         Self { backend, bounds }
+    }
+
+    /// The store at an address as an operator writes it: `memory`, `redis://host:port`, `rediss://…`, `redis-cluster://…`,
+    /// `redis-sentinel://…?service=name`. Fleets with different names in one store do not see each other.
+    ///
+    /// Nobody has to be there: calls fail until somebody is, and again while nobody is. So this answers within [`PATIENCE`].
+    ///
+    /// # Errors
+    /// What is wrong with the address, the name, or the certificates of this machine.
+    pub async fn open(address: &str, fleet: &str, bounds: Bounds) -> Result<Self, AddressError> {
+        let servers = match Address::parse(address)? {
+            Address::Memory => return Ok(Self::memory(bounds)),
+            Address::Redis(servers) => servers,
+        };
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if fleet.is_empty() || fleet.len() > 64 || !fleet.bytes().all(good) {
+            let wrong =
+                format!("{fleet:?} is not a name of a fleet (letters, digits, '-', '_', '.')");
+            return Err(AddressError(wrong));
+        }
+        let redis = Redis::open(servers, fleet, bounds).await;
+        let redis = redis.map_err(|error| AddressError(error.to_string()))?;
+        let backend = Backend::Redis(Arc::new(redis));
+        Ok(Self { backend, bounds })
     }
 
     /// How much it keeps.
@@ -71,8 +99,9 @@ impl Store {
     }
 
     fn bell(&self) -> &Bell {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => memory.bell(),
+            Backend::Redis(redis) => redis.bell(),
         }
     }
 
@@ -83,8 +112,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer: then each of them may be there or not. Saying them again is right.
     pub async fn append(&self, records: &[NewRecord]) -> Result<Appended, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.append(records, Instant::now())),
+            Backend::Redis(redis) => redis.append(records).await,
         }
     }
 
@@ -93,8 +123,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn read(&self, after: Cursor, limit: usize) -> Result<Reading, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.read(after, limit, Instant::now())),
+            Backend::Redis(redis) => redis.read(Some(after), limit).await,
         }
     }
 
@@ -103,8 +134,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn read_oldest(&self, limit: usize) -> Result<Reading, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.read_oldest(limit, Instant::now())),
+            Backend::Redis(redis) => redis.read(None, limit).await,
         }
     }
 
@@ -113,8 +145,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn record(&self, at: Cursor) -> Result<Option<Record>, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.record(at, Instant::now())),
+            Backend::Redis(redis) => redis.record(at).await,
         }
     }
 
@@ -123,8 +156,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn extent(&self) -> Result<Extent, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.extent()),
+            Backend::Redis(redis) => redis.extent().await,
         }
     }
 
@@ -133,8 +167,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn last_said(&self, limit: usize) -> Result<Vec<Said>, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.last_said(limit)),
+            Backend::Redis(redis) => redis.last_said(limit).await,
         }
     }
 
@@ -157,8 +192,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer, or what stands there makes no sense.
     pub async fn entry(&self, digest: KeyDigest) -> Result<Option<StoredEntry>, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.entry(digest, Instant::now())),
+            Backend::Redis(redis) => redis.entry(digest).await,
         }
     }
 
@@ -172,8 +208,9 @@ impl Store {
         if bytes > limit {
             return Err(StoreError::TooLarge { bytes, limit });
         }
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.put_entry(digest, entry, Instant::now())),
+            Backend::Redis(redis) => redis.put_entry(digest, entry).await,
         }
     }
 
@@ -182,8 +219,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer: then it may be gone or not.
     pub async fn remove_entry(&self, digest: KeyDigest) -> Result<bool, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.remove_entry(digest, None, Instant::now())),
+            Backend::Redis(redis) => redis.remove_entry(digest, None).await,
         }
     }
 
@@ -193,18 +231,17 @@ impl Store {
     /// As [`Store::remove_entry`].
     pub async fn discard(&self, digest: KeyDigest, seen: &StoredEntry) -> Result<bool, StoreError> {
         let seen = Some((seen.fence, seen.cursor));
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.remove_entry(digest, seen, Instant::now())),
+            Backend::Redis(redis) => redis.remove_entry(digest, seen).await,
         }
     }
 
     /// Everything that stands there, piece by piece: what was there from the first call to the last is among it.
     #[must_use]
     pub fn scan(&self) -> Scan {
-        Scan {
-            store: self.clone(),
-            left: None,
-        }
+        let (store, at) = (self.clone(), Place::Start);
+        Scan { store, at }
     }
 
     /// Asks for the lead under `digest`, for so long.
@@ -212,8 +249,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn lease(&self, digest: KeyDigest, length: Duration) -> Result<Lease, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.lease(digest, length, Instant::now())),
+            Backend::Redis(redis) => redis.lease(digest, length).await,
         }
     }
 
@@ -222,8 +260,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn release(&self, digest: KeyDigest, fence: u64) -> Result<bool, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.release(digest, fence, Instant::now())),
+            Backend::Redis(redis) => redis.release(digest, fence).await,
         }
     }
 
@@ -237,8 +276,9 @@ impl Store {
         applied: Option<Cursor>,
         report: &str,
     ) -> Result<(), StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => memory.report(id, applied, report, Instant::now()),
+            Backend::Redis(redis) => redis.report(id, applied, report).await?,
         }
         Ok(())
     }
@@ -248,8 +288,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.instances(Instant::now())),
+            Backend::Redis(redis) => redis.instances().await,
         }
     }
 
@@ -259,8 +300,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn acknowledge(&self, id: InstanceId, applied: Cursor) -> Result<(), StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => memory.acknowledge(id, applied, Instant::now()),
+            Backend::Redis(redis) => redis.acknowledge(id, applied).await?,
         }
         Ok(())
     }
@@ -270,8 +312,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn acknowledged(&self, at: Cursor) -> Result<Option<Acknowledged>, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.acknowledged(at, Instant::now())),
+            Backend::Redis(redis) => redis.acknowledged(at).await,
         }
     }
 
@@ -280,8 +323,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn config(&self) -> Result<Option<Versioned>, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.config()),
+            Backend::Redis(redis) => redis.config().await,
         }
     }
 
@@ -290,8 +334,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer: then it may be there or not.
     pub async fn put_config(&self, seen: u64, body: &str) -> Result<Replaced, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.put_config(seen, body)),
+            Backend::Redis(redis) => redis.put_config(seen, body).await,
         }
     }
 
@@ -300,8 +345,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn document(&self, name: &str) -> Result<Option<String>, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.document(name, Instant::now())),
+            Backend::Redis(redis) => redis.document(name).await,
         }
     }
 
@@ -315,8 +361,9 @@ impl Store {
         body: &str,
         keep: Duration,
     ) -> Result<(), StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => memory.put_document(name, body, keep, Instant::now()),
+            Backend::Redis(redis) => redis.put_document(name, body, keep).await?,
         }
         Ok(())
     }
@@ -326,8 +373,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer: then it may be gone or not.
     pub async fn remove_document(&self, name: &str) -> Result<(), StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => memory.remove_document(name),
+            Backend::Redis(redis) => redis.remove_document(name).await?,
         }
         Ok(())
     }
@@ -337,8 +385,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn add_heat(&self, asked: &[Heat]) -> Result<(), StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => memory.add_heat(asked, Instant::now()),
+            Backend::Redis(redis) => redis.add_heat(asked).await?,
         }
         Ok(())
     }
@@ -348,8 +397,9 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn hottest(&self, limit: usize) -> Result<Vec<Heat>, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(memory) => Ok(memory.hottest(limit, Instant::now())),
+            Backend::Redis(redis) => redis.hottest(limit).await,
         }
     }
 
@@ -358,8 +408,9 @@ impl Store {
     /// # Errors
     /// When it does not, and why.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(_) => Ok(()),
+            Backend::Redis(redis) => redis.ping().await,
         }
     }
 }
@@ -367,8 +418,9 @@ impl Store {
 impl fmt::Display for Store {
     /// Where it is, without passwords.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.backend {
+        match &self.backend {
             Backend::Memory(_) => out.write_str("memory"),
+            Backend::Redis(redis) => redis.servers().fmt(out),
         }
     }
 }
@@ -377,7 +429,14 @@ impl fmt::Display for Store {
 #[derive(Debug)]
 pub struct Scan {
     store: Store,
-    left: Option<Vec<KeyDigest>>,
+    at: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Start,
+    Memory(Vec<KeyDigest>),
+    Redis(Walk),
 }
 
 impl Scan {
@@ -386,11 +445,18 @@ impl Scan {
     /// # Errors
     /// When the store does not answer; the call may be repeated.
     pub async fn next(&mut self) -> Result<Option<Vec<(KeyDigest, StoredEntry)>>, StoreError> {
-        match &*self.store.backend {
-            Backend::Memory(memory) => {
-                let left = self.left.get_or_insert_with(|| memory.digests());
+        if matches!(self.at, Place::Start) {
+            self.at = match &self.store.backend {
+                Backend::Memory(memory) => Place::Memory(memory.digests()),
+                Backend::Redis(redis) => Place::Redis(redis.walk()?),
+            };
+        }
+        match (&self.store.backend, &mut self.at) {
+            (Backend::Memory(memory), Place::Memory(left)) => {
                 Ok(memory.batch(left, Instant::now()))
             }
+            (Backend::Redis(redis), Place::Redis(walk)) => redis.step(walk).await,
+            (Backend::Memory(_) | Backend::Redis(_), _) => Ok(None),
         }
     }
 }

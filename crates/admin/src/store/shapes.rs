@@ -12,6 +12,9 @@ pub const HEAT_HALF_LIFE: Duration = Duration::from_secs(600);
 /// Bytes of a name in [`Heat`]; longer ones are not counted.
 pub const MAX_HEAT_NAME: usize = 8 << 10;
 
+/// Bytes of records in one [`Reading`]; a longer one comes alone.
+pub(super) const READ_BYTES: usize = 4 << 20;
+
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {

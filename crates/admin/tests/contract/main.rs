@@ -79,3 +79,6 @@ macro_rules! contract {
 }
 
 contract!(memory, crate::stage::memory());
+contract!(valkey, crate::stage::valkey());
+contract!(cluster, crate::stage::cluster());
+contract!(sentinel, crate::stage::sentinel());

@@ -9,6 +9,7 @@ use larder_admin::store::{
 };
 use larder_core::fleet::{Cursor, InstanceId};
 use larder_core::key::KeyDigest;
+use larder_harness::valkey::Valkey;
 
 /// Small, so that bounds are met.
 pub(crate) const BOUNDS: Bounds = Bounds {
@@ -18,21 +19,53 @@ pub(crate) const BOUNDS: Bounds = Bounds {
 };
 
 /// A store, and what it stands on.
-pub(crate) struct Stage {
-    store: Store,
+pub(crate) enum Stage {
+    Memory(Store),
+    /// What replicas are told, and who has to be there.
+    Servers {
+        url: String,
+        _servers: Vec<Valkey>,
+    },
 }
 
 pub(crate) async fn memory() -> Stage {
-    Stage {
-        store: Store::memory(BOUNDS),
-    }
+    Stage::Memory(Store::memory(BOUNDS))
+}
+
+pub(crate) async fn valkey() -> Stage {
+    let valkey = Valkey::start().await.unwrap();
+    Stage::over(valkey.url(), vec![valkey])
+}
+
+pub(crate) async fn cluster() -> Stage {
+    let valkey = Valkey::builder().cluster().start().await.unwrap();
+    Stage::over(valkey.url(), vec![valkey])
+}
+
+pub(crate) async fn sentinel() -> Stage {
+    let primary = Valkey::start().await.unwrap();
+    let sentinel = Valkey::builder().sentinel_of(&primary, "larder");
+    let sentinel = sentinel.start().await.unwrap();
+    Stage::over(sentinel.url(), vec![sentinel, primary])
 }
 
 impl Stage {
+    fn over(url: String, _servers: Vec<Valkey>) -> Self {
+        Self::Servers { url, _servers }
+    }
+
     /// As one more replica has it.
     pub(crate) async fn replica(&self) -> Store {
-        self.store.clone()
+        match self {
+            Self::Memory(store) => store.clone(),
+            Self::Servers { url, .. } => replica(url).await,
+        }
     }
+}
+
+/// What one more replica is told.
+pub(crate) async fn replica(url: &str) -> Store {
+    Store::open(url, "tests", BOUNDS).await.unwrap()
 }
 
 pub(crate) fn digest(number: u8) -> KeyDigest {

@@ -197,6 +197,8 @@ impl Valkey {
                 if matches!(role, Role::Cluster) {
                     let bus = self.bus.address().port();
                     lines.push_str(&format!("cluster-enabled yes\ncluster-port {bus}\n"));
+                    // Otherwise a node learns its address when it meets another.
+                    lines.push_str(&format!("cluster-announce-ip {}\n", address.ip()));
                 }
             }
         }

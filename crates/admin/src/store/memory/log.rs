@@ -6,7 +6,7 @@ use std::sync::Arc;
 use larder_core::fleet::{Cursor, InstanceId};
 use tokio::time::Instant;
 
-use crate::store::shapes::{Appended, Extent, Loss, NewRecord, Reading, Record, Said};
+use crate::store::shapes::{Appended, Extent, Loss, NewRecord, READ_BYTES, Reading, Record, Said};
 use crate::store::{MAX_INSTANCES, random};
 
 /// What a record takes besides its body, about.
@@ -147,8 +147,9 @@ impl Log {
         if after.position > self.count {
             return Err(Loss::Rewritten);
         }
-        if after.position == 0 && self.oldest().is_none_or(|oldest| oldest == 1) {
-            return Ok(0);
+        if after.position == 0 {
+            let all = self.oldest().is_none_or(|oldest| oldest == 1);
+            return if all { Ok(0) } else { Err(Loss::Trimmed) };
         }
         let index = self.index(after.position).ok_or(Loss::Trimmed)?;
         let kept = self.records.get(index).ok_or(Loss::Trimmed)?;
@@ -161,11 +162,18 @@ impl Log {
 
     fn from(&self, index: usize, start: Cursor, limit: usize, now: Instant) -> Reading {
         let behind = self.records.iter().skip(index);
-        let more = behind.len() > limit;
+        let there = behind.len();
+        let mut bytes: usize = 0;
         let records: Vec<Record> = behind
             .take(limit)
+            .take_while(|kept| {
+                let first = bytes == 0;
+                bytes = bytes.saturating_add(kept.body.len());
+                first || bytes <= READ_BYTES
+            })
             .map(|kept| self.shown(kept, now))
             .collect();
+        let more = records.len() < there;
         Reading::Records {
             cursor: records.last().map_or(start, |record| record.at),
             records,
@@ -179,6 +187,11 @@ impl Log {
 
     fn index(&self, position: u64) -> Option<usize> {
         usize::try_from(position.checked_sub(self.oldest()?)?).ok()
+    }
+
+    /// Whether `cursor` is of this log, as far as anybody can say.
+    pub(super) fn knows(&self, cursor: Cursor) -> bool {
+        matches!(self.follow(cursor), Ok(_) | Err(Loss::Trimmed))
     }
 
     pub(super) fn record(&self, at: Cursor, now: Instant) -> Option<Record> {

@@ -168,9 +168,8 @@ impl Memory {
     }
 
     pub(super) fn acknowledge(&self, id: InstanceId, applied: Cursor, now: Instant) {
-        // Only what is or was there; a cursor from elsewhere would hide what comes at that position.
-        let end = lock(&self.log).extent().end;
-        if applied.log == end.log && applied.position <= end.position {
+        // A cursor from elsewhere would hide what comes at that position.
+        if lock(&self.log).knows(applied) {
             lock(&self.instances).acknowledge(id, applied, now);
         }
     }

@@ -1,0 +1,338 @@
+//! The connections to the servers, and what becomes of them.
+//!
+//! Three: one for what is small and waited for (the log first of all), one for entries, which may be large, and one that only
+//! listens. Each reconnects by itself, for ever. While one is away its calls fail at once, and nothing is sent twice behind
+//! the caller's back: who asked knows best what to do about that.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fred::clients::{Client, SubscriberClient, WithOptions};
+use fred::error::{Error, ErrorKind};
+use fred::interfaces::{ClientLike, EventInterface, LuaInterface, PubsubInterface};
+use fred::types::config::{
+    Config, Options, ReconnectPolicy, Server, ServerConfig, TlsConfig, TlsConnector,
+    UnresponsiveConfig,
+};
+use fred::types::{Builder, ClientState, Message, Value};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::AbortHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::address::{Servers, Topology};
+use super::keys;
+use super::script::Script;
+use crate::store::bell::Bell;
+use crate::store::{PATIENCE, StoreError};
+
+/// How long one command may take.
+const COMMAND: Duration = Duration::from_secs(1);
+/// How long a connection may be silent while something is asked over it.
+const SILENCE: Duration = Duration::from_secs(2);
+/// How long it takes to connect at most, name and TLS included.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Milliseconds between two attempts to connect: first, and at most.
+const BACKOFF: (u32, u32) = (50, 1000);
+/// How often somebody looks whether all is well.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// The connections; they end with it.
+#[derive(Debug)]
+pub(super) struct Link {
+    control: Client,
+    data: Client,
+    trouble: Arc<Trouble>,
+    tasks: Vec<AbortHandle>,
+}
+
+/// Why there is no connection, as far as is known.
+#[derive(Debug, Default)]
+struct Trouble(Mutex<Option<String>>);
+
+impl Trouble {
+    fn note(&self, error: &Error, server: Option<&Server>) {
+        let place = server.map_or_else(String::new, |server| format!("{server}: "));
+        let said = format!("{place}{}", error.details());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+    }
+
+    fn said(&self) -> Option<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// Which connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lane {
+    Control,
+    Data,
+}
+
+impl Link {
+    /// Begins to connect; whether that works is seen later.
+    ///
+    /// # Errors
+    /// When there can be no connection as this machine is set up.
+    pub(super) fn open(servers: &Servers, channel: String, bell: Bell) -> Result<Self, StoreError> {
+        let refused = |error: Error| StoreError::Refused(error.details().to_owned());
+        let builder = builder(servers).map_err(refused)?;
+        let control = builder.build().map_err(refused)?;
+        let data = builder.build().map_err(refused)?;
+        let ears = builder.build_subscriber_client().map_err(refused)?;
+        let trouble = Arc::new(Trouble::default());
+        let tasks = vec![
+            spawn(drive(control.clone())),
+            spawn(drive(data.clone())),
+            spawn(drive(ears.clone())),
+            spawn(watch(control.clone(), Arc::clone(&trouble), bell.clone())),
+            spawn(watch(data.clone(), Arc::clone(&trouble), bell.clone())),
+            spawn(listen(ears, channel, bell)),
+        ];
+        Ok(Self {
+            control,
+            data,
+            trouble,
+            tasks,
+        })
+    }
+
+    pub(super) fn client(&self, lane: Lane) -> WithOptions<Client> {
+        self.plain(lane).with_options(&options())
+    }
+
+    pub(super) fn plain(&self, lane: Lane) -> &Client {
+        match lane {
+            Lane::Control => &self.control,
+            Lane::Data => &self.data,
+        }
+    }
+
+    /// Waits until there is a connection, and not longer than a call may take.
+    pub(super) async fn settle(&self) {
+        let settled = async {
+            let (one, other) = tokio::join!(
+                self.control.wait_for_connect(),
+                self.data.wait_for_connect()
+            );
+            one.and(other)
+        };
+        // What does not come up in time comes up later; calls fail until then.
+        let _ = timeout(PATIENCE, settled).await;
+    }
+
+    /// Has a script run, with `keys` and `arguments`.
+    pub(super) async fn run(
+        &self,
+        lane: Lane,
+        script: &Script,
+        keys: Vec<String>,
+        arguments: Vec<Value>,
+    ) -> Result<Value, StoreError> {
+        self.answer(self.try_run(lane, script, keys, arguments))
+            .await
+    }
+
+    async fn try_run(
+        &self,
+        lane: Lane,
+        script: &Script,
+        keys: Vec<String>,
+        arguments: Vec<Value>,
+    ) -> Result<Value, Error> {
+        let client = self.client(lane);
+        let hash = match script.hash.get() {
+            Some(hash) => hash.clone(),
+            None => {
+                let hash: String = client.script_load(script.text).await?;
+                script.hash.get_or_init(|| hash).clone()
+            }
+        };
+        let outcome = client.evalsha(hash, keys.clone(), arguments.clone()).await;
+        match outcome {
+            // It was started anew, or is another one.
+            Err(error) if error.details().starts_with("NOSCRIPT") => {
+                client.eval(script.text, keys, arguments).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What the servers answer, in time and in our words.
+    pub(super) async fn answer<T>(
+        &self,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, StoreError> {
+        match timeout(PATIENCE, call).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(self.explain(&error)),
+            Err(_) => Err(StoreError::Unreachable("no answer in time".to_owned())),
+        }
+    }
+
+    fn explain(&self, error: &Error) -> StoreError {
+        match error.kind() {
+            ErrorKind::Timeout => StoreError::Unreachable("no answer in time".to_owned()),
+            ErrorKind::IO
+            | ErrorKind::Routing
+            | ErrorKind::Canceled
+            | ErrorKind::Backpressure
+            | ErrorKind::Sentinel
+            | ErrorKind::Tls => {
+                let said = self.trouble.said();
+                StoreError::Unreachable(said.unwrap_or_else(|| error.details().to_owned()))
+            }
+            ErrorKind::Auth
+            | ErrorKind::Cluster
+            | ErrorKind::Config
+            | ErrorKind::InvalidArgument
+            | ErrorKind::InvalidCommand
+            | ErrorKind::NotFound
+            | ErrorKind::Parse
+            | ErrorKind::Protocol
+            | ErrorKind::Unknown
+            | ErrorKind::Url => StoreError::Refused(error.details().to_owned()),
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+    tokio::spawn(task).abort_handle()
+}
+
+fn options() -> Options {
+    Options {
+        max_attempts: Some(1),
+        timeout: Some(COMMAND),
+        fail_fast: true,
+        ..Options::default()
+    }
+}
+
+fn builder(servers: &Servers) -> Result<Builder, Error> {
+    let tls = if servers.tls {
+        Some(TlsConfig::from(TlsConnector::default_rustls()?))
+    } else {
+        None
+    };
+    let mut builder = Builder::from_config(Config {
+        fail_fast: false,
+        username: servers.user.clone(),
+        password: servers.password.clone(),
+        server: server(servers),
+        database: servers.database,
+        tls,
+        ..Config::default()
+    });
+    let (first, most) = BACKOFF;
+    builder
+        .set_policy(ReconnectPolicy::new_exponential(0, first, most, 2))
+        .with_connection_config(|connection| {
+            connection.connection_timeout = CONNECT;
+            connection.internal_command_timeout = CONNECT;
+            connection.max_command_attempts = 1;
+            connection.tcp.nodelay = Some(true);
+            connection.unresponsive = UnresponsiveConfig {
+                max_timeout: Some(SILENCE),
+                interval: Duration::from_millis(500),
+            };
+        })
+        .with_performance_config(|performance| performance.broadcast_channel_capacity = 4096);
+    Ok(builder)
+}
+
+fn server(servers: &Servers) -> ServerConfig {
+    let hosts = servers.hosts.clone();
+    match &servers.topology {
+        Topology::Alone => match hosts.into_iter().next() {
+            Some((host, port)) => ServerConfig::new_centralized(host, port),
+            None => ServerConfig::default_centralized(),
+        },
+        Topology::Cluster => ServerConfig::new_clustered(hosts),
+        Topology::Sentinel {
+            service,
+            user,
+            password,
+        } => ServerConfig::Sentinel {
+            hosts: hosts.into_iter().map(Server::from).collect(),
+            service_name: service.clone(),
+            username: user.clone(),
+            password: password.clone(),
+        },
+    }
+}
+
+/// Keeps a client connected. It gives up only where it takes its own settings for wrong, which a server that is being set up
+/// can look like.
+async fn drive(client: impl ClientLike) {
+    loop {
+        let _ = client.connect().await;
+        sleep(ROUND).await;
+    }
+}
+
+/// Notes what is wrong, and rings when a connection goes or comes.
+async fn watch(client: Client, trouble: Arc<Trouble>, bell: Bell) {
+    let mut errors = client.error_rx();
+    let mut round = interval(ROUND);
+    round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut before = client.state();
+    loop {
+        tokio::select! {
+            error = errors.recv() => if let Ok((error, server)) = error {
+                trouble.note(&error, server.as_ref());
+            },
+            _ = round.tick() => {}
+        }
+        let state = client.state();
+        if (state == ClientState::Connected) != (before == ClientState::Connected) {
+            bell.ring_all();
+        }
+        before = state;
+    }
+}
+
+/// Rings for what is announced, and for everything whenever it may have missed something.
+async fn listen(ears: SubscriberClient, channel: String, bell: Bell) {
+    let mut connected = ears.reconnect_rx();
+    let mut messages = ears.message_rx();
+    let mut round = interval(ROUND);
+    round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut listening = false;
+    loop {
+        tokio::select! {
+            _ = connected.recv() => listening = false,
+            message = messages.recv() => match message {
+                Ok(message) => ring(&bell, &message),
+                Err(RecvError::Lagged(_)) => bell.ring_all(),
+                Err(RecvError::Closed) => return,
+            },
+            _ = round.tick() => {}
+        }
+        if !listening && ears.state() == ClientState::Connected {
+            let subscribed = timeout(PATIENCE, ears.subscribe(channel.as_str())).await;
+            listening = matches!(subscribed, Ok(Ok(())));
+            bell.ring_all();
+        }
+    }
+}
+
+fn ring(bell: &Bell, message: &Message) {
+    let Some(text) = message.value.as_str() else {
+        return;
+    };
+    match keys::digest_of(&text) {
+        Some(digest) => bell.ring_digest(digest),
+        None => bell.ring_log(),
+    }
+}
