@@ -41,7 +41,7 @@ async fn live(settings: Settings) -> ExitCode {
         entry_bytes: settings.max_entry_bytes,
         ..Bounds::USUAL
     };
-    let store = match open(&settings.store.0, bounds) {
+    let store = match Store::open(&settings.store.0, &settings.fleet, bounds).await {
         Ok(store) => store,
         Err(error) => {
             tracing::error!(%error, "the store's address is none");
@@ -83,13 +83,6 @@ pub async fn answer(listener: TcpListener, service: Arc<Service>) -> Ending {
     let ending = serve(listener, router, service).await;
     following.abort();
     ending
-}
-
-fn open(address: &str, bounds: Bounds) -> Result<Store, &'static str> {
-    match address {
-        "memory" => Ok(Store::memory(bounds)),
-        _ => Err("only `memory` is known yet"),
-    }
 }
 
 async fn drain_at_a_signal(service: Arc<Service>) {

@@ -76,20 +76,22 @@ impl Store {
     /// # Errors
     /// What is wrong with the address, the name, or the certificates of this machine.
     pub async fn open(address: &str, fleet: &str, bounds: Bounds) -> Result<Self, AddressError> {
-        let servers = match Address::parse(address)? {
+        let servers = match checked(address, fleet)? {
             Address::Memory => return Ok(Self::memory(bounds)),
             Address::Redis(servers) => servers,
         };
-        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if fleet.is_empty() || fleet.len() > 64 || !fleet.bytes().all(good) {
-            let wrong =
-                format!("{fleet:?} is not a name of a fleet (letters, digits, '-', '_', '.')");
-            return Err(AddressError(wrong));
-        }
         let redis = Redis::open(servers, fleet, bounds).await;
         let redis = redis.map_err(|error| AddressError(error.to_string()))?;
         let backend = Backend::Redis(Arc::new(redis));
         Ok(Self { backend, bounds })
+    }
+
+    /// Whether [`Store::open`] would take this address and this name.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn check(address: &str, fleet: &str) -> Result<(), AddressError> {
+        checked(address, fleet).map(|_| ())
     }
 
     /// How much it keeps.
@@ -423,6 +425,15 @@ impl fmt::Display for Store {
             Backend::Redis(redis) => redis.servers().fmt(out),
         }
     }
+}
+
+fn checked(address: &str, fleet: &str) -> Result<Address, AddressError> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if fleet.is_empty() || fleet.len() > 64 || !fleet.bytes().all(good) {
+        let rule = "a fleet's name has letters, digits, '-', '_' and '.', at most 64";
+        return Err(AddressError(format!("{fleet:?} is no name: {rule}")));
+    }
+    Address::parse(address)
 }
 
 /// A walk over all entries.

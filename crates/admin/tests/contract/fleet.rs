@@ -35,6 +35,11 @@ pub(crate) async fn instances_are_as_they_were_heard_of_last(stage: &Stage) {
     let all = other.instances().await.unwrap();
     let applied = [all[0].applied, all[1].applied];
     assert_eq!(applied, [Some(ids[1]), Some(ids[0])]);
+    // A report that was written before the last poll does not take it back.
+    for applied in [Some(ids[0]), None] {
+        one.report(instance(1), applied, "{}").await.unwrap();
+    }
+    assert_eq!(other.instances().await.unwrap()[0].applied, Some(ids[1]));
 }
 
 /// The instances that have applied what stands at `cursor`, by the order of their ids.

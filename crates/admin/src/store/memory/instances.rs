@@ -38,10 +38,10 @@ impl Instances {
         report: Arc<str>,
         now: Instant,
     ) {
-        let last = now;
+        let before = self.heard.get(&id).and_then(|heard| heard.applied);
         let heard = Heard {
-            last,
-            applied,
+            last: now,
+            applied: further(before, applied),
             report,
         };
         self.heard.insert(id, heard);
@@ -67,12 +67,8 @@ impl Instances {
 
     pub(super) fn acknowledge(&mut self, id: InstanceId, applied: Cursor, now: Instant) {
         let position = applied.position;
-        if let Some(heard) = self.heard.get_mut(&id)
-            && heard
-                .applied
-                .is_none_or(|last| last.log != applied.log || last.position < position)
-        {
-            heard.applied = Some(applied);
+        if let Some(heard) = self.heard.get_mut(&id) {
+            heard.applied = further(heard.applied, Some(applied));
         }
         let entry = self.steps.entry(id).or_insert_with(|| Steps {
             last: now,
@@ -111,6 +107,16 @@ impl Instances {
             .collect();
         found.sort_unstable_by_key(|found| (found.lag, found.instance));
         found
+    }
+}
+
+/// What has been applied only grows; in another log it begins anew.
+fn further(before: Option<Cursor>, now: Option<Cursor>) -> Option<Cursor> {
+    match (before, now) {
+        (Some(before), Some(now)) if before.log == now.log && before.position >= now.position => {
+            Some(before)
+        }
+        (before, now) => now.or(before),
     }
 }
 

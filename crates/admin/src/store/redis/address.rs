@@ -19,12 +19,7 @@ pub struct AddressError(pub(crate) String);
 
 impl fmt::Display for AddressError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "{}; a store is memory, redis://host:port, rediss://host:port (TLS), \
-             redis-cluster://host:port,host:port or redis-sentinel://host:port,host:port?service=name",
-            self.0
-        )
+        out.write_str(&self.0)
     }
 }
 
@@ -140,8 +135,11 @@ impl fmt::Debug for Address {
     }
 }
 
-fn wrong(what: impl Into<String>) -> AddressError {
-    AddressError(what.into())
+fn wrong(what: impl fmt::Display) -> AddressError {
+    AddressError(format!(
+        "{what}; a store is memory, redis://host:port, rediss://host:port (TLS), \
+         redis-cluster://host:port,host:port or redis-sentinel://host:port,host:port?service=name"
+    ))
 }
 
 fn split(text: &str, at: char) -> (&str, Option<&str>) {
@@ -338,6 +336,6 @@ mod tests {
             assert!(message.contains(said), "{text}: {message}");
             assert!(!message.contains("secret"));
         }
-        assert!(AddressError(String::new()).to_string().contains("memory"));
+        assert!(refused("x").contains("a store is memory"));
     }
 }

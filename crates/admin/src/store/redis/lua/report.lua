@@ -4,9 +4,10 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local function text(number) return string.format('%.0f', number) end
 redis.call('ZADD', KEYS[1], text(now), ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-if ARGV[3] == '' then
-  redis.call('HDEL', KEYS[3], ARGV[1])
-else
+-- It may have polled since it wrote that, and what it has applied only grows.
+local old_log, old = string.match(redis.call('HGET', KEYS[3], ARGV[1]) or '', '^(%x+)%.(%d+)%.')
+local log, position = string.match(ARGV[3], '^(%x+)%.(%d+)%.')
+if log and (log ~= old_log or tonumber(position) > tonumber(old)) then
   redis.call('HSET', KEYS[3], ARGV[1], ARGV[3])
 end
 local function forget(ids)
