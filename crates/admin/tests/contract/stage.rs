@@ -1,6 +1,7 @@
 //! The stores that are tried.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use larder_admin::store::{
 use larder_core::fleet::{Cursor, InstanceId};
 use larder_core::key::KeyDigest;
 use larder_harness::valkey::Valkey;
+use tokio::sync::Mutex;
 
 /// Small, so that bounds are met.
 pub(crate) const BOUNDS: Bounds = Bounds {
@@ -21,51 +23,87 @@ pub(crate) const BOUNDS: Bounds = Bounds {
 /// A store, and what it stands on.
 pub(crate) enum Stage {
     Memory(Store),
-    /// What replicas are told, and who has to be there.
     Servers {
-        url: String,
-        _servers: Vec<Valkey>,
+        servers: Arc<Servers>,
+        fleet: String,
     },
 }
+
+/// What has to be there; the plays share it, each with a fleet of its own.
+pub(crate) struct Servers {
+    url: String,
+    _running: Vec<Valkey>,
+}
+
+impl Servers {
+    fn of(url: String, running: Vec<Valkey>) -> Self {
+        Self {
+            url,
+            _running: running,
+        }
+    }
+}
+
+/// Servers of one kind, for as long as any play needs them.
+type Shared = Mutex<Weak<Servers>>;
+
+static ALONE: Shared = Mutex::const_new(Weak::new());
+static CLUSTER: Shared = Mutex::const_new(Weak::new());
+static SENTINEL: Shared = Mutex::const_new(Weak::new());
+static FLEETS: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) async fn memory() -> Stage {
     Stage::Memory(Store::memory(BOUNDS))
 }
 
 pub(crate) async fn valkey() -> Stage {
-    let valkey = Valkey::start().await.unwrap();
-    Stage::over(valkey.url(), vec![valkey])
+    let start = async || {
+        let valkey = Valkey::start().await.unwrap();
+        Servers::of(valkey.url(), vec![valkey])
+    };
+    Stage::over(&ALONE, start).await
 }
 
 pub(crate) async fn cluster() -> Stage {
-    let valkey = Valkey::builder().cluster().start().await.unwrap();
-    Stage::over(valkey.url(), vec![valkey])
+    let start = async || {
+        let valkey = Valkey::builder().cluster().start().await.unwrap();
+        Servers::of(valkey.url(), vec![valkey])
+    };
+    Stage::over(&CLUSTER, start).await
 }
 
 pub(crate) async fn sentinel() -> Stage {
-    let primary = Valkey::start().await.unwrap();
-    let sentinel = Valkey::builder().sentinel_of(&primary, "larder");
-    let sentinel = sentinel.start().await.unwrap();
-    Stage::over(sentinel.url(), vec![sentinel, primary])
+    let start = async || {
+        let primary = Valkey::start().await.unwrap();
+        let sentinel = Valkey::builder().sentinel_of(&primary, "larder");
+        let sentinel = sentinel.start().await.unwrap();
+        Servers::of(sentinel.url(), vec![sentinel, primary])
+    };
+    Stage::over(&SENTINEL, start).await
 }
 
 impl Stage {
-    fn over(url: String, _servers: Vec<Valkey>) -> Self {
-        Self::Servers { url, _servers }
+    async fn over(shared: &Shared, start: impl AsyncFnOnce() -> Servers) -> Self {
+        let mut shared = shared.lock().await;
+        let servers = match shared.upgrade() {
+            Some(servers) => servers,
+            None => Arc::new(start().await),
+        };
+        *shared = Arc::downgrade(&servers);
+        let number = FLEETS.fetch_add(1, Ordering::Relaxed);
+        let fleet = format!("fleet-{number}");
+        Self::Servers { servers, fleet }
     }
 
     /// As one more replica has it.
     pub(crate) async fn replica(&self) -> Store {
         match self {
             Self::Memory(store) => store.clone(),
-            Self::Servers { url, .. } => replica(url).await,
+            Self::Servers { servers, fleet } => {
+                Store::open(&servers.url, fleet, BOUNDS).await.unwrap()
+            }
         }
     }
-}
-
-/// What one more replica is told.
-pub(crate) async fn replica(url: &str) -> Store {
-    Store::open(url, "tests", BOUNDS).await.unwrap()
 }
 
 pub(crate) fn digest(number: u8) -> KeyDigest {
