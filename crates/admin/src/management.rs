@@ -175,6 +175,8 @@ async fn told(service: &Service, done: &Done) -> Result<Option<Appended>, Refusa
     for said in &done.records {
         noted(&service.metrics, said);
     }
+    let (records, end) = (records.len(), appended.end.to_string());
+    tracing::info!(records, end, "invalidated by a call of the management API");
     Ok(Some(appended))
 }
 

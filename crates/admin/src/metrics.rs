@@ -54,7 +54,7 @@ families! {
     /// How long requests that wait for nothing took, in seconds, by route.
     RequestSeconds = "larder_admin_request_seconds", Histogram, ["route"];
     /// Records that were put into the log, by what they cover and how much they take away.
-    Invalidations = "larder_invalidations_total", Counter, ["kind", "mode"];
+    Invalidations = "larder_admin_invalidations_total", Counter, ["kind", "mode"];
     /// From when a record was put into the log until it was sent to an instance, in seconds.
     InvalidationLag = "larder_invalidation_lag_seconds", Histogram, [];
     /// Instances that were told to drop everything, by why.
@@ -81,7 +81,7 @@ families! {
     FollowerPosition = "larder_admin_follower_position", Gauge, [];
     /// How long ago the store last said that nothing stands behind that, in seconds.
     FollowerAge = "larder_admin_follower_age_seconds", Gauge, [];
-    /// Instances that were heard of within 30 seconds, as of the last look.
+    /// Instances that were heard of within 30 seconds.
     Instances = "larder_admin_instances", Gauge, [];
     /// Wrong secrets and tokens, by which.
     AuthFailures = "larder_admin_auth_failures_total", Counter, ["what"];
@@ -263,5 +263,20 @@ mod tests {
             assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
         }
         assert_eq!(metrics.value(Family::InvalidationLag, &[]), 1);
+    }
+
+    #[test]
+    fn the_manual_lists_every_number() {
+        let manual = include_str!("../../../docs/operations.md");
+        for family in Family::ALL {
+            let labels = family.labels().iter().map(|label| format!("`{label}`"));
+            let labels: Vec<_> = labels.collect();
+            let (name, help) = (family.name(), family.help().trim());
+            let row = format!("| `{name}` | {} | {help} |", labels.join(", "));
+            assert!(
+                manual.lines().any(|line| line == row),
+                "docs/operations.md should have\n{row}"
+            );
+        }
     }
 }

@@ -57,6 +57,12 @@ async fn ready(State(service): State<Arc<Service>>) -> Result<&'static str, Refu
 async fn metrics(State(service): State<Arc<Service>>) -> Response {
     let metrics = &service.metrics;
     let end = service.follower.end();
+    // Where the store does not answer, the last number stands, and `following` says so.
+    if end.is_some()
+        && let Ok(known) = service.stored("instances", service.store.instances()).await
+    {
+        metrics.set(Family::Instances, &[], known.len() as u64);
+    }
     metrics.set(Family::Following, &[], u64::from(end.is_some()));
     if let Some(end) = end {
         metrics.set(Family::FollowerPosition, &[], end.position);

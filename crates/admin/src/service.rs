@@ -143,7 +143,7 @@ impl Service {
             .measure(Family::StoreSeconds, &[call], begun.elapsed());
         answer.map_err(|error| {
             self.metrics.count(Family::StoreErrors, &[call]);
-            tracing::warn!(call, %error, "the store did not do its part");
+            tracing::debug!(call, %error, "the store did not do its part");
             Refusal::from(error)
         })
     }

@@ -17,8 +17,10 @@ use std::time::Duration;
 
 use clap::Parser;
 use larder_core::config::reading::{self, Cursor, Fields, Given};
+use tracing_subscriber::EnvFilter;
 
 use crate::secret::Secret;
+use crate::store::Store;
 
 /// Where the secret of the fleet stands.
 pub const SECRET_VARIABLE: &str = "LARDER_ADMIN_SECRET";
@@ -316,6 +318,12 @@ fn together(
             "fleet: must be 1 to 64 letters, digits and `-_.`".to_owned(),
         ));
     }
+    let store = flags.store.or(file.store).unwrap_or("memory".to_owned());
+    Store::check(&store, &fleet).map_err(|error| wrong(format!("store: {error}")))?;
+    let log = flags.log.or(file.log).unwrap_or("info".to_owned());
+    if let Err(error) = EnvFilter::try_new(&log) {
+        return Err(wrong(format!("log: {error}")));
+    }
     let size = |number: Option<u64>, default: usize| {
         number.map_or(default, |number| usize::try_from(number).unwrap_or(default))
     };
@@ -325,7 +333,7 @@ fn together(
             .listen
             .or(file.listen)
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8090))),
-        store: StoreUrl(flags.store.or(file.store).unwrap_or("memory".to_owned())),
+        store: StoreUrl(store),
         fleet,
         secret,
         token: token.as_deref().and_then(Secret::of),
@@ -339,7 +347,7 @@ fn together(
             10,
         ),
         drain: span(flags.drain_seconds.or(file.drain_seconds), 15),
-        log: flags.log.or(file.log).unwrap_or("info".to_owned()),
+        log,
     })
 }
 

@@ -109,6 +109,8 @@ fn what_is_wrong_on_the_command_line_is_said() {
         (&["--listen", "x"], "invalid value 'x' for '--listen"),
         (&["--fleet", "a b"], "fleet: must be 1 to 64 letters"),
         (&["--flet", "a"], "unexpected argument '--flet'"),
+        (&["--store", "redsi://valkey"], "store: "),
+        (&["--log", "a=b=c"], "log: "),
     ] {
         let said = read(flags, &stage).unwrap_err();
         assert!(said.contains(problem), "{flags:?}: {said}");

@@ -25,7 +25,7 @@ use crate::judge::Verdict;
 use crate::metrics::Family;
 use crate::refusal::Refusal;
 use crate::service::{Disturbance, Service};
-use crate::store::{Lease, NewEntry, Put, StoredEntry, Watch};
+use crate::store::{Lease, NewEntry, Put, StoreError, StoredEntry, Watch};
 
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_LEAD: Duration = Duration::from_secs(60);
@@ -176,7 +176,7 @@ fn given(service: &Service, entry: StoredEntry, until: Cursor) -> Response {
 }
 
 async fn find(service: &Service, digest: KeyDigest) -> Result<Found, Refusal> {
-    let entry = service.store.entry(digest);
+    let entry = read(service, digest);
     let Some(entry) = service.stored("entry", entry).await? else {
         return Ok(Found::Nothing);
     };
@@ -201,6 +201,20 @@ async fn find(service: &Service, digest: KeyDigest) -> Result<Found, Refusal> {
         }
     }
     Ok(Found::Nothing)
+}
+
+/// What the store cannot read was written by another version of it.
+async fn read(service: &Service, digest: KeyDigest) -> Result<Option<StoredEntry>, StoreError> {
+    match service.store.entry(digest).await {
+        Err(StoreError::Corrupt(_)) => {
+            service.metrics.count(Family::EntriesGot, &["corrupt"]);
+            if service.store.remove_entry(digest).await? {
+                service.metrics.count(Family::EntriesRemoved, &["corrupt"]);
+            }
+            Ok(None)
+        }
+        read => read,
+    }
 }
 
 /// What is known of a frame.

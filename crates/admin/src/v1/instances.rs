@@ -12,7 +12,6 @@ use serde_json::{Map, Value, json};
 use super::query::{self, Query};
 use super::{Answered, json};
 use crate::fleet::Reported;
-use crate::metrics::Family;
 use crate::refusal::Refusal;
 use crate::service::Service;
 use crate::store::Heat;
@@ -138,8 +137,6 @@ pub(super) async fn list(State(service): State<Arc<Service>>) -> Answered {
     let instances = service
         .stored("instances", service.store.instances())
         .await?;
-    let known = instances.len() as u64;
-    service.metrics.set(Family::Instances, &[], known);
     let shown: Vec<_> = instances
         .iter()
         .map(|instance| Reported::of(instance).shown())

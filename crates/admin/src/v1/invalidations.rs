@@ -213,7 +213,9 @@ async fn again(service: &Service, poll: Poll, after: Cursor) -> Answered {
 async fn reset(service: &Service, poll: Poll, reason: &'static str) -> Answered {
     // In this order: else it could name words that stand behind the end.
     let spoken = service.store.last_said(SPEAKERS);
-    let spoken = service.stored("last_said", spoken).await?;
+    let mut spoken = service.stored("last_said", spoken).await?;
+    // Who asks comes first: of a long list not everybody reads everything.
+    spoken.sort_by_key(|said| Some(said.by) != poll.instance);
     let extent = service.stored("extent", service.store.extent()).await?;
     service.metrics.count(Family::Resets, &[reason]);
     let answer = Answer {

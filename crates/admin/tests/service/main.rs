@@ -16,3 +16,4 @@ mod instances;
 mod invalidations;
 mod management;
 mod stage;
+mod valkey;
