@@ -11,21 +11,34 @@
 //! it is made (envoy `Context::httpCall`); one that is not heard of in time has failed.
 
 mod consult;
+mod entries;
+mod heartbeat;
+mod journal;
 mod membership;
+mod poll;
+mod publish;
 mod transport;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use larder_core::config::{Admin, BreakerSettings};
-use larder_core::fleet::Consulted;
-use larder_core::policy::breaker::{Advice, Breaker, Health};
+use larder_core::policy::breaker::{Advice, Breaker, Change, Health};
+use larder_core::report::{FleetOp, FleetResult};
 use larder_core::time::Timestamp;
+use larder_core::wire::Batch;
+use larder_manage::Outcome;
 
 use crate::host;
 use crate::worker::{Pace, Worker};
-pub(crate) use consult::Lead;
+pub(crate) use consult::{Findings, Lead};
+pub(crate) use entries::{Brought, Parcel};
+use heartbeat::Beating;
+use journal::Notes;
 pub(crate) use membership::Member;
+use poll::{Polling, Question};
+use publish::Publishing;
+pub(crate) use publish::{Awaited, Herald};
 use transport::{Letter, Said, Trouble};
 
 /// What the proxy has not said by so many milliseconds after it should have, it does not say.
@@ -38,8 +51,14 @@ pub(crate) struct Liaison {
     admins: RefCell<Vec<Weak<Admin>>>,
     calls: RefCell<Vec<Call>>,
     breaker: RefCell<Breaker>,
+    /// Whether the breaker is open.
+    is_shut: Cell<bool>,
     /// The streams that go on, the first that came first.
     ready: RefCell<Vec<(u32, Relief)>>,
+    notes: RefCell<Notes>,
+    polling: RefCell<Polling>,
+    publishing: RefCell<Publishing>,
+    beating: RefCell<Beating>,
 }
 
 /// A call that is under way.
@@ -51,16 +70,28 @@ struct Call {
 
 /// What a call is for.
 enum Errand {
+    /// How things are here.
+    Beat,
+    /// A change of the configuration.
+    Change,
     /// A stream wants to know what stands under a key.
     Look(consult::Inquiry),
-    /// Something that the service need only know.
-    Notice,
+    /// What the fleet's log has that is not applied yet.
+    Poll(Question),
+    /// What was invalidated here.
+    Post(Batch),
+    /// A lead ends.
+    Release,
+    /// An entry of so many bytes.
+    Share(usize),
 }
 
 /// What a stream has waited for.
 pub(crate) enum Relief {
-    /// What the fleet had, and perhaps a lead.
-    Consulted(Consulted, Option<Lead>),
+    /// What its call of the management API is answered.
+    Answered(Outcome),
+    /// What the fleet had.
+    Consulted(Findings),
 }
 
 impl Liaison {
@@ -70,22 +101,29 @@ impl Liaison {
         admins.iter().find_map(Weak::upgrade)
     }
 
-    /// Sends a letter on an errand.
-    fn send(&self, admin: &Admin, letter: &Letter<'_>, errand: Errand, now: Timestamp) -> bool {
-        if admin.secret.is_none() {
-            return false;
-        }
-        let (Ok(token), Ok(mut calls)) =
-            (transport::send(admin, letter), self.calls.try_borrow_mut())
-        else {
-            return false;
-        };
+    /// Whether there is a fleet.
+    pub(crate) fn is_there(&self) -> bool {
+        let admins = self.admins.try_borrow();
+        admins.is_ok_and(|admins| admins.iter().any(|admin| admin.strong_count() > 0))
+    }
+
+    /// Sends a letter on an errand; gives the call's number.
+    fn send(
+        &self,
+        admin: &Admin,
+        letter: &Letter<'_>,
+        errand: Errand,
+        now: Timestamp,
+    ) -> Option<u32> {
+        admin.secret.as_ref()?;
+        let mut calls = self.calls.try_borrow_mut().ok()?;
+        let token = transport::send(admin, letter).ok()?;
         calls.push(Call {
             token,
             deadline: later(now, letter.patience.saturating_add(GRACE)),
             errand,
         });
-        true
+        Some(token)
     }
 
     /// A call was answered.
@@ -93,34 +131,50 @@ impl Liaison {
         if let Some(call) = self.take(|call| call.token == token)
             && let Ok(now) = host::now()
         {
-            self.end(worker, call.errand, transport::read(size.0), now);
+            self.end(worker, call, transport::read(size), now);
         }
     }
 
     /// What is due; on a tick.
     pub(crate) fn step(&self, worker: &Rc<Worker>, now: Timestamp) -> Pace {
-        if self.admin().is_none() && self.is_idle() {
+        if !self.is_there() && self.is_idle() {
             return Pace::Rest;
         }
+        self.work(worker, now)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn work(&self, worker: &Rc<Worker>, now: Timestamp) -> Pace {
         while let Some(call) = self.take(|call| call.deadline <= now) {
-            self.end(worker, call.errand, Err(Trouble::Silence), now);
+            self.end(worker, call, Err(Trouble::Late), now);
         }
-        match self.is_idle() {
+        self.look_into_journal(now);
+        self.follow(worker, now);
+        self.publish(worker, now);
+        if self.is_mine() {
+            self.beat(worker, now);
+        }
+        match self.is_idle() && !self.is_behind(now) {
             true => Pace::Rest,
             false => Pace::Watch,
         }
     }
 
-    fn end(
-        &self,
-        worker: &Rc<Worker>,
-        errand: Errand,
-        answer: Result<Said, Trouble>,
-        now: Timestamp,
-    ) {
-        match errand {
+    #[cold]
+    #[inline(never)]
+    fn end(&self, worker: &Rc<Worker>, call: Call, answer: Result<Said, Trouble>, now: Timestamp) {
+        match call.errand {
+            Errand::Beat => self.beaten(worker, &answer),
+            Errand::Change => self.changed(call.token, &answer),
             Errand::Look(inquiry) => self.looked(worker, inquiry, answer, now),
-            Errand::Notice => {}
+            Errand::Poll(asked) => self.polled(worker, asked, answer, now),
+            Errand::Post(batch) => self.posted(worker, &batch, &answer, now),
+            Errand::Release => {
+                let result = self.result_of(&answer, |_| FleetResult::Ok);
+                worker.count_fleet(FleetOp::Release, result);
+            }
+            Errand::Share(_) => self.shared(worker, &answer, now),
         }
     }
 
@@ -132,14 +186,12 @@ impl Liaison {
 
     /// Whether nobody waits for anything.
     fn is_idle(&self) -> bool {
-        let is_waited_for = |call: &Call| match call.errand {
-            Errand::Look(_) => true,
-            Errand::Notice => false,
-        };
         let calls = self.calls.try_borrow();
         let ready = self.ready.try_borrow();
-        !calls.is_ok_and(|calls| calls.iter().any(is_waited_for))
+        let is_asked = |call: &Call| matches!(call.errand, Errand::Look(_));
+        !calls.is_ok_and(|calls| calls.iter().any(is_asked))
             && ready.is_ok_and(|ready| ready.is_empty())
+            && !self.is_waited_for()
     }
 
     /// Whether the service may be asked for what can be done without.
@@ -154,8 +206,25 @@ impl Liaison {
             Ok(said) if said.status < 500 => Health::Well,
             Ok(_) | Err(_) => Health::Failed,
         };
-        if let Ok(mut breaker) = self.breaker.try_borrow_mut() {
-            breaker.note(health, &BreakerSettings::default(), now);
+        let Ok(mut breaker) = self.breaker.try_borrow_mut() else {
+            return;
+        };
+        match breaker.note(health, &BreakerSettings::default(), now) {
+            Change::Closed => self.is_shut.set(false),
+            Change::Opened => self.is_shut.set(true),
+            Change::None => {}
+        }
+    }
+
+    /// What an answer counts as.
+    fn result_of(
+        &self,
+        answer: &Result<Said, Trouble>,
+        of: impl FnOnce(&Said) -> FleetResult,
+    ) -> FleetResult {
+        match answer {
+            Ok(said) => of(said),
+            Err(trouble) => trouble.result(),
         }
     }
 
@@ -168,16 +237,18 @@ impl Liaison {
     /// The streams that go on in this callback, at most so many.
     pub(crate) fn ready(&self, most: usize) -> Vec<(u32, Relief)> {
         match self.ready.try_borrow_mut() {
-            Ok(mut ready) => {
+            Ok(mut ready) if !ready.is_empty() => {
                 let count = ready.len().min(most);
                 ready.drain(..count).collect()
             }
-            Err(_) => Vec::new(),
+            Ok(_) | Err(_) => Vec::new(),
         }
     }
 
     /// A stream waits no more, or is over.
-    pub(crate) fn leave(&self, worker: &Worker, stream: u32, now: Timestamp) {
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn leave(&self, stream: u32, now: Timestamp) {
         if let Ok(mut calls) = self.calls.try_borrow_mut() {
             for call in calls.iter_mut() {
                 if let Errand::Look(inquiry) = &mut call.errand {
@@ -185,18 +256,20 @@ impl Liaison {
                 }
             }
         }
+        self.forget_waiter(stream);
         let mut leads = Vec::new();
         if let Ok(mut ready) = self.ready.try_borrow_mut() {
             ready.retain_mut(|(other, relief)| {
-                if *other == stream {
-                    let Relief::Consulted(_, lead) = relief;
-                    leads.extend(lead.take());
+                if *other == stream
+                    && let Relief::Consulted(findings) = relief
+                {
+                    leads.extend(findings.lead.take());
                 }
                 *other != stream
             });
         }
         for lead in leads {
-            self.release(worker, lead, now);
+            self.release(lead, now);
         }
     }
 }
@@ -205,4 +278,15 @@ impl Liaison {
 fn later(at: Timestamp, milliseconds: u32) -> Timestamp {
     let nanos = u64::from(milliseconds).saturating_mul(1_000_000);
     Timestamp::from_nanos(at.as_nanos().saturating_add(nanos))
+}
+
+/// So many milliseconds before.
+fn earlier(at: Timestamp, milliseconds: u64) -> Timestamp {
+    let nanos = milliseconds.saturating_mul(1_000_000);
+    Timestamp::from_nanos(at.as_nanos().saturating_sub(nanos))
+}
+
+/// How many milliseconds there are between the two; none, where the clock was set back.
+fn milliseconds_between(then: Timestamp, now: Timestamp) -> u64 {
+    now.as_nanos().saturating_sub(then.as_nanos()) / 1_000_000
 }

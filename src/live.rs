@@ -10,6 +10,8 @@ use std::rc::Rc;
 
 use larder_core::config::{Config, NoToken};
 use larder_core::exchange::Surroundings;
+use larder_core::report::{Counter, Reload};
+use larder_core::wire::FleetConfig;
 use larder_manage::{ROUTE_SETTINGS, RouteError, Settings, at_refused_route, at_route};
 
 use crate::host::{self, LogLevel};
@@ -25,6 +27,8 @@ pub(crate) struct Live {
     state: RefCell<State>,
     /// Whether its timer was set to go off sooner than its root knows.
     hurried: Cell<bool>,
+    /// The last of the fleet's changes that this worker has taken in here, or refused.
+    fleet_version: Cell<u64>,
 }
 
 /// So many different settings at routes are kept ready; more are read anew each time.
@@ -63,9 +67,11 @@ impl Live {
             host::log(LogLevel::Warn, &text);
         }
         let worker = Worker::of_this_vm(&config);
-        let settings = config.management.is_some().then(|| Settings::new(&text));
+        // What the fleet changes stands in the same place as what a call of the management API does.
+        let is_changed = config.management.is_some() || config.admin.is_some();
+        let settings = is_changed.then(|| Settings::new(&text));
         let force = Force::of(&worker, config);
-        Rc::new(Self {
+        let live = Rc::new(Self {
             worker,
             settings,
             state: RefCell::new(State {
@@ -76,7 +82,47 @@ impl Live {
                 routes: Vec::new(),
             }),
             hurried: Cell::new(false),
-        })
+            fleet_version: Cell::new(0),
+        });
+        live.worker.fleet.welcome(&live);
+        live
+    }
+
+    /// How soon its first tick is wanted: a fleet has to be met.
+    pub(crate) fn first_pace(&self) -> Pace {
+        match self.is_of_fleet() {
+            true => Pace::Watch,
+            false => Pace::Rest,
+        }
+    }
+
+    /// Whether its process is one of a fleet.
+    pub(crate) fn is_of_fleet(&self) -> bool {
+        let state = self.state.try_borrow();
+        state.is_ok_and(|state| state.force.surroundings.config().admin.is_some())
+    }
+
+    /// Which of the fleet's changes it has seen.
+    pub(crate) fn fleet_version(&self) -> u64 {
+        self.fleet_version.get()
+    }
+
+    /// Has the fleet's changes hold.
+    ///
+    /// # Errors
+    /// A sentence; then nothing has changed.
+    pub(crate) fn follow(&self, config: &FleetConfig) -> Result<(), String> {
+        self.fleet_version.set(config.version);
+        let Some(settings) = &self.settings else {
+            return Ok(());
+        };
+        let followed = settings.follow(&config.patch, &SharedData);
+        match followed {
+            Ok(true) => self.worker.count(Counter::Reloaded(Reload::Accepted)),
+            Ok(false) => {}
+            Err(_) => self.worker.count(Counter::Reloaded(Reload::Refused)),
+        }
+        followed.map(drop)
     }
 
     /// Has the next tick come soon, in a callback of one of its streams: somebody waits who must not wait too long.

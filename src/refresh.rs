@@ -20,6 +20,7 @@ use larder_core::tier::{Passage, Route};
 use larder_core::time::{Seconds, Timestamp};
 
 use crate::callout::{LATEST, OfTheOrigin, PATIENCE, answered_head, mark};
+use crate::fleet::Parcel;
 use crate::host;
 use crate::shared_data::SharedData;
 use crate::stream::settled;
@@ -293,10 +294,12 @@ impl Refreshing {
             .try_borrow_mut()
             .map(|mut state| state.note(&call, outcome, now));
         let rest = now.plus(rest.unwrap_or(LONGEST_REST));
-        let mut stored = None;
+        let (mut stored, mut parcel) = (None, Parcel::default());
         for effect in effects {
             if let Effect::Store(candidate) = &effect {
-                stored = Some(worker.store(candidate, now));
+                let became = worker.store(candidate, now);
+                parcel.add(&worker.fleet, candidate, became, now);
+                stored = Some(became);
             } else if let Effect::Land(flight, landing) = effect {
                 flight.land(match outcome {
                     Outcome::Failed => Landing::Failed { rest },
@@ -306,6 +309,7 @@ impl Refreshing {
                 worker.count(counter);
             }
         }
+        worker.fleet.share(worker, parcel, None, now);
     }
 }
 

@@ -54,9 +54,9 @@ impl Root {
     fn take(&mut self, text: Vec<u8>, config: Config) -> Configured {
         let live = Live::begin(text, config);
         self.show();
+        self.pace = live.first_pace();
         self.live = Some(live);
         self.reload = Some(Reload::Accepted);
-        self.pace = Pace::Rest;
         match host::set_tick_period(self.pace.milliseconds()) {
             Ok(()) => Configured::Yes,
             Err(_) => Configured::No,
@@ -104,6 +104,7 @@ impl Root {
         self.show();
         if let Some(live) = &self.live {
             live.worker().flights.forget_queue(); // it may be this root that is called back
+            live.worker().fleet.doubt(); // or this one that has asked
         }
         let _ = host::set_tick_period(0);
     }

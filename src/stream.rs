@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use crate::callout;
 use crate::desk;
-use crate::fleet::Lead;
+use crate::fleet::{Awaited, Brought, Lead, Parcel};
 use crate::host::{self, HeaderMap, HostError};
 use crate::ledger::Ledger;
 use crate::live::{Force, Live};
@@ -46,6 +46,8 @@ pub(crate) struct Stream {
     errand: Option<Errand>,
     /// The lead that the fleet has given it.
     lead: Option<Lead>,
+    /// What the fleet had, while the tiers are asked for it.
+    brought: Option<Box<Brought>>,
 }
 
 /// What the host is to do with the message, as it reads it.
@@ -93,6 +95,7 @@ impl Stream {
             place: Place::Fresh,
             errand: None,
             lead: None,
+            brought: None,
         })
     }
 
@@ -175,6 +178,11 @@ impl Stream {
     /// The core asks for at most four keys, and for none twice: what No-Vary-Search says of the path, what that leads to,
     /// the URL itself, and one of its variants. Its states end the recursion.
     fn look_up(&mut self, key: &Key, now: Timestamp) -> Result<Action, HostError> {
+        if self.brought.is_some()
+            && let Some(action) = self.look_at_brought(key, now)
+        {
+            return action;
+        }
         let found = self.worker.lookup(key, now);
         let step = self.exchange.on(Event::Answer(Answer::of(&found)), now);
         self.obey(step, now)
@@ -237,9 +245,9 @@ impl Stream {
         }
     }
 
-    fn manage(&self, call: &Call, now: Timestamp) -> Outcome {
+    fn manage(&self, call: &Call, now: Timestamp) -> (Outcome, Option<Awaited>) {
         let Some(settings) = self.live.settings() else {
-            return Outcome::internal(); // without a management API nothing is a call
+            return (Outcome::internal(), None); // without a management API nothing is a call
         };
         let around = self.exchange.surroundings();
         self.worker
@@ -294,22 +302,24 @@ impl Stream {
             Verdict::Hold => Action::Pause,
             Verdict::Inspect => self.inspect(now)?,
             Verdict::Lookup(key) => self.look_up(&key, now)?,
-            Verdict::Manage(call) => {
-                desk::answer(&self.manage(&call, now))?;
-                Action::Pause
-            }
+            Verdict::Manage(call) => self.managed(&call, now)?,
             Verdict::Park(parking) => self.park(parking, now)?,
             Verdict::Reply(reply) => {
                 host::send_response(reply.status, &reply.pairs, &reply.body, reply.details)?;
                 Action::Pause
             }
         };
-        self.carry_out(step.effects, now);
+        if let Some(token) = self.carry_out(step.effects, now) {
+            let added = host::add_response_header(b"larder-token", token.as_bytes());
+            self.worker.tolerate(added);
+        }
         Ok(action)
     }
 
-    fn carry_out(&self, effects: Vec<Effect>, now: Timestamp) {
-        let mut stored = None;
+    /// Gives what the client may show to see what it has changed, where that is known to a fleet.
+    fn carry_out(&mut self, effects: Vec<Effect>, now: Timestamp) -> Option<String> {
+        let (mut stored, mut noted, mut parcel) = (None, None, Parcel::default());
+        let mut has_landed = false;
         for effect in effects {
             match effect {
                 Effect::AddHeader(name, value) => self
@@ -317,8 +327,13 @@ impl Stream {
                     .tolerate(host::add_response_header(name.as_bytes(), value.as_bytes())),
                 Effect::Compress(wish) => self.worker.note(wish),
                 Effect::Count(counter) => self.worker.count(counter),
-                Effect::Invalidate(invalidation) => self.worker.invalidate(&invalidation, now),
-                Effect::Land(flight, landing) => flight.land(settled(landing, stored, now)),
+                Effect::Invalidate(invalidation) => {
+                    noted = self.worker.invalidate(&invalidation, now).or(noted);
+                }
+                Effect::Land(flight, landing) => {
+                    has_landed = true;
+                    flight.land(settled(landing, stored, now));
+                }
                 Effect::Measure(histogram, micros) => self.worker.measure(histogram, micros),
                 Effect::Refresh(refresh) => {
                     self.worker.refreshing.send(&self.worker, *refresh, now);
@@ -339,11 +354,19 @@ impl Stream {
                     host::replace_response_header(name.as_bytes(), value.as_bytes()),
                 ),
                 Effect::Store(candidate) => {
-                    stored = Some(self.worker.store(&candidate, now));
+                    let became = self.worker.store(&candidate, now);
+                    parcel.add(&self.worker.fleet, &candidate, became, now);
+                    stored = Some(became);
                 }
                 Effect::Watch(head) => drop(self.watched.replace(Some(head))),
             }
         }
+        let fleet = &self.worker.fleet;
+        let lead = self.lead.take_if(|_| has_landed || stored.is_some());
+        fleet.share(&self.worker, parcel, lead, now);
+        let token = noted?;
+        fleet.post(&self.worker, now);
+        fleet.token(token)
     }
 
     /// Whatever failed in the host, the message goes on; but not a call of the management API.
@@ -422,7 +445,7 @@ impl Stream {
             && let Ok(now) = host::now()
         {
             let step = self.exchange.on(Event::Aborted, now);
-            self.carry_out(step.effects, now);
+            let _ = self.carry_out(step.effects, now);
         }
         self.release_lead();
     }

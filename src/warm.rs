@@ -22,6 +22,7 @@ use larder_core::time::Timestamp;
 use larder_manage::{Progress, Warm, WarmOrder, WarmUrl};
 
 use crate::callout::{LATEST, OfTheOrigin, PATIENCE, answered_head, mark};
+use crate::fleet::Parcel;
 use crate::host;
 use crate::shared_data::SharedData;
 use crate::worker::{Worker, random};
@@ -302,9 +303,12 @@ fn take_in(
     effects.extend(exchange.on(Event::Chunk(&content), now).effects);
     effects.extend(exchange.on(Event::ResponseEnded, now).effects);
     let mut end = End::NotStored(Reason::Internal);
+    let mut parcel = Parcel::default();
     for effect in effects {
         if let Effect::Store(candidate) = &effect {
-            end = match worker.store(candidate, now) {
+            let became = worker.store(candidate, now);
+            parcel.add(&worker.fleet, candidate, became, now);
+            end = match became {
                 Stored::Published => End::Stored,
                 Stored::Skipped(why) => End::NotStored(why.reason()),
             };
@@ -313,5 +317,6 @@ fn take_in(
             end = End::NotStored(reason);
         }
     }
+    worker.fleet.share(worker, parcel, None, now);
     end
 }

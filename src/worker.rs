@@ -19,17 +19,19 @@ use larder_core::exchange::{
     Reception, Surpluses, Surroundings, WaitingRoom, What,
 };
 use larder_core::key::Key;
-use larder_core::report::{Counter, EvictionCause};
+use larder_core::report::{Counter, EvictionCause, FleetOp, FleetResult};
 use larder_core::tier::{
-    self, AbsentReason, ChangeHint, EpochLog, Geometry, Lookup, SharedTier, Stored, SweepPace,
-    WhyNot,
+    self, AbsentReason, ChangeHint, EpochLog, Geometry, LocalOrder, Lookup, SharedTier, Stored,
+    SweepPace, Unnoted, WhyNot,
 };
 use larder_core::time::Timestamp;
-use larder_manage::{Desk, Desks, Outcome, Settings};
+use larder_core::wire::WriteToken;
+use larder_manage::{Desk, Desks, Fleet, Outcome, Settings};
 
-use crate::fleet::{Liaison, Member};
+use crate::fleet::{Awaited, Herald, Liaison, Member};
 use crate::host::HostError;
 use crate::ledger::Ledger;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::refresh::{Refreshing, Ways};
 use crate::shared_data::SharedData;
@@ -268,32 +270,84 @@ impl Worker {
         }
     }
 
-    /// Makes entries invalid, for all workers.
-    pub(crate) fn invalidate(&self, invalidation: &Invalidation, now: Timestamp) {
-        let noted = self.epochs.try_borrow_mut().is_ok_and(|mut epochs| {
-            let appended = epochs.append(&SharedData, &*self.metrics, invalidation, now);
-            appended.is_ok()
-        });
-        if !noted {
+    /// Makes entries invalid, for all workers and the whole fleet; gives what stands for it there.
+    pub(crate) fn invalidate(
+        &self,
+        invalidation: &Invalidation,
+        now: Timestamp,
+    ) -> Option<WriteToken> {
+        let noted = match self.fleet.is_there() {
+            true => {
+                let noted = self.fleet.enter(self, invalidation, None, now);
+                noted.map(|noted| noted.token)
+            }
+            false => self.append(invalidation, now).map(|_| None),
+        };
+        noted.unwrap_or_else(|_| {
             self.count(Counter::InvalidationFailed);
+            None
+        })
+    }
+
+    fn append(&self, invalidation: &Invalidation, now: Timestamp) -> Result<Epoch, Unnoted> {
+        let mut epochs = self.epochs.try_borrow_mut().map_err(|_| Unnoted)?;
+        epochs.append(&SharedData, &*self.metrics, invalidation, now)
+    }
+
+    /// The order of invalidations, as the journal of the fleet needs it.
+    pub(crate) fn order(&self, now: Timestamp) -> LocalOrder<'_> {
+        LocalOrder {
+            kv: &SharedData,
+            hint: &*self.metrics,
+            epochs: &self.epochs,
+            now,
         }
     }
 
-    /// Does what a call of the management API asks for.
+    /// Does what a call of the management API asks for. Also gives what has to arrive in the fleet before that is good for all of
+    /// it, where something has.
     pub(crate) fn manage(
         &self,
         call: &Call,
         (around, settings): (&Surroundings, &Settings),
         ledger: &Ledger,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> (Outcome, Option<Awaited>) {
+        let herald = Herald::new(self, now);
+        let fleet = self.fleet.is_there().then_some(&herald as &dyn Fleet);
+        let outcome = self.with_desk(fleet, (around, settings), ledger, now, &mut |desk| {
+            larder_manage::answer(call, desk, now)
+        });
+        self.fleet.post(self, now);
+        (outcome, herald.awaited.get())
+    }
+
+    /// What the fleet is shown of a configuration.
+    pub(crate) fn figures(&self, live: &Live, now: Timestamp) -> Option<[String; 2]> {
+        let (force, settings) = (live.force()?, live.settings()?);
+        let of = (&*force.surroundings, settings);
+        let mut figures = None;
+        self.with_desk(None, of, &force.ledger, now, &mut |desk| {
+            figures = Some(larder_manage::figures(desk, now));
+        });
+        figures
+    }
+
+    fn with_desk<T>(
+        &self,
+        fleet: Option<&dyn Fleet>,
+        (around, settings): (&Surroundings, &Settings),
+        ledger: &Ledger,
+        now: Timestamp,
+        then: &mut dyn FnMut(&Desk<'_>) -> T,
+    ) -> T {
         ledger.show();
-        let desk = Desk {
+        then(&Desk {
             around,
             board: ledger.board(),
             count: &|counter| self.count(counter),
             epochs: &self.epochs,
-            fleet: None,
+            fleet,
             gauge: &*self.metrics,
             hint: &*self.metrics,
             kv: &SharedData,
@@ -307,8 +361,17 @@ impl Worker {
                 worker: self,
                 around,
             },
-        };
-        larder_manage::answer(call, &desk, now)
+        })
+    }
+
+    /// Up to where everything that was invalidated is gone from memory.
+    pub(crate) fn erased(&self, now: Timestamp) -> Option<Epoch> {
+        self.tier.try_borrow().ok()?.erased(&SharedData, now)
+    }
+
+    /// Tells the other workers that something has changed.
+    pub(crate) fn advance_hint(&self) {
+        self.metrics.advance();
     }
 
     /// The hint; who reads it next in this callback need not ask the host again.
@@ -386,6 +449,11 @@ impl Worker {
     /// Adds so many to a number.
     pub(crate) fn add(&self, counter: Counter, by: u64) {
         self.metrics.add(counter, by);
+    }
+
+    /// The fleet's service was asked for this, and said that.
+    pub(crate) fn count_fleet(&self, op: FleetOp, result: FleetResult) {
+        self.count(Counter::Fleet(op, result));
     }
 
     /// Adds one to a number.

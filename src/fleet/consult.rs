@@ -8,8 +8,10 @@ use std::rc::Rc;
 use larder_core::config::Switch;
 use larder_core::fleet::{Consultation, Consulted, Patience};
 use larder_core::key::{Key, KeyDigest};
+use larder_core::report::{FleetOp, FleetResult};
 use larder_core::time::Timestamp;
 
+use super::entries::Brought;
 use super::transport::{Letter, Said, Trouble};
 use super::{Errand, Liaison, Relief};
 use crate::worker::Worker;
@@ -26,6 +28,17 @@ pub(super) struct Inquiry {
     /// None, once it has gone.
     stream: Option<u32>,
     key: Rc<Key>,
+    /// The longest body that is stored.
+    most_bytes: usize,
+    patience: Patience,
+}
+
+/// What has come of it.
+pub(crate) struct Findings {
+    pub(crate) consulted: Consulted,
+    pub(crate) lead: Option<Lead>,
+    /// What was found, where it does not stand in the shared tier.
+    pub(crate) brought: Option<Brought>,
 }
 
 /// The right to fetch for the whole fleet what stands under a key.
@@ -42,6 +55,13 @@ impl Inquiry {
     pub(super) fn forget(&mut self, stream: u32) {
         self.stream = self.stream.filter(|own| *own != stream);
     }
+
+    fn op(&self) -> FleetOp {
+        match self.patience {
+            Patience::Look => FleetOp::Get,
+            Patience::Wait(_) => FleetOp::Wait,
+        }
+    }
 }
 
 impl Liaison {
@@ -57,17 +77,21 @@ impl Liaison {
         let Ok(calls) = self.calls.try_borrow() else {
             return MOST_LOOKS;
         };
-        let is_look = |errand: &Errand| match errand {
-            Errand::Look(_) => true,
-            Errand::Notice => false,
-        };
-        calls.iter().filter(|call| is_look(&call.errand)).count()
+        let looks = calls.iter();
+        looks
+            .filter(|call| matches!(call.errand, Errand::Look(_)))
+            .count()
     }
 
     /// Asks for a stream, which waits if that could be done.
     #[cold]
     #[inline(never)]
-    pub(crate) fn look(&self, stream: u32, asked: &Consultation, now: Timestamp) -> bool {
+    pub(crate) fn look(
+        &self,
+        (stream, most_bytes): (u32, usize),
+        asked: &Consultation,
+        now: Timestamp,
+    ) -> bool {
         let Some(admin) = self.admin().filter(|_| self.is_inviting()) else {
             return false;
         };
@@ -95,8 +119,10 @@ impl Liaison {
         let errand = Errand::Look(Inquiry {
             stream: Some(stream),
             key: Rc::clone(&asked.key),
+            most_bytes,
+            patience: asked.patience,
         });
-        self.send(&admin, &letter, errand, now)
+        self.send(&admin, &letter, errand, now).is_some()
     }
 
     /// The service has answered, or has not.
@@ -111,17 +137,48 @@ impl Liaison {
     ) {
         self.note(&answer, now);
         let digest = inquiry.key.digest();
-        let (consulted, lead) = match &answer {
-            Ok(said) if said.status == 404 => match said.number("larder-lease") {
-                Some(fence) => (Consulted::Absent, Some(Lead { digest, fence })),
-                None if said.head.only("larder-lease") == Some(b"held") => (Consulted::Held, None),
-                None => (Consulted::Absent, None),
+        let of = (&inquiry.key, inquiry.most_bytes);
+        let (mut lead, mut brought) = (None, None);
+        let result = self.result_of(&answer, |said| match said.status {
+            200 => match self.take_in(worker, of, said, now) {
+                Ok(found) => {
+                    brought = found;
+                    FleetResult::Hit
+                }
+                Err(result) => result,
             },
-            Ok(_) | Err(_) => (Consulted::Silent, None),
+            404 => {
+                let fence = said.number("larder-lease");
+                lead = fence.map(|fence| Lead { digest, fence });
+                match said.head.only("larder-lease") {
+                    Some(b"held") => FleetResult::Held,
+                    Some(_) | None => FleetResult::Miss,
+                }
+            }
+            _ => FleetResult::Error,
+        });
+        worker.count_fleet(inquiry.op(), result);
+        let consulted = match result {
+            FleetResult::Hit => Consulted::Found,
+            FleetResult::Held => Consulted::Held,
+            FleetResult::Miss => Consulted::Absent,
+            FleetResult::Busy
+            | FleetResult::Error
+            | FleetResult::Ok
+            | FleetResult::Refused
+            | FleetResult::Timeout
+            | FleetResult::Version => Consulted::Silent,
         };
         match (inquiry.stream, lead) {
-            (Some(stream), lead) => self.relieve(stream, Relief::Consulted(consulted, lead)),
-            (None, Some(lead)) => self.release(worker, lead, now),
+            (Some(stream), lead) => {
+                let relief = Relief::Consulted(Findings {
+                    consulted,
+                    lead,
+                    brought,
+                });
+                self.relieve(stream, relief);
+            }
+            (None, Some(lead)) => self.release(lead, now),
             (None, None) => {}
         }
     }
@@ -129,13 +186,13 @@ impl Liaison {
     /// Nothing comes of a lead.
     #[cold]
     #[inline(never)]
-    pub(crate) fn release(&self, _: &Worker, lead: Lead, now: Timestamp) {
+    pub(crate) fn release(&self, lead: Lead, now: Timestamp) {
         let Some(admin) = self.admin() else {
             return;
         };
         let path = [
             "/v1/leases/",
-            &hexadecimal(&lead.digest.0),
+            &lead.digest.to_string(),
             "?fence=",
             &lead.fence.to_string(),
         ]
@@ -146,12 +203,12 @@ impl Liaison {
             patience: NOTICE,
             ..Letter::default()
         };
-        self.send(&admin, &letter, Errand::Notice, now); // else it runs out
+        self.send(&admin, &letter, Errand::Release, now); // else it runs out
     }
 }
 
 pub(super) fn entry_path(digest: KeyDigest) -> String {
-    ["/v1/entries/", &hexadecimal(&digest.0)].concat()
+    ["/v1/entries/", &digest.to_string()].concat()
 }
 
 /// Two digits a byte.

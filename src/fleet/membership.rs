@@ -74,11 +74,11 @@ impl Fleet for Member {
         }
     }
 
-    fn contact(&self, _: Timestamp) -> Contact {
-        Contact::Kept
+    fn contact(&self, now: Timestamp) -> Contact {
+        self.worker.fleet.contact(now)
     }
 
-    fn standing(&self, _: &[u8]) -> Standing {
-        Standing::Unknown
+    fn standing(&self, token: &[u8]) -> Standing {
+        self.worker.fleet.standing(token)
     }
 }

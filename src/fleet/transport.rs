@@ -5,6 +5,7 @@
 
 use larder_core::config::Admin;
 use larder_core::http::Headers;
+use larder_core::report::FleetResult;
 
 use crate::host::{self, HeaderMap, HostError};
 
@@ -25,6 +26,8 @@ pub(super) struct Letter<'a> {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
+    /// Nobody says anything in time.
+    Late,
     /// Nobody says anything, or the service cannot reach its store.
     Silence,
     /// It does not take the secret.
@@ -35,10 +38,23 @@ pub(super) enum Trouble {
     Stranger,
 }
 
+impl Trouble {
+    /// What it counts as.
+    pub(super) fn result(self) -> FleetResult {
+        match self {
+            Self::Late => FleetResult::Timeout,
+            Self::Secret => FleetResult::Refused,
+            Self::Silence | Self::Stranger => FleetResult::Error,
+            Self::Wire => FleetResult::Version,
+        }
+    }
+}
+
 /// What the service has answered.
 pub(super) struct Said {
     pub(super) status: u16,
     pub(super) head: Headers,
+    bytes: usize,
 }
 
 /// Sends a letter; what comes back does so under this number.
@@ -66,8 +82,8 @@ pub(super) fn send(admin: &Admin, letter: &Letter<'_>) -> Result<u32, HostError>
     )
 }
 
-/// The answer to a call, with a head of so many lines, in its callback.
-pub(super) fn read(lines: usize) -> Result<Said, Trouble> {
+/// The answer to a call, with a head of so many lines and so many bytes, in its callback.
+pub(super) fn read((lines, bytes): (usize, usize)) -> Result<Said, Trouble> {
     if lines == 0 {
         return Err(Trouble::Silence);
     }
@@ -77,7 +93,8 @@ pub(super) fn read(lines: usize) -> Result<Said, Trouble> {
     let wire = head.first("larder-wire");
     match (wire, status) {
         // The proxy's own, in the service's place.
-        (None, 502..=504) => Err(Trouble::Silence),
+        (None, 504) => Err(Trouble::Late),
+        (None, 502..=503) => Err(Trouble::Silence),
         (None, _) => Err(Trouble::Stranger),
         (Some(_), 401 | 403) => Err(Trouble::Secret),
         (Some(_), 426) => Err(Trouble::Wire),
@@ -86,11 +103,20 @@ pub(super) fn read(lines: usize) -> Result<Said, Trouble> {
         (Some(_), _) => Ok(Said {
             status: u16::try_from(status).unwrap_or_default(),
             head,
+            bytes,
         }),
     }
 }
 
 impl Said {
+    /// The body; `None` where it is longer than so many bytes, or cannot be had.
+    pub(super) fn body(&self, most: usize) -> Option<Vec<u8>> {
+        match self.bytes <= most {
+            true => host::call_response_body(self.bytes).ok(),
+            false => None,
+        }
+    }
+
     /// The number in a field.
     pub(super) fn number(&self, name: &str) -> Option<u64> {
         number(self.head.only(name)?)

@@ -1,0 +1,238 @@
+//! What one process has fetched, for the others; and what another has, for this one.
+//!
+//! What is stored here goes to the service too, with how far the fleet's log had been followed when its request was sent: so the
+//! service knows what has ended it. What comes from there is judged here once more, in this process's own order.
+
+use std::rc::Rc;
+
+use larder_core::config::{Admin, Switch};
+use larder_core::entry::Epoch;
+use larder_core::exchange::{Candidate, Provenance, Shareable};
+use larder_core::fleet::Cursor;
+use larder_core::key::{Key, KeyDigest};
+use larder_core::report::{FleetOp, FleetResult};
+use larder_core::tier::Stored;
+use larder_core::time::Timestamp;
+use larder_core::wire::{Frame, FrameError};
+
+use super::consult::{Lead, entry_path};
+use super::transport::{Letter, Said, Trouble};
+use super::{Errand, Liaison, earlier, milliseconds_between};
+use crate::worker::Worker;
+
+/// So many bytes of one entry go through the fleet.
+const MOST_BYTES: usize = 4 << 20;
+/// So many bytes are under way at once ...
+const MOST_UNDER_WAY: usize = 16 << 20;
+/// ... in so many calls.
+const MOST_CALLS: usize = 64;
+/// The service has so many milliseconds to take an entry.
+const PATIENCE: u32 = 2000;
+
+/// What one step of an exchange has stored, for the others.
+#[derive(Default)]
+pub(crate) struct Parcel {
+    items: Vec<Item>,
+    /// That of the request that fetched it.
+    epoch: Option<Epoch>,
+}
+
+struct Item {
+    digest: KeyDigest,
+    frame: Vec<u8>,
+    keep_ms: u64,
+}
+
+/// What another process has fetched, as it is here.
+pub(crate) struct Brought {
+    pub(crate) key: Rc<Key>,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Parcel {
+    /// Adds what became this here, where there is a fleet that it is shared with.
+    #[inline]
+    pub(crate) fn add(
+        &mut self,
+        liaison: &Liaison,
+        candidate: &Candidate,
+        stored: Stored,
+        now: Timestamp,
+    ) {
+        if stored == Stored::Published && liaison.is_there() {
+            self.put_in(liaison, candidate, now);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_in(&mut self, liaison: &Liaison, candidate: &Candidate, now: Timestamp) {
+        let Shareable::Since(epoch) = candidate.shareable else {
+            return;
+        };
+        if !liaison.is_sharing() || candidate.payload.len() > MOST_BYTES {
+            return;
+        }
+        self.epoch = Some(epoch);
+        let times = (candidate.started, candidate.expires);
+        if let Some(frame) = Frame::encode(now, &candidate.key, times, &candidate.payload) {
+            self.items.push(Item {
+                digest: candidate.key.digest(),
+                frame,
+                keep_ms: milliseconds_between(now, candidate.expires),
+            });
+        }
+    }
+}
+
+impl Liaison {
+    fn is_sharing(&self) -> bool {
+        let admin = self.admin();
+        admin.is_some_and(|admin| admin.share_entries == Switch::On && admin.secret.is_some())
+    }
+
+    /// Sends what was stored, and ends the lead that it was fetched with.
+    #[inline]
+    pub(crate) fn share(
+        &self,
+        worker: &Worker,
+        parcel: Parcel,
+        lead: Option<Lead>,
+        now: Timestamp,
+    ) {
+        if lead.is_some() || !parcel.items.is_empty() {
+            self.send_off(worker, parcel, lead, now);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_off(&self, worker: &Worker, parcel: Parcel, mut lead: Option<Lead>, now: Timestamp) {
+        let cursor = parcel.epoch.and_then(|epoch| self.cursor_at(epoch));
+        if let (Some(cursor), Some(admin)) = (cursor, self.admin()) {
+            let last = parcel.items.len().saturating_sub(1);
+            for (place, item) in parcel.items.into_iter().enumerate() {
+                let ended = lead.as_ref().filter(|_| place == last);
+                let is_sent = self.put((worker, &admin), &item, (cursor, ended), now);
+                if is_sent && place == last {
+                    lead = None;
+                }
+            }
+        }
+        if let Some(lead) = lead {
+            self.release(lead, now);
+        }
+    }
+
+    fn put(
+        &self,
+        (worker, admin): (&Worker, &Admin),
+        item: &Item,
+        (cursor, ended): (Cursor, Option<&Lead>),
+        now: Timestamp,
+    ) -> bool {
+        let bytes = item.frame.len();
+        if !self.has_room(bytes) || !self.is_open(now) {
+            worker.count_fleet(FleetOp::Put, FleetResult::Busy);
+            return false;
+        }
+        let (path, cursor) = (entry_path(item.digest), cursor.to_string());
+        let keep = item.keep_ms.to_string();
+        let fence = ended.map(|lead| lead.fence.to_string());
+        let mut fields = vec![
+            ("content-type", "application/octet-stream"),
+            ("larder-cursor", cursor.as_str()),
+            ("larder-keep-ms", keep.as_str()),
+        ];
+        let release;
+        if let (Some(lead), Some(fence)) = (ended, &fence) {
+            release = [&lead.digest.to_string(), ".", fence].concat();
+            fields.push(("larder-release", release.as_str()));
+            if lead.digest == item.digest {
+                fields.push(("larder-fence", fence));
+            }
+        }
+        let letter = Letter {
+            method: "PUT",
+            path: &path,
+            fields: &fields,
+            body: &item.frame,
+            patience: PATIENCE,
+        };
+        self.send(admin, &letter, Errand::Share(bytes), now)
+            .is_some()
+    }
+
+    fn has_room(&self, more: usize) -> bool {
+        let Ok(calls) = self.calls.try_borrow() else {
+            return false;
+        };
+        let (mut count, mut bytes) = (0_usize, more);
+        for call in calls.iter() {
+            if let Errand::Share(size) = call.errand {
+                count = count.saturating_add(1);
+                bytes = bytes.saturating_add(size);
+            }
+        }
+        count < MOST_CALLS && bytes <= MOST_UNDER_WAY
+    }
+
+    /// An entry has come for this key, with a body of at most so many bytes: whether it is in the shared tier now, or where it could
+    /// not be put there, the entry.
+    pub(super) fn take_in(
+        &self,
+        worker: &Worker,
+        (key, most): (&Rc<Key>, usize),
+        said: &Said,
+        now: Timestamp,
+    ) -> Result<Option<Brought>, FleetResult> {
+        let bytes = said.body(MOST_BYTES).ok_or(FleetResult::Error)?;
+        let frame = Frame::decode(&bytes).map_err(|error| match error {
+            FrameError::Version => FleetResult::Version,
+            FrameError::Checksum
+            | FrameError::Entry(_)
+            | FrameError::Invalid
+            | FrameError::Truncated => FleetResult::Error,
+        })?;
+        if frame.key() != **key || frame.body_len() > most {
+            return Err(FleetResult::Error);
+        }
+        let cursor = said.head.only("larder-cursor").and_then(Cursor::parse);
+        let epoch = cursor.and_then(|cursor| self.epoch_at(cursor));
+        let epoch = epoch.ok_or(FleetResult::Miss)?; // nobody can say what has ended it
+        let age = said.number("larder-age-ms").ok_or(FleetResult::Error)?;
+        let imported = frame.import(earlier(now, age), epoch);
+        let imported = imported.ok_or(FleetResult::Busy)?;
+        let candidate = Candidate {
+            key: Rc::clone(key),
+            started: imported.started,
+            expires: imported.expires,
+            payload: imported.payload,
+            provenance: imported.stamps.map(|stamps| Provenance {
+                epoch,
+                stamps,
+                judged: epoch,
+            }),
+            shareable: Shareable::Here, // it is there
+        };
+        match worker.store(&candidate, now) {
+            Stored::Published => Ok(None),
+            Stored::Skipped(_) => Ok(Some(Brought {
+                key: candidate.key,
+                payload: candidate.payload,
+            })),
+        }
+    }
+
+    /// What became of an entry that was sent.
+    pub(super) fn shared(&self, worker: &Worker, answer: &Result<Said, Trouble>, now: Timestamp) {
+        self.note(answer, now);
+        // One that was fetched later stands there: as good.
+        let result = self.result_of(answer, |said| match said.status {
+            204 | 200 | 409 => FleetResult::Ok,
+            413 => FleetResult::Busy,
+            _ => FleetResult::Error,
+        });
+        worker.count_fleet(FleetOp::Put, result);
+    }
+}
