@@ -54,13 +54,20 @@ export function spark() {
   svg.setAttribute("class", "spark");
   svg.setAttribute("viewBox", "0 0 100 24");
   svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("aria-hidden", "true");
+  svg.setAttribute("role", "img");
+  svg.append(document.createElementNS(SVG, "title"));
   for (const part of ["base", "under", "line"]) {
     const path = document.createElementNS(SVG, "path");
     path.setAttribute("class", part);
     svg.append(path);
   }
   return svg;
+}
+
+/** What a line says, for who rests on it or does not see it; one that says nothing is not there. */
+export function describe(svg, text) {
+  say(svg.querySelector("title"), text);
+  svg.setAttribute("aria-hidden", String(text === ""));
 }
 
 /** `points` are `[place from 0 to 1, value or null]`; `low` and `high` are what the height stands for. */

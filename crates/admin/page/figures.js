@@ -1,6 +1,6 @@
 // The six figures, and what they were in the last minutes. The past is kept here, in this tab, and nowhere else.
 
-import { bytes, count, draw, el, find, micros, percent, rate, say, show, spark, whole } from "./dom.js";
+import { bytes, count, describe, draw, el, find, micros, percent, rate, say, show, spark, whole } from "./dom.js";
 
 const KEPT_MS = 5 * 60_000;
 const LATELY_MS = 60_000;
@@ -105,6 +105,7 @@ const FIGURES = [
     name: "Hit rate",
     text: (sum) => (lookedUp(sum) > 0 ? percent(sum.hits, lookedUp(sum)) : null),
     line: (sum) => quotient(sum.hits, lookedUp(sum)),
+    shown: (value) => percent(value, 1),
     range: () => [0, 1],
     note: (totals, sum, isLately) => (lookedUp(totals) === 0 ? "no requests yet" : isLately ? `${percent(totals.hits, lookedUp(totals))} since they began` : ""),
   },
@@ -112,12 +113,14 @@ const FIGURES = [
     name: "Response, cached",
     text: (sum) => (sum.timed_hits > 0 ? micros(sum.timed_hits_us / sum.timed_hits) : null),
     line: (sum) => quotient(sum.timed_hits_us, sum.timed_hits),
+    shown: micros,
     note: (totals, sum) => faster(lookedUp(sum) > 0 ? sum : totals),
   },
   {
     name: "Response, fresh",
     text: (sum) => (sum.fetches > 0 ? micros(sum.fetches_us / sum.fetches) : null),
     line: (sum) => quotient(sum.fetches_us, sum.fetches),
+    shown: micros,
     note: (totals) => (totals.fetches > 0 ? "until the head of the origin’s answer" : ""),
   },
   {
@@ -125,6 +128,7 @@ const FIGURES = [
     isRate: true,
     text: (sum, isLately) => (lookedUp(sum) > 0 ? (isLately ? perSecond(saved(sum), sum.seconds) : count(saved(sum))) : null),
     line: (sum) => settled(sum, quotient(saved(sum), sum.seconds)),
+    shown: (value) => perSecond(value, 1),
     note: (totals, sum, isLately) => [
       isLately ? `${count(saved(totals))} since they began` : "",
       totals.fleet_hits > 0 ? `other instances brought ${count(totals.fleet_hits)}` : "",
@@ -135,6 +139,7 @@ const FIGURES = [
     isRate: true,
     text: (sum, isLately) => (lookedUp(sum) > 0 ? (isLately ? perSecond(lookedUp(sum), sum.seconds) : count(lookedUp(sum))) : null),
     line: (sum) => settled(sum, quotient(lookedUp(sum), sum.seconds)),
+    shown: (value) => perSecond(value, 1),
     note: (totals) => (lookedUp(totals) > 0 ? `${count(totals.fetches)} to the origin since they began` : ""),
   },
   {
@@ -142,6 +147,7 @@ const FIGURES = [
     isLevel: true,
     text: (sum) => bytes(sum.memory),
     line: (sum) => sum.memory,
+    shown: bytes,
     note: (totals, sum) => `${count(totals.entries)} entries` + (sum.evictions > 0 ? `, ${count(sum.evictions)} made room in the last minute` : ""),
   },
 ];
@@ -197,4 +203,5 @@ function line(svg, figure, history) {
   const top = Math.max(...values, 0);
   const [low, high] = figure.range?.() ?? [0, top * 1.1 || 1];
   draw(svg, top > 0 ? points : [], low, high);
+  describe(svg, top > 0 ? `Lately between ${figure.shown(Math.min(...values))} and ${figure.shown(top)}` : "");
 }

@@ -37,6 +37,12 @@ async fn the_figures_of_two_instances_are_seen_and_change_live() {
     .await;
     let line = "document.querySelector('#figures .line').getAttribute('d').startsWith('M')";
     page.until(line).await;
+    // Who does not see the line is told what it says.
+    let said = "document.querySelector('#figures title').textContent";
+    assert_eq!(
+        page.evaluate(said).await,
+        "Lately between 100.0\u{202f}% and 100.0\u{202f}%"
+    );
     picture(&page, "figures").await;
     stage.is_content(&page);
 }
