@@ -85,10 +85,7 @@ async fn count(State(service): State<Arc<Service>>, request: Request, next: Next
         _ => "other",
     };
     let route = format!("{method} {path}");
-    let waits = request
-        .uri()
-        .query()
-        .is_some_and(|query| query.contains("wait_"));
+    let waits = v1::waits(&request);
     let response = next.run(request).await;
     let status = response.status();
     let labels = [route.as_str(), status.as_str()];

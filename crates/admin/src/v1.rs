@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use larder_core::wire::{WIRE, WIRE_FIELD};
 
+use self::query::Query;
 use crate::metrics::Family;
 use crate::refusal::Refusal;
 use crate::service::Service;
@@ -91,9 +92,10 @@ fn admit(service: &Service, request: &Request) -> Result<(), Refusal> {
 }
 
 /// Whether a request may wait for something to happen, which has a bound of its own.
-fn waits(request: &Request) -> bool {
-    let query = request.uri().query().unwrap_or_default();
-    request.method() == Method::GET && (query.contains("wait_"))
+pub(crate) fn waits(request: &Request) -> bool {
+    let query = Query::of(request.uri());
+    let is_asked = |name| query.text(name).is_some_and(|text| text != "0");
+    request.method() == Method::GET && (is_asked("wait_ms") || is_asked("wait_seconds"))
 }
 
 /// JSON that nobody may keep.

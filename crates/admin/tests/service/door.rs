@@ -3,6 +3,7 @@
 use larder_admin::server::Ending;
 use larder_admin::store::{Bounds, Store};
 use larder_harness::client::Request;
+use larder_harness::origin::{Gate, Step};
 use serde_json::json as value;
 
 use crate::stage::{Replica, SECRET, field, frame, json, key, pair, put};
@@ -69,7 +70,7 @@ async fn what_is_too_long_is_not_read() {
         .ask(put(&key, &end, frame(&key, &[], &[b'x'; 3000])))
         .await;
     assert_eq!(long.status, 413, "{long:?}");
-    let steps = (0..30).map(|_| larder_harness::origin::Step::Chunk(vec![b'x'; 100].into()));
+    let steps = (0..30).map(|_| Step::Chunk(vec![b'x'; 100].into()));
     let request = Request::new("PUT", &crate::stage::place(&key, ""))
         .header("larder-cursor", &end)
         .header("larder-keep-ms", "1000")
@@ -123,4 +124,16 @@ async fn too_many_that_wait_are_told_to_come_again() {
     let (first, text) = tokio::join!(first, second);
     assert_eq!(first.status, 200);
     assert!(text.contains("too many wait"), "{text}");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let store = Store::memory(Bounds::USUAL);
+    let one = Replica::start(&store, &["--client-timeout-seconds", "1"]).await;
+    let gate = Gate::closed();
+    let steps = [Step::Chunk("{".into()), Step::Wait(gate.clone())];
+    let request = Request::new("POST", "/v1/invalidations").steps(steps);
+    let answer = one.ask(request).await;
+    assert_eq!(answer.status, 408, "{answer:?}");
+    gate.open();
 }

@@ -15,5 +15,6 @@ mod entries;
 mod instances;
 mod invalidations;
 mod management;
+mod process;
 mod stage;
 mod valkey;

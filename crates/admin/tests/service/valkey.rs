@@ -2,7 +2,7 @@
 
 use larder_admin::store::{Bounds, Store};
 use larder_harness::client::Request;
-use larder_harness::valkey::Valkey;
+use larder_harness::valkey::{Reply, Valkey};
 use larder_harness::wait::{PATIENCE, eventually};
 use serde_json::{Value, json as value};
 
@@ -156,4 +156,67 @@ async fn a_store_that_has_lost_everything_begins_anew_and_so_does_everybody() {
     assert_eq!(late.status, 409);
     let fresh = other.ask(put(&key, &after, frame(&key, &[], b"x"))).await;
     assert_eq!(fresh.status, 204);
+}
+
+/// What stands under each key now, to be put back later: as a failover does to what had not yet reached the other.
+async fn remember(valkey: &Valkey) {
+    for key in keys(valkey).await {
+        let copy = format!("{key}#copy");
+        valkey.command(&["COPY", &key, &copy]).await.unwrap();
+    }
+}
+
+async fn put_back(valkey: &Valkey) {
+    let copies = keys(valkey).await.into_iter();
+    for copy in copies.filter(|key| key.ends_with("#copy")) {
+        let key = copy.trim_end_matches("#copy");
+        valkey.command(&["RENAME", &copy, key]).await.unwrap();
+    }
+}
+
+async fn keys(valkey: &Valkey) -> Vec<String> {
+    let answer = valkey.command(&["KEYS", "*"]).await.unwrap();
+    let Reply::List(keys) = answer else {
+        panic!("{answer:?}");
+    };
+    keys.iter()
+        .map(|key| key.text().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn where_the_store_has_lost_what_was_seen_everything_is_over_for_everybody() {
+    let (valkey, one, other) = pair().await;
+    let kept = one.invalidate(value!({"tag": "kept"})).await;
+    remember(&valkey).await;
+    let lost = one.invalidate(value!({"tag": "lost"})).await;
+    for replica in [&one, &other] {
+        eventually("the replica has seen it", PATIENCE, async || {
+            replica
+                .service
+                .follower
+                .end()
+                .is_some_and(|end| end.to_string() == lost)
+        })
+        .await;
+    }
+    put_back(&valkey).await;
+    for replica in [&one, &other] {
+        eventually("the replica has noticed", PATIENCE, async || {
+            let end = replica.service.follower.end();
+            end.is_some_and(|end| end.to_string() != lost)
+        })
+        .await;
+    }
+    // Who has never seen what is lost drops everything all the same.
+    let path = format!("/v1/invalidations?after={kept}&wait_seconds=20");
+    let heard = json(&other.get(&path).await);
+    let record = &heard["records"][0];
+    assert_eq!(
+        (&record["all"], &record["mode"]),
+        (&value!(true), &value!("hard")),
+        "{heard}"
+    );
+    let heard = json(&other.get(&format!("/v1/invalidations?after={lost}")).await);
+    assert_eq!(heard["reset"], true, "{heard}");
 }
