@@ -85,7 +85,7 @@ fn rows(manual: &str) -> Vec<Row> {
 fn exists(module: &str, name: &str) -> bool {
     let folder = match module.split('/').next() {
         Some("e2e") => "tests",
-        Some("page") => "crates/admin/tests",
+        Some("page" | "service") => "crates/admin/tests",
         Some("scenarios") => "crates/core/tests",
         _ => "crates/core/src",
     };
