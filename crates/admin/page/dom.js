@@ -41,11 +41,20 @@ export function keep(parent, items, key, make, update) {
     if (child === next) {
       next = next.nextElementSibling;
     } else {
-      parent.insertBefore(child, next);
+      place(parent, child, next);
     }
     update(child, item);
   }
   known.forEach((child) => child.remove());
+}
+
+/** What is moved keeps the focus, where the browser can do that. */
+function place(parent, child, next) {
+  if (child.isConnected && parent.moveBefore) {
+    parent.moveBefore(child, next);
+  } else {
+    parent.insertBefore(child, next);
+  }
 }
 
 /** A line of what was. `null` is a gap. */

@@ -3,7 +3,7 @@
 import { call, token } from "./api.js";
 import { find, say, show, span } from "./dom.js";
 import { History, figures } from "./figures.js";
-import { advice, headline, instances, invalidations, reasons, watchInstances } from "./sections.js";
+import { advice, headline, instances, invalidations, reasons, rules, watchInstances } from "./sections.js";
 import { follow, isUrgent, watchPurge } from "./purge.js";
 import { watchExplain } from "./explain.js";
 
@@ -55,6 +55,7 @@ function draw() {
   show(find("why"), latest.totals.instances > 0);
   invalidations(latest);
   instances(latest, history);
+  rules(latest);
   reasons(latest);
   advice(latest);
   follow(latest);

@@ -53,8 +53,9 @@ function remarksOn({ totals, instances, config }, of) {
     const most = Math.max(...of("behind").map((instance) => instance.behind));
     remarks.push(["Behind", `${names(of("behind"))}: ${of("behind").length > 1 ? "up to " : ""}${plural(most, "invalidation", "invalidations")} still to apply.`]);
   }
-  if (totals.pending > 0) {
-    remarks.push(["Not yet durable", `${plural(totals.pending, "invalidation", "invalidations")}: applied where asked for, and not yet elsewhere.`]);
+  const waiting = instances.filter((instance) => instance.pending > 0);
+  if (waiting.length > 0) {
+    remarks.push(["Not yet durable", `${plural(totals.pending, "invalidation", "invalidations")} of ${names(waiting)}: applied there, and not yet elsewhere.`]);
   }
   const skewed = instances.filter((instance) => Math.abs(instance.skew_ms ?? 0) >= SKEWED_MS);
   if (skewed.length > 0) {
@@ -207,6 +208,35 @@ function skew(ms) {
     return "–";
   }
   return Math.abs(ms) < 1000 ? "as here" : `${ms > 0 ? "+" : "−"}${span(Math.abs(ms))}`;
+}
+
+/** How each rule does, the one with most misses first. */
+export function rules(overview) {
+  show(find("rules"), overview.rules.length > 0);
+  keep(find("rules-rows"), overview.rules, (rule) => rule.name, ruleRow, (row, { name, hits, misses, bypasses }) => {
+    const part = (kind) => row.querySelector(`.${kind}`);
+    const all = hits + misses;
+    say(part("name"), name === "unmatched" ? "no rule" : name);
+    say(part("share"), all > 0 ? percent(hits, all) : "–");
+    part("fill").style.width = `${all === 0 ? 0 : (100 * hits) / all}%`;
+    say(part("hits"), count(hits));
+    say(part("misses"), count(misses));
+    say(part("bypasses"), count(bypasses));
+  });
+}
+
+function ruleRow() {
+  const number = (name, label) => el("td", { class: `${name} number`, "data-label": label });
+  return el(
+    "tr",
+    {},
+    el("th", { scope: "row", class: "name" }),
+    el("td", { class: "bar" }, el("span", { class: "track", "aria-hidden": "true" }, el("span", { class: "fill" }))),
+    number("share", "Hit rate"),
+    number("hits", "Hits"),
+    number("misses", "Misses"),
+    number("bypasses", "Not looked up"),
+  );
 }
 
 /** Why responses were not stored, and requests not looked up. */

@@ -22,7 +22,7 @@ use crate::store::{Acknowledged, Instance};
 pub use invalidations::Invalidation;
 use report::Report;
 pub use report::{Figures, Node};
-pub use totals::{Reason, Recommendation, Totals};
+pub use totals::{Reason, Recommendation, Rule, Totals};
 
 /// An instance says something every 5 seconds; whoever has not for this long is out of contact.
 const SILENT: Duration = Duration::from_secs(12);
@@ -61,6 +61,8 @@ pub struct Overview {
     pub config: u64,
     /// Sums over all instances.
     pub totals: Totals,
+    /// How each rule does, the one with most misses first.
+    pub rules: Vec<Rule>,
     /// Why responses were not stored, the most frequent first.
     pub not_stored: Vec<Reason>,
     /// Why requests were not looked up, the most frequent first.
@@ -93,6 +95,7 @@ pub fn overview(snapshot: &Snapshot<'_>) -> Overview {
         position: snapshot.end.position,
         config: snapshot.config,
         totals: Totals::of(&instances),
+        rules: totals::rules(&reports),
         not_stored: totals::reasons(&reports, "not_stored"),
         bypassed: totals::reasons(&reports, "bypassed"),
         recommendations: totals::recommendations(&reports),

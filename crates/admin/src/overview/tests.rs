@@ -65,6 +65,11 @@ fn busy(node: &str, hits: u64, misses: u64) -> Value {
         "performance": {
             "middleware_metrics": { "hits": hits, "misses": misses, "bypasses": 2 },
             "timed": { "hits": 10, "hits_us": 900, "fetches": misses / 2, "fetches_us": 2_000_000 },
+            "rules": [
+                { "name": "idle", "hits": 0, "misses": 0, "bypasses": 0 },
+                { "name": "users", "hits": hits, "misses": misses, "bypasses": 2 },
+                { "name": node, "hits": 0, "misses": 1, "bypasses": 0 },
+            ],
             "not_stored": { "private": 3, "no-freshness": 8 },
             "bypassed": { "method": 2 },
             "recommendation_details": [{
@@ -99,6 +104,22 @@ fn two_instances_are_one_sum() {
     assert_eq!(all["instances"][0]["node"], "a");
     assert_eq!(all["instances"][1]["figures"]["hits"], 300);
     assert_eq!(all["instances"][0]["skew_ms"], 600_000);
+}
+
+#[test]
+fn rules_are_summed_by_their_names_and_those_that_miss_most_come_first() {
+    let all = shown(
+        &[
+            instance(1, Some(at(9)), &busy("a", 100, 20)),
+            instance(2, Some(at(9)), &busy("b", 200, 30)),
+        ],
+        &[],
+    );
+    let rules = all["rules"].as_array().unwrap();
+    let names: Vec<_> = rules.iter().map(|rule| &rule["name"]).collect();
+    assert_eq!(names, ["users", "a", "b"]);
+    let users = json!({ "name": "users", "hits": 300, "misses": 50, "bypasses": 4 });
+    assert_eq!(rules[0], users);
 }
 
 #[test]
@@ -222,6 +243,7 @@ fn a_report_that_lies_does_no_harm() {
         "performance": {
             "middleware_metrics": { "hits": u64::MAX, "misses": u64::MAX },
             "not_stored": { long.clone(): u64::MAX, "private": "many" },
+            "rules": [7, { "name": 7 }, { "name": long.clone(), "hits": "many" }],
             "recommendation_details": [{ "text": 7 }, 3, { "text": "a", "patch": long }],
         },
     });

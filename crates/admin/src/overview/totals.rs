@@ -31,6 +31,19 @@ pub struct Totals {
     pub figures: Figures,
 }
 
+/// How a rule does, at all instances that have one of that name; `unmatched` stands for no rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// Its name.
+    pub name: String,
+    /// Requests that were answered from the cache.
+    pub hits: u64,
+    /// Requests that were looked up and not answered from the cache.
+    pub misses: u64,
+    /// Requests that were not looked up.
+    pub bypasses: u64,
+}
+
 /// A reason, and how often it was one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reason {
@@ -121,6 +134,37 @@ impl Figures {
             *sum = sum.saturating_add(*more);
         }
     }
+}
+
+/// `performance.rules`, summed by name; those that nothing was asked of are left out.
+pub(super) fn rules(reports: &[Report<'_>]) -> Vec<Rule> {
+    let mut sums: HashMap<String, Rule> = HashMap::new();
+    for report in reports {
+        let said = report.at("/performance/rules").and_then(Value::as_array);
+        for said in said.into_iter().flatten() {
+            let Some(name) = said.get("name").and_then(Value::as_str).map(cut) else {
+                continue;
+            };
+            let count = |name| said.get(name).and_then(Value::as_u64).unwrap_or_default();
+            let sum = sums.entry(name.clone()).or_insert(Rule {
+                name,
+                hits: 0,
+                misses: 0,
+                bypasses: 0,
+            });
+            sum.hits = sum.hits.saturating_add(count("hits"));
+            sum.misses = sum.misses.saturating_add(count("misses"));
+            sum.bypasses = sum.bypasses.saturating_add(count("bypasses"));
+        }
+    }
+    let used = |rule: &Rule| rule.hits > 0 || rule.misses > 0 || rule.bypasses > 0;
+    let mut rules: Vec<Rule> = sums.into_values().filter(used).collect();
+    rules.sort_by(|one, other| {
+        let misses = other.misses.cmp(&one.misses);
+        misses.then_with(|| one.name.cmp(&other.name))
+    });
+    rules.truncate(MOST);
+    rules
 }
 
 /// The counts of `performance.<kind>`, summed.

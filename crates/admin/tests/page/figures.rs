@@ -54,6 +54,7 @@ async fn reasons_and_advice_are_shown_in_words() {
     };
     let instance = Instance::join(&stage, 1, "edge", 10, 10).await;
     let performance = json!({
+        "rules": [{ "name": "users", "hits": 10, "misses": 30, "bypasses": 0 }],
         "not_stored": { "no-freshness": 1234 },
         "recommendation_details": [{
             "text": "Add caching to /api/ml/models endpoint", "why": "never-cached",
@@ -62,6 +63,8 @@ async fn reasons_and_advice_are_shown_in_words() {
     });
     instance.tell(|state| state.performance = performance).await;
     let page = stage.open().await;
+    page.until_shown("#rules-rows", "users").await;
+    page.until_shown("#rules-rows", "25.0\u{202f}%").await;
     page.until_shown("#not-stored", "no-freshness").await;
     page.until_shown("#not-stored", "1,234").await;
     page.until_shown("#advice-list", "Add caching to /api/ml/models endpoint")
@@ -76,6 +79,39 @@ async fn reasons_and_advice_are_shown_in_words() {
     page.press(Key::Enter).await;
     page.until("['Copied', 'Marked: press Ctrl+C'].includes(document.querySelector('#copied').textContent)").await;
     picture(&page, "advice").await;
+    stage.is_content(&page);
+}
+
+#[tokio::test]
+async fn what_has_the_focus_keeps_it_when_others_come_in_front() {
+    let Some(stage) = Stage::set().await else {
+        return;
+    };
+    let mut instance = Instance::join(&stage, 1, "edge", 10, 10).await;
+    let advice = |first: u64, second: u64| {
+        let of = |text, requests| json!({ "text": text, "why": "never-cached", "numbers": { "requests": requests }, "patch": {} });
+        json!({ "recommendation_details": [of("first", first), of("second", second)] })
+    };
+    instance
+        .tell(|state| state.performance = advice(2, 1))
+        .await;
+    instance.invalidate("a").await;
+    instance.poll().await;
+    let page = stage.open().await;
+    page.tab_to("#invalidations-list summary").await;
+    instance.invalidate("b").await;
+    page.until_shown("#invalidations-list li:first-child", "b")
+        .await;
+    page.until("document.activeElement.matches('#invalidations-list li:nth-child(2) summary')")
+        .await;
+    page.tab_to("#advice-list li:nth-child(2) summary").await;
+    instance
+        .tell(|state| state.performance = advice(1, 2))
+        .await;
+    page.until_shown("#advice-list li:first-child", "second")
+        .await;
+    page.until("document.activeElement.matches('#advice-list li:first-child summary')")
+        .await;
     stage.is_content(&page);
 }
 

@@ -86,7 +86,7 @@ async fn said(service: SocketAddr, method: &str, path: &str, body: &Value) -> Va
     serde_json::from_str(&text).unwrap()
 }
 
-/// A process with the filter, as the service sees it: it says how it is every second, as long as it lives.
+/// A process with the filter, as the service sees it: it says how it is every few seconds, as long as it lives.
 pub(crate) struct Instance {
     service: SocketAddr,
     id: String,
@@ -186,7 +186,7 @@ impl Instance {
 
 /// Says how it is, again and again.
 async fn beat(service: SocketAddr, path: String, state: Arc<Mutex<State>>) {
-    let mut beat = tokio::time::interval(Duration::from_secs(1));
+    let mut beat = tokio::time::interval(Duration::from_secs(3));
     loop {
         beat.tick().await;
         let heartbeat = state.lock().unwrap().heartbeat();
