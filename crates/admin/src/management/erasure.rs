@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder_core::entry::Stamp;
-use larder_core::epoch::Coverage;
+use larder_core::epoch::{Coverage, Scope};
 use larder_core::fleet::Cursor;
 use larder_core::key::KeyDigest;
+use larder_core::policy::tags;
 use larder_core::wire::Frame;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -202,8 +203,14 @@ fn concerns(entry: &StoredEntry, at: Cursor, stamps: &[Stamp]) -> bool {
     }
     match Frame::decode(&entry.frame) {
         Ok(frame) => {
-            let mut own = frame.stamps().into_iter().flat_map(|own| own.iter());
-            own.any(|stamp| stamps.contains(&stamp))
+            let key = frame.key();
+            // What only tells where others are has no stamps, but whose it is stands in its key.
+            let whose = key.identity().map(|user| {
+                let tag = tags::user(user);
+                Scope::Tag(&tag).stamp()
+            });
+            let own = frame.stamps().into_iter().flat_map(|own| own.iter());
+            own.chain(whose).any(|stamp| stamps.contains(&stamp))
         }
         Err(_) => true,
     }

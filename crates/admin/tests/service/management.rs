@@ -1,6 +1,10 @@
 //! The management API for the fleet.
 
+use larder_core::entry::{Variants, encode_variants};
 use larder_core::epoch::Scope;
+use larder_core::key::Key;
+use larder_core::time::Timestamp;
+use larder_core::wire::Frame;
 use larder_harness::client::{Answer, Request};
 use larder_harness::wait::{PATIENCE, eventually};
 use serde_json::{Value, json as value};
@@ -327,6 +331,22 @@ async fn numbers_are_those_of_the_fleet_and_the_page_sees_them() {
     assert_eq!(one.send(Request::get("/")).await.status, 200);
 }
 
+/// The same key, of this user.
+fn of_user(key: &Key, user: &[u8]) -> Key {
+    let mut canonical = key.canonical().to_vec();
+    let elements: [&[u8]; 2] = [b"h", user];
+    let list: Vec<u8> = elements
+        .iter()
+        .flat_map(|element| [&(element.len() as u32).to_le_bytes()[..], element].concat())
+        .collect();
+    canonical.push(9);
+    canonical.extend_from_slice(&(list.len() as u32).to_le_bytes());
+    canonical.extend_from_slice(&list);
+    let key = Key::from_canonical(canonical);
+    assert_eq!(key.identity(), Some(user));
+    key
+}
+
 #[tokio::test]
 async fn a_users_data_are_gone_when_the_receipt_says_so() {
     let (store, one, other) = pair().await;
@@ -337,6 +357,12 @@ async fn a_users_data_are_gone_when_the_receipt_says_so() {
         .await;
     one.ask(put(&others, &end, frame(&others, &["user:421"], b"others")))
         .await;
+    // It has no tags, but it is under his key.
+    let owned = of_user(&key("/variants"), b"42");
+    let list = Variants::default().with_fields(["accept"]).unwrap();
+    let (at, until) = (Timestamp::from_secs(1), Timestamp::from_secs(9));
+    let list = Frame::encode(at, &owned, (at, until), &encode_variants(&list)).unwrap();
+    assert_eq!(one.ask(put(&owned, &end, list)).await.status, 204);
     let answer = call(&one, "DELETE", "/api/cache/users/42", &Value::Null).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     let said = json(&answer);
@@ -356,11 +382,13 @@ async fn a_users_data_are_gone_when_the_receipt_says_so() {
         get(&other, &receipt).await["store"] == "done"
     })
     .await;
-    assert!(store.entry(mine.digest()).await.unwrap().is_none());
+    for key in [&mine, &owned] {
+        assert!(store.entry(key.digest()).await.unwrap().is_none());
+    }
     let pending = get(&other, &receipt).await;
     assert_eq!(
         (&pending["status"], &pending["entries"]),
-        (&value!("pending"), &value!(1))
+        (&value!("pending"), &value!(2))
     );
     assert_eq!(
         pending["missing"],
