@@ -13,6 +13,7 @@
 mod consult;
 mod entries;
 mod heartbeat;
+mod heat;
 mod journal;
 mod membership;
 mod poll;
@@ -26,7 +27,7 @@ use larder_core::config::{Admin, BreakerSettings};
 use larder_core::policy::breaker::{Advice, Breaker, Change, Health};
 use larder_core::report::{FleetOp, FleetResult};
 use larder_core::time::Timestamp;
-use larder_core::wire::Batch;
+use larder_core::wire::{Batch, Heat};
 use larder_manage::Outcome;
 
 use crate::host;
@@ -34,6 +35,7 @@ use crate::worker::{Pace, Worker};
 pub(crate) use consult::{Findings, Lead};
 pub(crate) use entries::{Brought, Parcel};
 use heartbeat::Beating;
+use heat::Warmth;
 use journal::Notes;
 pub(crate) use membership::Member;
 use poll::{Polling, Question};
@@ -59,6 +61,7 @@ pub(crate) struct Liaison {
     polling: RefCell<Polling>,
     publishing: RefCell<Publishing>,
     beating: RefCell<Beating>,
+    warmth: RefCell<Warmth>,
 }
 
 /// A call that is under way.
@@ -74,6 +77,10 @@ enum Errand {
     Beat,
     /// A change of the configuration.
     Change,
+    /// What the fleet is asked for most ...
+    Heat,
+    /// ... and one of that.
+    Fetch(Box<Heat>),
     /// A stream wants to know what stands under a key.
     Look(consult::Inquiry),
     /// What the fleet's log has that is not applied yet.
@@ -152,6 +159,7 @@ impl Liaison {
         self.look_into_journal(now);
         self.follow(worker, now);
         self.publish(worker, now);
+        self.show_heat(worker, now);
         if self.is_mine() {
             self.beat(worker, now);
         }
@@ -167,6 +175,8 @@ impl Liaison {
         match call.errand {
             Errand::Beat => self.beaten(worker, &answer),
             Errand::Change => self.changed(call.token, &answer),
+            Errand::Fetch(heat) => self.fetched(worker, &heat, &answer, now),
+            Errand::Heat => self.heard_of_heat(worker, &answer, now),
             Errand::Look(inquiry) => self.looked(worker, inquiry, answer, now),
             Errand::Poll(asked) => self.polled(worker, asked, answer, now),
             Errand::Post(batch) => self.posted(worker, &batch, &answer, now),

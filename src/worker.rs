@@ -364,6 +364,11 @@ impl Worker {
         })
     }
 
+    /// The URLs that are answered most from this worker's own memory, and how often.
+    pub(crate) fn hottest(&self, most: usize) -> Vec<(Rc<Key>, u32)> {
+        self.hot.hottest(most)
+    }
+
     /// Up to where everything that was invalidated is gone from memory.
     pub(crate) fn erased(&self, now: Timestamp) -> Option<Epoch> {
         self.tier.try_borrow().ok()?.erased(&SharedData, now)
@@ -423,9 +428,13 @@ impl Worker {
             return Pace::Work;
         }
         let done = compressions.step((&mut tier, &SharedData), &*self.metrics, self, now);
+        drop(tier);
         for key in &done.stored {
             self.hot.note_store(key);
             self.count(Counter::Compressed);
+            if self.fleet.is_there() {
+                self.fleet.share_again(self, key, now);
+            }
         }
         self.metrics
             .add(Counter::CompressionInput, done.input_bytes);

@@ -11,7 +11,7 @@ use larder_core::key::{Key, KeyDigest};
 use larder_core::report::{FleetOp, FleetResult};
 use larder_core::time::Timestamp;
 
-use super::entries::Brought;
+use super::entries::{Brought, Expected};
 use super::transport::{Letter, Said, Trouble};
 use super::{Errand, Liaison, Relief};
 use crate::worker::Worker;
@@ -137,7 +137,7 @@ impl Liaison {
     ) {
         self.note(&answer, now);
         let digest = inquiry.key.digest();
-        let of = (&inquiry.key, inquiry.most_bytes);
+        let of = (Expected::Key(&inquiry.key), inquiry.most_bytes);
         let (mut lead, mut brought) = (None, None);
         let result = self.result_of(&answer, |said| match said.status {
             200 => match self.take_in(worker, of, said, now) {

@@ -6,12 +6,12 @@
 use std::rc::Rc;
 
 use larder_core::config::{Admin, Switch};
-use larder_core::entry::Epoch;
+use larder_core::entry::{Epoch, Payload};
 use larder_core::exchange::{Candidate, Provenance, Shareable};
 use larder_core::fleet::Cursor;
 use larder_core::key::{Key, KeyDigest};
 use larder_core::report::{FleetOp, FleetResult};
-use larder_core::tier::Stored;
+use larder_core::tier::{Lookup, Stored};
 use larder_core::time::Timestamp;
 use larder_core::wire::{Frame, FrameError};
 
@@ -43,6 +43,15 @@ struct Item {
     keep_ms: u64,
 }
 
+/// What was asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Expected<'a> {
+    /// The entry with this digest.
+    Digest(KeyDigest),
+    /// That under this key.
+    Key(&'a Rc<Key>),
+}
+
 /// What another process has fetched, as it is here.
 pub(crate) struct Brought {
     pub(crate) key: Rc<Key>,
@@ -67,26 +76,37 @@ impl Parcel {
     #[cold]
     #[inline(never)]
     fn put_in(&mut self, liaison: &Liaison, candidate: &Candidate, now: Timestamp) {
-        let Shareable::Since(epoch) = candidate.shareable else {
-            return;
-        };
-        if !liaison.is_sharing() || candidate.payload.len() > MOST_BYTES {
+        if let Shareable::Since(epoch) = candidate.shareable
+            && liaison.is_sharing()
+            && !liaison.is_shut.get()
+        {
+            let times = (candidate.started, candidate.expires);
+            self.pack((&candidate.key, times, &candidate.payload), epoch, now);
+        }
+    }
+
+    fn pack(
+        &mut self,
+        (key, times, payload): (&Key, (Timestamp, Timestamp), &[u8]),
+        epoch: Epoch,
+        now: Timestamp,
+    ) {
+        if payload.len() > MOST_BYTES {
             return;
         }
         self.epoch = Some(epoch);
-        let times = (candidate.started, candidate.expires);
-        if let Some(frame) = Frame::encode(now, &candidate.key, times, &candidate.payload) {
+        if let Some(frame) = Frame::encode(now, key, times, payload) {
             self.items.push(Item {
-                digest: candidate.key.digest(),
+                digest: key.digest(),
                 frame,
-                keep_ms: milliseconds_between(now, candidate.expires),
+                keep_ms: milliseconds_between(now, times.1),
             });
         }
     }
 }
 
 impl Liaison {
-    fn is_sharing(&self) -> bool {
+    pub(super) fn is_sharing(&self) -> bool {
         let admin = self.admin();
         admin.is_some_and(|admin| admin.share_entries == Switch::On && admin.secret.is_some())
     }
@@ -121,6 +141,23 @@ impl Liaison {
         }
         if let Some(lead) = lead {
             self.release(lead, now);
+        }
+    }
+
+    /// What stands under a key was compressed: in that form it is shared from now on.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn share_again(&self, worker: &Worker, key: &Key, now: Timestamp) {
+        if !self.is_sharing() || self.is_shut.get() {
+            return;
+        }
+        if let Lookup::Found(found) = worker.lookup(key, now)
+            && let Ok(Payload::Response(response)) = Payload::decode(found.payload())
+        {
+            let mut parcel = Parcel::default();
+            let times = (found.started, found.expires);
+            parcel.pack((key, times, found.payload()), response.meta.epoch, now);
+            self.send_off(worker, parcel, None, now);
         }
     }
 
@@ -177,12 +214,12 @@ impl Liaison {
         count < MOST_CALLS && bytes <= MOST_UNDER_WAY
     }
 
-    /// An entry has come for this key, with a body of at most so many bytes: whether it is in the shared tier now, or where it could
+    /// An entry has come, which is to have a body of at most so many bytes: whether it is in the shared tier now, or where it could
     /// not be put there, the entry.
     pub(super) fn take_in(
         &self,
         worker: &Worker,
-        (key, most): (&Rc<Key>, usize),
+        (expected, most): (Expected<'_>, usize),
         said: &Said,
         now: Timestamp,
     ) -> Result<Option<Brought>, FleetResult> {
@@ -194,7 +231,12 @@ impl Liaison {
             | FrameError::Invalid
             | FrameError::Truncated => FleetResult::Error,
         })?;
-        if frame.key() != **key || frame.body_len() > most {
+        let key = match expected {
+            Expected::Key(key) if frame.key() == **key => Rc::clone(key),
+            Expected::Digest(digest) if frame.digest() == digest => Rc::new(frame.key()),
+            Expected::Digest(_) | Expected::Key(_) => return Err(FleetResult::Error),
+        };
+        if frame.body_len() > most {
             return Err(FleetResult::Error);
         }
         let cursor = said.head.only("larder-cursor").and_then(Cursor::parse);
@@ -204,7 +246,7 @@ impl Liaison {
         let imported = frame.import(earlier(now, age), epoch);
         let imported = imported.ok_or(FleetResult::Busy)?;
         let candidate = Candidate {
-            key: Rc::clone(key),
+            key,
             started: imported.started,
             expires: imported.expires,
             payload: imported.payload,

@@ -12,7 +12,7 @@ use larder_manage::Settings;
 
 use super::consult::hexadecimal;
 use super::transport::{Letter, Said, Trouble};
-use super::{Errand, Liaison, later};
+use super::{Errand, Liaison, heat, later};
 use crate::host::{self, LogLevel};
 use crate::live::Live;
 use crate::worker::Worker;
@@ -27,6 +27,8 @@ const MOST_BYTES: usize = 64 << 10;
 #[derive(Default)]
 pub(super) struct Beating {
     due: Option<Timestamp>,
+    /// When the worker says next what it answers most.
+    heat_due: Option<Timestamp>,
     wants_configuration: bool,
     lives: Vec<Weak<Live>>,
 }
@@ -41,7 +43,7 @@ impl Liaison {
     }
 
     /// The configurations that are of the fleet.
-    fn lives(&self) -> Vec<Rc<Live>> {
+    pub(super) fn lives(&self) -> Vec<Rc<Live>> {
         let Ok(beating) = self.beating.try_borrow() else {
             return Vec::new();
         };
@@ -49,17 +51,24 @@ impl Liaison {
         lives.filter(|live| live.is_of_fleet()).collect()
     }
 
+    /// The longest body that any of them stores.
+    pub(super) fn most_object_bytes(&self) -> usize {
+        let forces = self.lives().into_iter().filter_map(|live| live.force());
+        let limits = forces.map(|force| force.surroundings.config().limits.max_object_bytes);
+        limits.max().unwrap_or_default()
+    }
+
     /// Which of the fleet's changes all of them have taken in, or refused.
     pub(super) fn config_version(&self) -> u64 {
         let lives = self.lives();
         let versions = lives.iter().map(|live| live.fleet_version());
-        versions.min().unwrap_or_default()
+        versions.min().unwrap_or_else(|| self.noted_config())
     }
 
     /// The fleet has another configuration.
     #[cold]
     #[inline(never)]
-    pub(super) fn take_config(&self, worker: &Worker, config: &FleetConfig) {
+    pub(super) fn take_config(&self, worker: &Worker, config: &FleetConfig, now: Timestamp) {
         for live in self.lives() {
             if live.fleet_version() == config.version {
                 continue;
@@ -72,7 +81,21 @@ impl Liaison {
                 host::log(LogLevel::Error, &text.concat());
             }
         }
+        self.note_config(config.version, now);
         worker.advance_hint();
+    }
+
+    /// Tells the worker that polls what this one answers most, where it is time.
+    pub(super) fn show_heat(&self, worker: &Worker, now: Timestamp) {
+        let Ok(mut beating) = self.beating.try_borrow_mut() else {
+            return;
+        };
+        let is_due = |due: Timestamp| due <= now || later(now, PERIOD) < due;
+        if beating.heat_due.is_none_or(is_due) {
+            beating.heat_due = Some(later(now, PERIOD));
+            drop(beating);
+            heat::show(worker);
+        }
     }
 
     /// Tells the service how things are, where it is time.
@@ -138,7 +161,7 @@ impl Liaison {
             config_hash: &hexadecimal(&hash.to_be_bytes()),
             stats: &stats,
             performance: &performance,
-            heat: &[],
+            heat: &heat::take(),
             configuration: configuration.as_deref(),
         }
         .write()

@@ -3,7 +3,7 @@
 use larder_core::entry::Epoch;
 use larder_core::epoch::Invalidation;
 use larder_core::fleet::{Contact, Cursor, InstanceId, Standing};
-use larder_core::tier::{Bearings, Journal, Lead, Noted, Unnoted};
+use larder_core::tier::{Applied, Bearings, Journal, Lead, NotApplied, Noted, Unnoted};
 use larder_core::time::Timestamp;
 use larder_core::wire::{Answer, Batch, Label, Posted, WriteToken};
 
@@ -126,21 +126,36 @@ impl Liaison {
         }
     }
 
-    /// Applies what is behind a cursor, as it was so at `vouched`; says whether that could be done.
+    /// Which of the fleet's configurations was taken in last, by whichever worker.
+    pub(super) fn noted_config(&self) -> u64 {
+        let version = self.of_bearings(|bearings| Some(bearings.config()));
+        version.unwrap_or_default()
+    }
+
+    /// This one was.
+    pub(super) fn note_config(&self, version: u64, now: Timestamp) {
+        if let Ok(mut notes) = self.notes.try_borrow_mut() {
+            let _ = notes.journal.note_config(&SharedData, version); // else the next worker takes it in again
+            notes.read(now);
+        }
+    }
+
+    /// Applies what is behind a cursor, as it was so at `vouched`.
+    ///
+    /// # Errors
+    /// As [`Journal::apply`].
     pub(super) fn apply(
         &self,
         worker: &Worker,
         (after, answer): (Option<Cursor>, &Answer),
         vouched: Timestamp,
         now: Timestamp,
-    ) -> bool {
-        let Ok(mut notes) = self.notes.try_borrow_mut() else {
-            return false;
-        };
+    ) -> Result<Applied, NotApplied> {
+        let mut notes = self.notes.try_borrow_mut().map_err(|_| NotApplied::Moved)?;
         let order = worker.order(now);
         let applied = notes.journal.apply(&order, after, answer, vouched);
         notes.read(now);
-        applied.is_ok()
+        applied
     }
 
     /// How long ago it was known what the fleet has invalidated.

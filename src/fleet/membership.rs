@@ -1,7 +1,7 @@
 //! What the exchanges of a configuration know of the fleet.
 
 use std::fmt;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use larder_core::config::Admin;
 use larder_core::fleet::{Contact, Fleet, Invitation, Standing};
@@ -35,11 +35,15 @@ impl Liaison {
             return wanted;
         };
         admins.retain(|known| known.strong_count() > 0);
-        let mut known = admins.iter().filter_map(std::rc::Weak::upgrade);
+        let mut known = admins.iter().filter_map(Weak::upgrade);
         if let Some(same) = known.find(|known| **known == *wanted) {
             return same;
         }
-        if !admins.is_empty() {
+        let mut others = admins.iter().filter_map(Weak::upgrade);
+        let is_elsewhere = |known: Rc<Admin>| {
+            (&known.cluster, &known.authority) != (&wanted.cluster, &wanted.authority)
+        };
+        if others.any(is_elsewhere) {
             host::log(
                 LogLevel::Warn,
                 "larder: configurations of one process have different `admin` blocks; the first one holds, as long as its \

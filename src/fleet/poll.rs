@@ -9,6 +9,7 @@ use std::rc::Rc;
 use larder_core::config::Admin;
 use larder_core::fleet::{Contact, Cursor};
 use larder_core::report::{FleetOp, FleetResult};
+use larder_core::tier::NotApplied;
 use larder_core::time::Timestamp;
 use larder_core::wire::Answer;
 
@@ -58,7 +59,7 @@ enum Known {
 impl Liaison {
     /// Asks, if it is this worker's turn and nothing is under way; on a tick, and after an answer.
     pub(super) fn follow(&self, worker: &Rc<Worker>, now: Timestamp) {
-        let Some(admin) = self.admin() else {
+        let Some(admin) = self.admin().filter(|admin| admin.secret.is_some()) else {
             return;
         };
         let Ok(mut polling) = self.polling.try_borrow_mut() else {
@@ -140,23 +141,31 @@ impl Liaison {
             }
             _ => Err(Trouble::Stranger),
         });
-        let applied = read.and_then(|answer| {
+        let applied = read.map(|answer| {
             let waited = answer.waited_ms.min(milliseconds_between(asked.at, now));
             let vouched = later(asked.at, u32::try_from(waited).unwrap_or(u32::MAX));
-            match self.apply(worker, (asked.after, &answer), vouched, now) {
-                true => Ok(answer.config),
-                false => Err(Trouble::Silence),
-            }
+            let applied = self.apply(worker, (asked.after, &answer), vouched, now);
+            (applied, answer.config)
         });
         let result = match &applied {
-            Ok(_) => FleetResult::Ok,
+            Ok((Ok(_) | Err(NotApplied::Moved), _)) => FleetResult::Ok,
+            Ok((Err(NotApplied::Failed | NotApplied::Unfit), _)) => FleetResult::Error,
             Err(trouble) => trouble.result(),
         };
         worker.count_fleet(FleetOp::Poll, result);
-        let is_well = applied.is_ok();
         self.show_state(applied.as_ref().err().copied());
-        if let Ok(Some(config)) = applied {
-            self.take_config(worker, &config);
+        // Where another worker was faster, what it has done counts.
+        let is_well = match &applied {
+            Ok((Ok(_) | Err(NotApplied::Moved), _)) => true,
+            Ok((Err(NotApplied::Failed | NotApplied::Unfit), _)) | Err(_) => false,
+        };
+        if let Ok((Ok(_), config)) = applied {
+            if let Some(config) = config {
+                self.take_config(worker, &config, now);
+            }
+            if asked.after.is_none() {
+                self.warm_up(now);
+            }
         }
         if let Ok(mut polling) = self.polling.try_borrow_mut() {
             let has_wait = self.admin().is_some_and(|admin| wait_of(&admin) > 0);

@@ -27,6 +27,8 @@ const MOST_WAITING: usize = 256;
 const MOST_CALLS: usize = 4;
 /// After so many milliseconds what did not arrive is said again, where somebody waits.
 const AGAIN: u32 = 200;
+/// And after so many, where nobody waits.
+const LATER: u32 = 1000;
 /// An answer to that is no longer than so many bytes.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -313,10 +315,16 @@ impl Liaison {
             !is_over
         });
         let is_wanted = publishing.is_due || !publishing.waiters.is_empty();
+        // What others have said in vain, who polls says again.
+        let rest = match is_wanted {
+            true => AGAIN,
+            false => LATER,
+        };
         let is_time = publishing
             .said
-            .is_none_or(|said| later(said, AGAIN) <= now || now < said);
+            .is_none_or(|said| later(said, rest) <= now || now < said);
         drop(publishing);
+        let is_wanted = is_wanted || (self.is_mine() && self.pending_count() > 0);
         if is_wanted && is_time && self.posts() == 0 {
             self.say(worker, now);
         }

@@ -54,7 +54,7 @@ impl Trouble {
 pub(super) struct Said {
     pub(super) status: u16,
     pub(super) head: Headers,
-    bytes: usize,
+    pub(super) bytes: usize,
 }
 
 /// Sends a letter; what comes back does so under this number.

@@ -226,6 +226,13 @@ fn read(json: &[u8]) -> Result<Value, String> {
             "management: cannot be changed here, only where Envoy is configured".to_owned(),
         );
     }
+    if let Some(admin) = change.get("admin")
+        && !admin.as_object().is_some_and(is_changeable)
+    {
+        return Err(
+            "admin: where the service of the fleet is cannot be changed here, only where Envoy is configured".to_owned(),
+        );
+    }
     let slots = change
         .get("storage")
         .and_then(|storage| storage.get("slots"));
@@ -236,6 +243,12 @@ fn read(json: &[u8]) -> Result<Value, String> {
         );
     }
     Ok(Value::Object(change))
+}
+
+/// Whether a process that takes in this change of `admin` still hears of the next one.
+fn is_changeable(admin: &Map<String, Value>) -> bool {
+    let fixed = ["authority", "cluster", "secret_env"];
+    !fixed.iter().any(|name| admin.contains_key(*name))
 }
 
 /// The configuration with one more change, if what comes of it is one.

@@ -273,7 +273,8 @@ impl WarmOrder {
 }
 
 impl WarmUrl {
-    fn parse(text: &str, (scheme, authority): (&str, &str)) -> Option<Self> {
+    /// Reads one; without a host it is that of the call.
+    pub fn parse(text: &str, (scheme, authority): (&str, &str)) -> Option<Self> {
         let is_plain = text
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && byte != b'#');

@@ -12,6 +12,7 @@ use crate::entry::{Epoch, Meta, StampList, StoredResponse};
 use crate::epoch::{Currency, Epochs, Stamped, Whereabouts};
 use crate::http::Headers;
 use crate::key::Key;
+use crate::sorting::sort_by;
 use crate::tier::{Door, Kept, Knock, NameHash, Shelf, TellingFields};
 
 /// Counts of stores, by key; keys that share one make each other's answers ask the tiers again.
@@ -56,8 +57,8 @@ pub(super) struct HotState {
 /// What is known of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// There was an answer, which had to be asked for anew: it is wanted, without another knock.
-    Renewed,
+    /// There was an answer, given so often, which had to be asked for anew: it is wanted, without another knock.
+    Renewed(u32),
     /// There was none.
     Unknown,
 }
@@ -170,6 +171,24 @@ impl HotTier {
         next.is_none().then_some(began)
     }
 
+    /// The keys of the URLs that were answered most often since this was last asked, or not much longer ago, and how often, the
+    /// first first: no more than `most`. Of those that stand for somebody's own, and of what is found by more than its URL, none.
+    #[cold]
+    #[inline(never)]
+    pub fn hottest(&self, most: usize) -> Vec<(Rc<Key>, u32)> {
+        let mut hottest: Vec<(Rc<Key>, u32)> = Vec::new();
+        if let Ok(mut state) = self.state.try_borrow_mut() {
+            state.shelf.each(|held| {
+                if let Held::Answer(memo) = held {
+                    let (key, times) = memo.heat();
+                    take_hottest(&mut hottest, most, key, times);
+                }
+            });
+        }
+        sort_by(&mut hottest, |(_, one), (_, other)| other.cmp(one));
+        hottest
+    }
+
     /// The bytes that its answers take.
     pub fn bytes(&self) -> usize {
         self.state
@@ -226,6 +245,31 @@ impl Plain {
             whereabouts: Whereabouts::Aside(self.meta.epoch),
         });
         judged != Currency::Current
+    }
+}
+
+/// Takes one in, if it is one of the hottest so far: there can be very many, of which few are.
+fn take_hottest(hottest: &mut Vec<(Rc<Key>, u32)>, most: usize, key: &Rc<Key>, times: u32) {
+    let coolest = hottest
+        .iter()
+        .enumerate()
+        .min_by_key(|(_, (_, times))| *times);
+    let place = match coolest {
+        _ if times == 0 => return,
+        Some((place, (_, least))) if hottest.len() >= most => match *least < times {
+            true => Some(place),
+            false => return,
+        },
+        Some(_) | None => None,
+    };
+    // Where the key has a place for somebody, it can be nobody's.
+    let is_of_url = |what: &&str| matches!(*what, "identity" | "vary");
+    if key.identity().is_some() || !key.distinctions().iter().all(is_of_url) {
+        return;
+    }
+    match place.and_then(|place| hottest.get_mut(place)) {
+        Some(coolest) => *coolest = (Rc::clone(key), times),
+        None => hottest.push((Rc::clone(key), times)),
     }
 }
 

@@ -68,6 +68,8 @@ pub(super) struct Memo {
     /// As what.
     outcome: Outcome,
     timed: Timed,
+    /// How often it was given lately ([`super::HotTier::hottest`]).
+    given_times: u32,
 }
 
 /// The fields that show a time, which are the last of the head.
@@ -132,13 +134,14 @@ pub(super) fn recall<'a>(
     };
     match memo.renew(around, stores, now) {
         Some(()) => {
+            memo.given_times = memo.given_times.saturating_add(1);
             memo.count(&around.tally);
             Some(memo.give())
         }
         None => {
             // What comes in its place may be nothing to keep.
+            *standing = Standing::Renewed(memo.given_times);
             shelf.take(name);
-            *standing = Standing::Renewed;
             None
         }
     }
@@ -173,7 +176,7 @@ pub(super) fn keep(around: &Surroundings, fresh: &Fresh<'_>, now: Timestamp) -> 
     let keys = fresh.looking.asked.all();
     let counts = keys.and_then(|keys| state.counts(keys));
     let memo = counts.and_then(|keys| Memo::of(around.config.headers, fresh, keys, now));
-    if let Some(memo) = memo {
+    if let Some(mut memo) = memo {
         let HotState {
             shelf,
             name,
@@ -181,8 +184,11 @@ pub(super) fn keep(around: &Surroundings, fresh: &Fresh<'_>, now: Timestamp) -> 
             ..
         } = &mut *state;
         let bytes = memo.bytes();
+        if let Standing::Renewed(times) = *standing {
+            memo.given_times = times.saturating_add(1);
+        }
         let _: Kept = shelf.put(name, Held::Answer(Box::new(memo)), bytes);
-        if *standing == Standing::Renewed {
+        if let Standing::Renewed(_) = *standing {
             shelf.ask_for(name); // it has been
         }
     }
@@ -215,7 +221,7 @@ impl HotState {
         let name = std::mem::take(&mut self.name);
         let knock = self.knock(&name);
         self.name = name;
-        standing == Standing::Renewed || knock == Knock::Again
+        matches!(standing, Standing::Renewed(_)) || knock == Knock::Again
     }
 }
 
@@ -262,6 +268,7 @@ impl Memo {
             rule: looking.subject.policy,
             outcome: Outcome::of_fresh(stored.status),
             timed,
+            given_times: 0,
         })
     }
 
@@ -313,6 +320,13 @@ impl Memo {
             | Reuse::Unusable(_)
             | Reuse::Validate(_) => None,
         }
+    }
+
+    /// The key of its URL, and how often it was given lately; half of that is forgotten.
+    pub(super) fn heat(&mut self) -> (&Rc<Key>, u32) {
+        let times = self.given_times;
+        self.given_times = times / 2;
+        (&self.key, times)
     }
 
     /// Whether an invalidation has met it.

@@ -13,6 +13,7 @@
 //! larder1b            what becomes of requests on their way
 //! larder1n            which instance of a fleet this is larder1j   how far it has followed the fleet's log
 //! larder1u            what it has yet to tell the fleet
+//! larder1k            what is answered most (the filter)
 //! ```
 //!
 //! On Istio every module shares one namespace, hence the prefix; the digit is the version of all formats behind it.

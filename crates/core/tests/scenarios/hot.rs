@@ -398,3 +398,35 @@ fn a_question_without_content_is_told_by_its_metadata() {
         }
     }
 }
+
+#[test]
+fn what_is_given_most_is_known() {
+    let mut stage = Stage::new(CACHE_ALL);
+    for (path, times) in [("/a", 3), ("/b", 9), ("/c", 5)] {
+        warm(&mut stage, &get(path), reply(path));
+        for _ in 0..times {
+            ask(&mut stage, &get(path));
+        }
+    }
+    stage.wait(2); // its place is taken by what is found anew
+    ask(&mut stage, &get("/b"));
+    let name = |path: &str| ["GET:api.example.com", path].concat();
+    let hottest = stage.hottest(2);
+    assert_eq!(hottest, [(name("/b"), 10), (name("/c"), 5)]);
+    // Half of it is forgotten each time.
+    assert_eq!(
+        stage.hottest(9),
+        [(name("/b"), 5), (name("/c"), 2), (name("/a"), 1)]
+    );
+}
+
+#[test]
+fn what_is_somebodys_own_is_not_told_as_what_is_given_most() {
+    let mut stage = Stage::new(
+        r#"{"rules":[{"name":"own","match":{"path":"/.*"},"ttl_seconds":60,"key":{"headers":["x-user"]}}]}"#,
+    );
+    let own = get("/a").with("x-user", "7");
+    warm(&mut stage, &own, reply("a"));
+    assert_eq!(ask(&mut stage, &own).1, 1);
+    assert_eq!(stage.hottest(9), []);
+}

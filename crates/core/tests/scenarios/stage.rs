@@ -500,6 +500,14 @@ impl Stage {
         assert!(self.hot.weed(&*self.log).is_some());
     }
 
+    /// The names of what was answered most from the worker's own memory, and how often.
+    pub fn hottest(&self, most: usize) -> Vec<(String, u32)> {
+        let hottest = self.hot.hottest(most).into_iter();
+        hottest
+            .map(|(key, times)| (key.name().as_str().to_owned(), times))
+            .collect()
+    }
+
     /// Whether what was to be stored last stands in the tier.
     pub fn finds_last(&mut self) -> bool {
         let key = self.last_key.as_ref().unwrap();

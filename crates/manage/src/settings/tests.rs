@@ -291,6 +291,24 @@ fn no_change_of_a_fleet_leaves_nothing_in_the_cell() {
 }
 
 #[test]
+fn a_change_leads_no_process_away_from_its_fleet() {
+    let settings = settings(&json!({"admin": {"cluster": "larder_admin"}}));
+    for refused in [
+        r#"{"admin": null}"#,
+        r#"{"admin": {"cluster": "a"}}"#,
+        r#"{"admin": {"secret_env": null}}"#,
+    ] {
+        let problem = settings.patched(refused.as_bytes()).unwrap_err();
+        assert!(problem.starts_with("admin: "), "{refused}: {problem}");
+    }
+    assert!(
+        settings
+            .patched(br#"{"admin": {"timeout_ms": 20}}"#)
+            .is_ok()
+    );
+}
+
+#[test]
 fn the_changes_of_a_fleet_take_the_place_of_those_before() {
     let kv = larder_core::tier::MemoryKv::new();
     let settings =

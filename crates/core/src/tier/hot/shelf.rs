@@ -158,6 +158,12 @@ impl<T> Shelf<T> {
         (to < self.nodes.len()).then_some(to)
     }
 
+    /// Looks at every value, which is not asked for by that.
+    pub fn each(&mut self, look: impl FnMut(&mut T)) {
+        let nodes = self.nodes.iter_mut().flatten();
+        nodes.map(|node| &mut node.value).for_each(look);
+    }
+
     fn settle(&mut self, node: Node<T>) -> usize {
         self.bytes = self.bytes.saturating_add(node.bytes);
         let at = match self.free.pop() {
