@@ -108,7 +108,6 @@ pub(super) async fn poll(State(service): State<Arc<Service>>, uri: Uri) -> Answe
     if service.follower.end().is_none() {
         return Err(Refusal::lost());
     }
-    acknowledge(&service, poll).await;
     let Some(after) = poll.after else {
         return reset(&service, poll, "none").await;
     };
@@ -126,6 +125,8 @@ pub(super) async fn poll(State(service): State<Arc<Service>>, uri: Uri) -> Answe
             cursor,
             more,
         } => {
+            // Only now is it known to be a place in this log.
+            acknowledge(&service, poll).await;
             let is_new = !records.is_empty() || config(&service, poll).is_some();
             if is_new || poll.wait.is_zero() {
                 let found = (records, cursor, more);

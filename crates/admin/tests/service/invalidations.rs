@@ -215,4 +215,11 @@ async fn it_is_told_who_has_applied_a_record() {
         (&value!(true), &value!([]))
     );
     assert_eq!(one.get("/v1/invalidations/nonsense").await.status, 404);
+    // Who names a place that is none has applied nothing.
+    let ahead = format!("{}.99.00000000", &id[..16]);
+    let path = format!("/v1/invalidations?after={ahead}&instance={A}");
+    assert_eq!(json(&one.get(&path).await)["reset"], true);
+    let next = one.invalidate(value!({"tag": "b"})).await;
+    let shown = json(&one.get(&format!("/v1/invalidations/{next}")).await);
+    assert_eq!(shown["missing"].as_array().unwrap().len(), 2, "{shown}");
 }
