@@ -1,6 +1,7 @@
 //! What a store promises, tried on each there is.
 //!
-//! A play gets a [`Stage`]: a store that nobody else uses, and as many handles to it as replicas would have.
+//! The plays of [`log`], [`entries`] and [`fleet`] are tried on every store; those of outages, failovers and refusals, on real
+//! servers that are killed, paused and spoilt. A play gets a [`stage::Stage`]: a store that nobody else uses, and as many handles to it as replicas would have.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
@@ -10,9 +11,13 @@
     reason = "a failing assertion is the report"
 )]
 
+mod bounds;
 mod entries;
+mod failover;
 mod fleet;
 mod log;
+mod outages;
+mod refusals;
 mod stage;
 
 /// Every play, on the stage that `$open` gives.

@@ -106,6 +106,11 @@ impl Stage {
     }
 }
 
+/// As one more replica of a fleet has what is at `url`.
+pub(crate) async fn open(url: &str) -> Store {
+    Store::open(url, "tests", BOUNDS).await.unwrap()
+}
+
 pub(crate) fn digest(number: u8) -> KeyDigest {
     KeyDigest([number; 16])
 }

@@ -48,7 +48,7 @@ enum Role {
 }
 
 impl Builder {
-    /// What it holds survives a restart, also after a kill.
+    /// What it has acknowledged survives a restart, also after a kill.
     #[must_use]
     pub fn persistent(mut self) -> Self {
         self.persistent = true;
@@ -194,6 +194,8 @@ impl Valkey {
             role @ (Role::Alone | Role::Cluster) => {
                 let appendonly = if self.plan.persistent { "yes" } else { "no" };
                 lines.push_str(&format!("save \"\"\nappendonly {appendonly}\n"));
+                // By default it may answer two seconds before it writes, while the disk is busy.
+                lines.push_str("appendfsync always\n");
                 if matches!(role, Role::Cluster) {
                     let bus = self.bus.address().port();
                     lines.push_str(&format!("cluster-enabled yes\ncluster-port {bus}\n"));

@@ -83,7 +83,7 @@ impl Redis {
         arguments.push(Value::Bytes(packed.bytes));
         let keys = vec![self.keys.entry(digest)];
         let script = &self.scripts.put;
-        let answer = self.link.run(Lane::Data, script, keys, arguments).await?;
+        let answer = self.link.run(Lane::Bulk, script, keys, arguments).await?;
         match reply::number(answer)? {
             0 => Ok(Put::Older),
             _ => Ok(Put::Stored),
@@ -260,8 +260,14 @@ impl Redis {
         let mut entries = Vec::with_capacity(digests.len());
         while let Some(read) = reading.join_next().await {
             let lost = |_| StoreError::Unreachable("this process is ending".to_owned());
-            let (digest, entry) = read.map_err(lost)?;
-            entries.extend(entry?.map(|entry| (digest, entry)));
+            match read.map_err(lost)? {
+                (digest, Ok(entry)) => entries.extend(entry.map(|entry| (digest, entry))),
+                // Nobody could be answered with it either.
+                (digest, Err(StoreError::Corrupt(why))) => {
+                    tracing::warn!(digest = keys::name(digest), why, "an entry is passed over");
+                }
+                (_, Err(error)) => return Err(error),
+            }
         }
         Ok(entries)
     }

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use fred::clients::{Client, SubscriberClient, WithOptions};
 use fred::error::{Error, ErrorKind};
-use fred::interfaces::{ClientLike, EventInterface, LuaInterface, PubsubInterface};
+use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
 use fred::types::config::{
     Config, Options, ReconnectPolicy, Server, ServerConfig, TlsConfig, TlsConnector,
     UnresponsiveConfig,
 };
-use fred::types::{Builder, ClientState, Message, Value};
+use fred::types::{Builder, ClientState, ClusterHash, CustomCommand, Message, Value};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -25,8 +25,10 @@ use super::script::Script;
 use crate::store::bell::Bell;
 use crate::store::{PATIENCE, StoreError};
 
-/// How long one command may take.
-const COMMAND: Duration = Duration::from_secs(1);
+/// How long one command may take: less than a second, also when the connection is only just found to be gone.
+const COMMAND: Duration = Duration::from_millis(900);
+/// How long one may take that sends a whole entry.
+const BULK: Duration = Duration::from_millis(1800);
 /// How long a connection may be silent while something is asked over it.
 const SILENCE: Duration = Duration::from_secs(2);
 /// How long it takes to connect at most, name and TLS included.
@@ -35,6 +37,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 const BACKOFF: (u32, u32) = (50, 1000);
 /// How often somebody looks whether all is well.
 const ROUND: Duration = Duration::from_secs(1);
+
+/// Behind script and number of keys.
+const FIRST_KEY: ClusterHash = ClusterHash::Offset(2);
 
 /// The connections; they end with it.
 #[derive(Debug)]
@@ -52,7 +57,7 @@ struct Trouble(Mutex<Option<String>>);
 impl Trouble {
     fn note(&self, error: &Error, server: Option<&Server>) {
         let place = server.map_or_else(String::new, |server| format!("{server}: "));
-        let said = format!("{place}{}", error.details());
+        let said = format!("{place}{}", plain(error.details()));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
     }
 
@@ -67,8 +72,12 @@ impl Trouble {
 /// Which connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Lane {
+    /// For what is small and waited for.
     Control,
+    /// For what may be behind an entry.
     Data,
+    /// The same, with an entry to send.
+    Bulk,
 }
 
 impl Link {
@@ -100,13 +109,13 @@ impl Link {
     }
 
     pub(super) fn client(&self, lane: Lane) -> WithOptions<Client> {
-        self.plain(lane).with_options(&options())
+        self.plain(lane).with_options(&options(lane))
     }
 
     pub(super) fn plain(&self, lane: Lane) -> &Client {
         match lane {
             Lane::Control => &self.control,
-            Lane::Data => &self.data,
+            Lane::Data | Lane::Bulk => &self.data,
         }
     }
 
@@ -146,15 +155,26 @@ impl Link {
         let hash = match script.hash.get() {
             Some(hash) => hash.clone(),
             None => {
-                let hash: String = client.script_load(script.text).await?;
+                let load = vec![Value::from("LOAD"), Value::from(script.text)];
+                let hash: String = client
+                    .custom(command("SCRIPT", ClusterHash::Random), load)
+                    .await?;
                 script.hash.get_or_init(|| hash).clone()
             }
         };
-        let outcome = client.evalsha(hash, keys.clone(), arguments.clone()).await;
+        let mut words = vec![Value::from(hash), Value::from(keys.len().to_string())];
+        words.extend(keys.into_iter().map(Value::from));
+        words.extend(arguments);
+        let outcome = client
+            .custom(command("EVALSHA", FIRST_KEY), words.clone())
+            .await;
         match outcome {
             // It was started anew, or is another one.
             Err(error) if error.details().starts_with("NOSCRIPT") => {
-                client.eval(script.text, keys, arguments).await
+                if let Some(first) = words.first_mut() {
+                    *first = Value::from(script.text);
+                }
+                client.custom(command("EVAL", FIRST_KEY), words).await
             }
             outcome => outcome,
         }
@@ -173,29 +193,39 @@ impl Link {
     }
 
     fn explain(&self, error: &Error) -> StoreError {
-        match error.kind() {
-            ErrorKind::Timeout => StoreError::Unreachable("no answer in time".to_owned()),
-            ErrorKind::IO
-            | ErrorKind::Routing
-            | ErrorKind::Canceled
-            | ErrorKind::Backpressure
-            | ErrorKind::Sentinel
-            | ErrorKind::Tls => {
-                let said = self.trouble.said();
-                StoreError::Unreachable(said.unwrap_or_else(|| error.details().to_owned()))
+        let details = error.details();
+        if is_servers(details) {
+            self.look_for_another(details);
+            return StoreError::Refused(details.to_owned());
+        }
+        if *error.kind() == ErrorKind::Timeout {
+            return StoreError::Unreachable("no answer in time".to_owned());
+        }
+        // The client only says that there is no connection.
+        let said = self.trouble.said();
+        StoreError::Unreachable(said.unwrap_or_else(|| plain(details)))
+    }
+}
+
+impl Link {
+    /// A server that has become a replica keeps its connections; behind the same name may be another one by now.
+    fn look_for_another(&self, details: &str) {
+        if !details.starts_with("READONLY") {
+            return;
+        }
+        for client in [&self.control, &self.data] {
+            if client.is_connected() {
+                let client = client.clone();
+                tokio::spawn(async move { client.force_reconnection().await });
             }
-            ErrorKind::Auth
-            | ErrorKind::Cluster
-            | ErrorKind::Config
-            | ErrorKind::InvalidArgument
-            | ErrorKind::InvalidCommand
-            | ErrorKind::NotFound
-            | ErrorKind::Parse
-            | ErrorKind::Protocol
-            | ErrorKind::Unknown
-            | ErrorKind::Url => StoreError::Refused(error.details().to_owned()),
         }
     }
+}
+
+/// Whether a server has said that, and not the client: its errors begin with a word in capitals.
+fn is_servers(details: &str) -> bool {
+    let word = details.split(' ').next().unwrap_or_default();
+    word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 impl Drop for Link {
@@ -206,14 +236,33 @@ impl Drop for Link {
     }
 }
 
+/// The client shows what the operating system says as Rust's debugger would: `Os { code: 111, …, message: "…" }`.
+fn plain(details: &str) -> String {
+    let quoted = ["message: \"", "error: \""].into_iter().find_map(|mark| {
+        let (_, behind) = details.split_once(mark)?;
+        behind.split_once('"').map(|(message, _)| message)
+    });
+    quoted.unwrap_or(details).to_owned()
+}
+
 fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
     tokio::spawn(task).abort_handle()
 }
 
-fn options() -> Options {
+/// The client's own calls for scripts do without the options of a call (`WithOptions` has no `LuaInterface`, and passes on
+/// to the client that has none): no time-out, and patience where there is no connection.
+fn command(name: &'static str, hash: ClusterHash) -> CustomCommand {
+    CustomCommand::new_static(name, hash, false)
+}
+
+fn options(lane: Lane) -> Options {
+    let patience = match lane {
+        Lane::Control | Lane::Data => COMMAND,
+        Lane::Bulk => BULK,
+    };
     Options {
         max_attempts: Some(1),
-        timeout: Some(COMMAND),
+        timeout: Some(patience),
         fail_fast: true,
         ..Options::default()
     }
@@ -334,5 +383,30 @@ fn ring(bell: &Bell, message: &Message) {
     match keys::digest_of(&text) {
         Some(digest) => bell.ring_digest(digest),
         None => bell.ring_log(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_is_said_plainly() {
+        let os = r#"Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }"#;
+        assert_eq!(plain(os), "Connection refused");
+        let custom = r#"Custom { kind: Uncategorized, error: "no such name" }"#;
+        assert_eq!(plain(custom), "no such name");
+        let said = "NOAUTH Authentication required.";
+        assert_eq!(plain(said), said);
+    }
+
+    #[test]
+    fn servers_speak_in_capitals() {
+        for said in ["NOAUTH Authentication required.", "ERR x", "OOM"] {
+            assert!(is_servers(said), "{said}");
+        }
+        for said in ["", "Failed to route command.", "IO Error", "Os { }"] {
+            assert!(!is_servers(said), "{said}");
+        }
     }
 }

@@ -12,7 +12,7 @@ if old[1] and old[2] == log then
 end
 local clock = redis.call('TIME')
 local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
-redis.call('DEL', KEYS[1])
+-- All of its fields, and nothing before: a script that has written already may go on when the server is full.
 redis.call('HSET', KEYS[1], 'f', fence, 'l', log, 'p', position, 'c', ARGV[7], 't', now,
   'z', ARGV[8], 'n', ARGV[9], 'd', ARGV[10])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
