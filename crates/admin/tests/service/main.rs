@@ -12,6 +12,7 @@
 
 mod door;
 mod entries;
+mod erasure;
 mod instances;
 mod invalidations;
 mod management;

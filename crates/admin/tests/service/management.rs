@@ -1,42 +1,13 @@
 //! The management API for the fleet.
 
-use larder_core::entry::{Variants, encode_variants};
-use larder_core::epoch::Scope;
-use larder_core::key::Key;
-use larder_core::time::Timestamp;
-use larder_core::wire::Frame;
-use larder_harness::client::{Answer, Request};
+use larder_harness::client::Request;
 use larder_harness::wait::{PATIENCE, eventually};
 use serde_json::{Value, json as value};
 
-use crate::stage::{Replica, TOKEN, field, frame, json, key, pair, place, put};
+use crate::stage::{TOKEN, call, field, frame, get, json, key, pair, place, put, report};
 
 const A: &str = "00000000000000aa";
 const B: &str = "00000000000000bb";
-
-async fn call(replica: &Replica, method: &str, path: &str, body: &Value) -> Answer {
-    let request = Request::new(method, path).header("authorization", format!("Bearer {TOKEN}"));
-    let content = match body.is_null() {
-        true => String::new(),
-        false => body.to_string(),
-    };
-    replica.send(request.body(content)).await
-}
-
-async fn get(replica: &Replica, path: &str) -> Value {
-    let answer = call(replica, "GET", path, &Value::Null).await;
-    assert_eq!(answer.status, 200, "{path}: {answer:?}");
-    json(&answer)
-}
-
-/// An instance says what it is, and what it is configured with.
-async fn report(replica: &Replica, id: &str, more: Value) {
-    let mut report = value!({"wire": 1, "node": format!("node-{id}"), "config_hash": "c0ffee",
-        "configuration": {"rules": [{"name": "a", "match": {"path": "/a/.*"}, "ttl_seconds": 60}]}});
-    let fields = report.as_object_mut().unwrap();
-    fields.extend(more.as_object().unwrap().clone());
-    replica.post(&format!("/v1/instances/{id}"), &report).await;
-}
 
 #[tokio::test]
 async fn nobody_learns_anything_without_the_token() {
@@ -329,77 +300,4 @@ async fn numbers_are_those_of_the_fleet_and_the_page_sees_them() {
         "{overview}"
     );
     assert_eq!(one.send(Request::get("/")).await.status, 200);
-}
-
-/// The same key, of this user.
-fn of_user(key: &Key, user: &[u8]) -> Key {
-    let mut canonical = key.canonical().to_vec();
-    let elements: [&[u8]; 2] = [b"h", user];
-    let list: Vec<u8> = elements
-        .iter()
-        .flat_map(|element| [&(element.len() as u32).to_le_bytes()[..], element].concat())
-        .collect();
-    canonical.push(9);
-    canonical.extend_from_slice(&(list.len() as u32).to_le_bytes());
-    canonical.extend_from_slice(&list);
-    let key = Key::from_canonical(canonical);
-    assert_eq!(key.identity(), Some(user));
-    key
-}
-
-#[tokio::test]
-async fn a_users_data_are_gone_when_the_receipt_says_so() {
-    let (store, one, other) = pair().await;
-    let end = one.end().await;
-    report(&one, A, value!({"applied": end, "erased": end})).await;
-    let (mine, others) = (key("/mine"), key("/others"));
-    one.ask(put(&mine, &end, frame(&mine, &["user:42"], b"private")))
-        .await;
-    one.ask(put(&others, &end, frame(&others, &["user:421"], b"others")))
-        .await;
-    // It has no tags, but it is under his key.
-    let owned = of_user(&key("/variants"), b"42");
-    let list = Variants::default().with_fields(["accept"]).unwrap();
-    let (at, until) = (Timestamp::from_secs(1), Timestamp::from_secs(9));
-    let list = Frame::encode(at, &owned, (at, until), &encode_variants(&list)).unwrap();
-    assert_eq!(one.ask(put(&owned, &end, list)).await.status, 204);
-    let answer = call(&one, "DELETE", "/api/cache/users/42", &Value::Null).await;
-    assert_eq!(answer.status, 202, "{answer:?}");
-    let said = json(&answer);
-    let id = said["id"].as_str().unwrap().to_owned();
-    let receipt = format!(
-        "/api/cache/users/receipts/{}",
-        said["receipt"].as_str().unwrap()
-    );
-    let log = json(&other.get(&format!("/v1/invalidations?after={end}")).await);
-    assert_eq!(
-        log["records"][0]["stamps"],
-        value!([format!("{:016x}", Scope::Tag(b"user:42").stamp().0)])
-    );
-    assert_eq!(log["records"][0]["value"], "user:*");
-
-    eventually("the store was gone through", PATIENCE, async || {
-        get(&other, &receipt).await["store"] == "done"
-    })
-    .await;
-    for key in [&mine, &owned] {
-        assert!(store.entry(key.digest()).await.unwrap().is_none());
-    }
-    let pending = get(&other, &receipt).await;
-    assert_eq!(
-        (&pending["status"], &pending["entries"]),
-        (&value!("pending"), &value!(2))
-    );
-    assert_eq!(
-        pending["missing"],
-        value!([{"instance": A, "node": format!("node-{A}")}])
-    );
-    report(&other, A, value!({"applied": id, "erased": id})).await;
-    let done = get(&one, &receipt).await;
-    assert_eq!(
-        (&done["status"], &done["missing"]),
-        (&value!("done"), &value!([]))
-    );
-    assert_eq!(one.get(&place(&mine, "")).await.status, 404);
-    assert_eq!(one.get(&place(&others, "")).await.status, 200);
 }

@@ -197,3 +197,29 @@ pub(crate) fn place(key: &Key, parameters: &str) -> String {
 pub(crate) fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     answer.headers.one(name)
 }
+
+/// A call of the management API, with its token.
+pub(crate) async fn call(replica: &Replica, method: &str, path: &str, body: &Value) -> Answer {
+    let request = Request::new(method, path).header("authorization", format!("Bearer {TOKEN}"));
+    let content = match body.is_null() {
+        true => String::new(),
+        false => body.to_string(),
+    };
+    replica.send(request.body(content)).await
+}
+
+/// One that is answered.
+pub(crate) async fn get(replica: &Replica, path: &str) -> Value {
+    let answer = call(replica, "GET", path, &Value::Null).await;
+    assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    json(&answer)
+}
+
+/// An instance says what it is, and what it is configured with.
+pub(crate) async fn report(replica: &Replica, id: &str, more: Value) {
+    let mut report = serde_json::json!({"wire": 1, "node": format!("node-{id}"), "config_hash": "c0ffee",
+        "configuration": {"rules": [{"name": "a", "match": {"path": "/a/.*"}, "ttl_seconds": 60}]}});
+    let fields = report.as_object_mut().unwrap();
+    fields.extend(more.as_object().unwrap().clone());
+    replica.post(&format!("/v1/instances/{id}"), &report).await;
+}
