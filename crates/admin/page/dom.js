@@ -152,6 +152,9 @@ export function bytes(value) {
   return whole(value) + THIN + "B";
 }
 
+/** What is kept: instances tell it in tenths of a MiB. */
+export const kept = (size, entries) => (size === 0 && entries > 0 ? `<${THIN}0.1${THIN}MiB` : bytes(size));
+
 export function micros(value) {
   return value < 1000 ? three(value) + THIN + "µs" : value < 1e6 ? three(value / 1e3) + THIN + "ms" : three(value / 1e6) + THIN + "s";
 }

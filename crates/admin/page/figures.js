@@ -1,6 +1,6 @@
 // The six figures, and what they were in the last minutes. The past is kept here, in this tab, and nowhere else.
 
-import { bytes, count, describe, draw, el, find, micros, percent, rate, say, show, spark, whole } from "./dom.js";
+import { bytes, count, describe, draw, el, find, kept, micros, percent, rate, say, show, spark, whole } from "./dom.js";
 
 const KEPT_MS = 5 * 60_000;
 const LATELY_MS = 60_000;
@@ -30,7 +30,7 @@ export class History {
     }
     this.forget(overview);
     const memory = overview.totals.shared_bytes + overview.totals.worker_bytes;
-    this.samples.push({ now, memory, sum: { ...this.sum }, of: this.perInstance(overview) });
+    this.samples.push({ now, memory, entries: overview.totals.entries, sum: { ...this.sum }, of: this.perInstance(overview) });
     while (this.samples[0].now < now - KEPT_MS - SMOOTHED_MS) {
       this.samples.shift();
     }
@@ -64,7 +64,7 @@ export class History {
     const to = this.samples[place];
     const from = this.before(place, ms);
     const grown = Object.fromEntries(COUNTERS.map((name) => [name, to.sum[name] - from.sum[name]]));
-    return { ...grown, memory: to.memory, seconds: (to.now - from.now) / 1000 };
+    return { ...grown, memory: to.memory, entries: to.entries, seconds: (to.now - from.now) / 1000 };
   }
 
   lately() {
@@ -145,7 +145,7 @@ const FIGURES = [
   {
     name: "Memory",
     isLevel: true,
-    text: (sum) => bytes(sum.memory),
+    text: (sum) => kept(sum.memory, sum.entries),
     line: (sum) => sum.memory,
     shown: bytes,
     note: (totals, sum) => `${count(totals.entries)} entries` + (sum.evictions > 0 ? `, ${count(sum.evictions)} made room in the last minute` : ""),

@@ -1,6 +1,6 @@
 // How the fleet is, what was invalidated, who is there, why not, and what could be better.
 
-import { ago, bytes, count, el, find, keep, percent, plural, rate, say, show, span, version, whole, worded } from "./dom.js";
+import { ago, count, el, find, keep, kept, percent, plural, rate, say, show, span, version, whole, worded } from "./dom.js";
 import { RATED_S } from "./figures.js";
 
 const SHOWN_AT_FIRST = 20;
@@ -193,7 +193,7 @@ function fill(row, instance, overview, history) {
   say(part("word"), STATES[instance.state] + (instance.state === "behind" ? ` by ${whole(instance.behind)}` : ""));
   say(part("rate"), recent > 0 ? percent(lately.hits, recent) : hits + misses > 0 ? percent(hits, hits + misses) : "–");
   say(part("requests"), lately.seconds >= RATED_S ? `${rate(recent / lately.seconds)}\u202f/s` : count(hits + misses));
-  say(part("memory"), bytes(instance.figures.shared_bytes + instance.figures.worker_bytes));
+  say(part("memory"), kept(instance.figures.shared_bytes + instance.figures.worker_bytes, instance.figures.entries));
   say(part("heard"), ago(instance.heard_ms));
   say(part("clock"), skew(instance.skew_ms));
   part("clock").classList.toggle("warn", Math.abs(instance.skew_ms ?? 0) >= SKEWED_MS);

@@ -27,8 +27,7 @@ async fn origin() -> Origin {
 
 #[tokio::test]
 async fn a_page_is_used_by_its_keys_and_read_as_it_is_shown() {
-    if browser::find().is_none() {
-        println!("NOT RUN: there is no Chromium (CHROMIUM_BIN)");
+    if !browser::is_there() {
         return;
     }
     let origin = origin().await;
@@ -46,8 +45,7 @@ async fn a_page_is_used_by_its_keys_and_read_as_it_is_shown() {
 
 #[tokio::test]
 async fn what_goes_wrong_in_a_page_is_told() {
-    if browser::find().is_none() {
-        println!("NOT RUN: there is no Chromium (CHROMIUM_BIN)");
+    if !browser::is_there() {
         return;
     }
     let origin = origin().await;
@@ -62,8 +60,7 @@ async fn what_goes_wrong_in_a_page_is_told() {
 
 #[tokio::test]
 async fn a_page_is_seen_dark_and_in_any_size() {
-    if browser::find().is_none() {
-        println!("NOT RUN: there is no Chromium (CHROMIUM_BIN)");
+    if !browser::is_there() {
         return;
     }
     let origin = origin().await;

@@ -26,10 +26,9 @@ impl Stage {
 
     /// Over this store.
     pub(crate) async fn over(store: &str) -> Option<Self> {
-        let Some(_) = browser::find() else {
-            println!("NOT RUN: there is no Chromium (CHROMIUM_BIN)");
+        if !browser::is_there() {
             return None;
-        };
+        }
         Some(Self {
             admin: Admin::over(store).start().await.unwrap(),
             browser: Browser::start().await.unwrap(),

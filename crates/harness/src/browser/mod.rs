@@ -3,8 +3,7 @@
 //! Commands and events go through two pipes (`--remote-debugging-pipe`), JSON with a zero byte behind each message, so there
 //! is no port, and nobody else can listen. A page sees what a person's would: keys are pressed, not functions called.
 //!
-//! Chromium is not fetched by anybody here. Where there is none, [`find`] says so, and whoever wanted it has to say
-//! that this was not run.
+//! Chromium is not fetched by anybody here. Where there is none, [`is_there`] says that what wanted it was not run.
 
 mod base64;
 mod page;
@@ -12,7 +11,7 @@ mod pipe;
 
 use std::env;
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -55,15 +54,40 @@ const SETTINGS: [&str; 14] = [
 ];
 
 /// Where Chromium is: `CHROMIUM_BIN`, or else one of its names in `PATH`.
+///
+/// # Panics
+/// When the variable names no file: that is no reason to run something else, or nothing.
 #[must_use]
 pub fn find() -> Option<PathBuf> {
     if let Some(named) = env::var_os("CHROMIUM_BIN").filter(|value| !value.is_empty()) {
-        return Some(PathBuf::from(named)).filter(|path| path.is_file());
+        let path = PathBuf::from(named);
+        assert!(
+            path.is_file(),
+            "CHROMIUM_BIN names {}, which is not a file",
+            path.display()
+        );
+        return Some(path);
     }
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .flat_map(|directory| NAMES.map(|name| directory.join(name)))
         .find(|path| path.is_file())
+}
+
+/// Whether there is one; where there is none, it is said that this play was not run, even where the runner of tests shows
+/// nothing of those that pass.
+#[must_use]
+pub fn is_there() -> bool {
+    let is_there = find().is_some();
+    if !is_there {
+        let play = std::thread::current().name().unwrap_or("a play").to_owned();
+        // Not through the macros, whose output is kept back. Where nobody reads it there is nothing to be done.
+        let _ = writeln!(
+            io::stderr(),
+            "NOT RUN: {play}: there is no Chromium (CHROMIUM_BIN, or chromium in PATH)"
+        );
+    }
+    is_there
 }
 
 /// A browser; it ends with its handle.
