@@ -95,26 +95,31 @@ impl Outbox {
             match Self::decode(&cell.value) {
                 Ok(outbox) => {
                     let id = instance::current(kv, random)?;
-                    return Ok((outbox.of(id), cell.cas));
+                    if outbox.id == id {
+                        return Ok((outbox, cell.cas));
+                    }
+                    // Only what has been written has a number: this may have been read before a wipe, and another begun since.
+                    outbox.taken_over_by(id).put(kv, cell.cas)?;
                 }
                 Err(Corrupt) => {
                     let id = instance::begin_anew(kv, random)?;
                     // Else the next to come by would begin yet another.
-                    match Self::fresh(id).write(kv, cell.cas) {
-                        Ok(()) | Err(SetError::Lost) => {}
-                        Err(SetError::Failed) => return Err(Unwritten),
-                    }
+                    Self::fresh(id).put(kv, cell.cas)?;
                 }
             }
         }
         Err(Unwritten)
     }
 
-    /// The same where it is this instance's; else what is left to tell, under new numbers.
-    fn of(mut self, id: InstanceId) -> Self {
-        if self.id == id {
-            return self;
+    fn put(&self, kv: &dyn SharedKv, cas: Cas) -> Result<(), Unwritten> {
+        match self.write(kv, cas) {
+            Ok(()) | Err(SetError::Lost) => Ok(()), // read it: it may be another's
+            Err(SetError::Failed) => Err(Unwritten),
         }
+    }
+
+    /// What is left to tell, under new numbers.
+    fn taken_over_by(mut self, id: InstanceId) -> Self {
         self.id = id;
         self.next = 1;
         for record in &mut self.records {

@@ -10,7 +10,7 @@ use super::{at, key, look, put, tier};
 use crate::tier::{AbsentReason, Stored, WhyNot};
 
 #[derive(Clone, Copy, Debug)]
-enum Fault {
+pub(super) enum Fault {
     Fail,
     Flip(usize),
     /// The cell is lost, alone.
@@ -21,14 +21,38 @@ enum Fault {
 
 /// Commits one fault, at the nth call from now.
 #[derive(Debug)]
-struct Faulty {
+pub(super) struct Faulty {
     kv: MemoryKv,
     fault: Fault,
     countdown: Count<usize>,
+    /// The cells whose calls count; all where none is named.
+    cells: &'static [&'static str],
 }
 
 impl Faulty {
-    fn is_due(&self) -> bool {
+    /// At the nth call about one of these cells.
+    pub(super) fn of_cells(fault: Fault, nth: usize, cells: &'static [&'static str]) -> Self {
+        Self {
+            kv: MemoryKv::new(),
+            fault,
+            countdown: Count::new(nth),
+            cells,
+        }
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.countdown.get() == 0
+    }
+
+    /// From now on nothing goes wrong.
+    pub(super) fn spend(&self) {
+        self.countdown.set(0);
+    }
+
+    fn is_due(&self, name: &str) -> bool {
+        if !self.cells.is_empty() && !self.cells.contains(&name) {
+            return false;
+        }
         let left = self.countdown.get();
         self.countdown.set(left.saturating_sub(1));
         left == 1
@@ -61,14 +85,14 @@ impl Faulty {
 
 impl SharedKv for Faulty {
     fn get(&self, name: &str) -> Result<Option<Cell>, KvError> {
-        if self.is_due() && self.strike(name) {
+        if self.is_due(name) && self.strike(name) {
             return Err(KvError);
         }
         self.kv.get(name)
     }
 
     fn set(&self, name: &str, value: &[u8], expected: Cas) -> Result<(), SetError> {
-        if self.is_due() && self.strike(name) {
+        if self.is_due(name) && self.strike(name) {
             return Err(SetError::Failed);
         }
         self.kv.set(name, value, expected)
@@ -96,19 +120,11 @@ fn act(one: &mut SharedTier, two: &mut SharedTier, kv: &Faulty, gauge: &dyn Byte
 }
 
 fn play(fault: Fault, nth: usize) -> bool {
-    let countdown = Count::new(nth);
-    let (kv, gauge) = (
-        Faulty {
-            kv: MemoryKv::new(),
-            fault,
-            countdown,
-        },
-        MemoryGauge::new(),
-    );
+    let (kv, gauge) = (Faulty::of_cells(fault, nth, &[]), MemoryGauge::new());
     let (mut one, mut two) = (tier(8, 1), tier(8, 2));
     act(&mut one, &mut two, &kv, &gauge);
-    let struck = kv.countdown.get() == 0;
-    kv.countdown.set(0);
+    let struck = kv.is_spent();
+    kv.spend();
     // Long enough for claims and leases to run out and for every slot to be looked into.
     for round in 0..10 {
         one.tick(&kv, &gauge, at(200 + round * 10));
@@ -130,11 +146,7 @@ fn play(fault: Fault, nth: usize) -> bool {
 #[test]
 fn a_key_that_is_being_stored_is_left_to_its_claimant_until_that_runs_out_of_time() {
     let (gauge, mut one, mut two) = (MemoryGauge::new(), tier(8, 1), tier(8, 2));
-    let kv = Faulty {
-        kv: MemoryKv::new(),
-        fault: Fault::Fail,
-        countdown: Count::new(0),
-    };
+    let kv = Faulty::of_cells(Fault::Fail, 0, &[]);
     put(&mut one, (&kv, &gauge), "a", 1, 1);
     // Directory, claim, slot: the third call fails, and the claim stays.
     kv.countdown.set(3);

@@ -104,7 +104,7 @@ impl FleetLog {
 }
 
 /// A process with two workers.
-struct Process {
+pub(super) struct Process {
     kv: MemoryKv,
     hint: Plain,
     epochs: [RefCell<EpochLog>; 2],
@@ -112,7 +112,7 @@ struct Process {
 }
 
 impl Process {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             kv: MemoryKv::new(),
             hint: Plain::default(),
@@ -121,11 +121,11 @@ impl Process {
         }
     }
 
-    fn bearings(&mut self) -> Bearings {
+    pub(super) fn bearings(&mut self) -> Bearings {
         self.journals[0].bearings(&self.kv).unwrap()
     }
 
-    fn note(&mut self, worker: usize, invalidation: &Invalidation) -> WriteToken {
+    pub(super) fn note(&mut self, worker: usize, invalidation: &Invalidation) -> WriteToken {
         let order = LocalOrder {
             kv: &self.kv,
             hint: &self.hint,
@@ -136,7 +136,7 @@ impl Process {
         noted.unwrap().token.unwrap()
     }
 
-    fn apply(
+    pub(super) fn apply(
         &mut self,
         worker: usize,
         asked: Option<Cursor>,
@@ -152,7 +152,7 @@ impl Process {
     }
 
     /// Asks and applies, until there is no more.
-    fn follow(&mut self, log: &FleetLog) {
+    pub(super) fn follow(&mut self, log: &FleetLog) {
         loop {
             let asked = self.bearings().cursor();
             let answer = log.poll(asked, 2);
@@ -163,7 +163,7 @@ impl Process {
         }
     }
 
-    fn post(&mut self, log: &mut FleetLog) {
+    pub(super) fn post(&mut self, log: &mut FleetLog) {
         if let Some(batch) = self.journals[1].batch(&self.kv).unwrap() {
             let posted = log.post(&batch);
             self.journals[1]
@@ -172,11 +172,11 @@ impl Process {
         }
     }
 
-    fn now(&self) -> Epoch {
+    pub(super) fn now(&self) -> Epoch {
         self.epochs[0].borrow_mut().now(&self.kv, &self.hint)
     }
 
-    fn judge(&self, epoch: Epoch, stamp: u64) -> Currency {
+    pub(super) fn judge(&self, epoch: Epoch, stamp: u64) -> Currency {
         self.now();
         let entry = Entry::new(epoch, &[stamp], "/p");
         entry.judge(&mut self.epochs[0].borrow_mut(), &self.kv)
@@ -292,6 +292,19 @@ fn an_entry_is_met_by_what_its_cursor_does_not_have() {
         ..log.at(2)
     };
     assert_eq!(bearings.epoch_at(other), None);
+}
+
+#[test]
+fn of_what_was_before_the_first_contact_nothing_is_brought_in() {
+    let (mut process, mut log) = (Process::new(), FleetLog::default());
+    log.say(hard(1));
+    log.say(hard(2));
+    process.follow(&log);
+    log.say(hard(3));
+    process.follow(&log);
+    let bearings = process.bearings();
+    let known = |count| bearings.epoch_at(log.at(count)).is_some();
+    assert_eq!([1, 2, 3].map(known), [false, true, true]);
 }
 
 #[test]
