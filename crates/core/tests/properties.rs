@@ -28,6 +28,38 @@ fn soup(words: &'static [&'static str], most: usize) -> impl Strategy<Value = Ve
     proptest::collection::vec(word, 0..most).prop_map(|words| words.concat())
 }
 
+const WIRE: &[&str] = &[
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"records\":[{",
+    "}]",
+    "\"cursor\":\"00000000000000ff.9.00000009\"",
+    "\"id\":\"00000000000000ff.8.00000008\"",
+    "\"instance\":\"0000000000000011\"",
+    "\"seq\":1",
+    "\"seq\":2",
+    "\"mode\":\"soft\"",
+    "\"mode\":\"hard\"",
+    "\"all\":true",
+    "\"stamps\":[\"00000000000000ab\"]",
+    "\"pattern\":\"/a*\"",
+    "\"prefix\":\"/a\"",
+    "\"glob\":\"regex:\"",
+    "\"tag\":\"a\"",
+    "\"kind\":\"k\",\"value\":\"v\"",
+    "\"reset\":true",
+    "\"more\":true",
+    "\"age_ms\":5",
+    "\"ids\":[null]",
+    "\"config\":{\"version\":1,\"patch\":{\"a\":0.5}}",
+    "null",
+    "1e99",
+];
+
 const DIRECTIVES: &[&str] = &[
     "max-age",
     "s-maxage",
@@ -109,6 +141,17 @@ proptest! {
     #[test]
     fn entries(data in proptest::collection::vec(prop_oneof![2 => Just(0u8), 2 => 0..5u8, 1 => any::<u8>()], 0..140)) {
         oracle::named("entry")(&data);
+    }
+
+    #[test]
+    fn frames(data in proptest::collection::vec(prop_oneof![2 => Just(0u8), 2 => 0..5u8, 1 => any::<u8>()], 0..170)) {
+        oracle::named("frame")(&data);
+    }
+
+    #[test]
+    fn what_is_said_in_a_fleet(data in soup(WIRE, 30)) {
+        oracle::named("wire")(&data);
+        oracle::named("wire")(&[b"{", &data[..], b"}"].concat());
     }
 
     #[test]

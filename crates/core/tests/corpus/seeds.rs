@@ -2,6 +2,9 @@
 
 use larder_core::entry::encode_response;
 use larder_core::http::Headers;
+use larder_core::key::Key;
+use larder_core::time::Timestamp;
+use larder_core::wire::Frame;
 
 use crate::stage::{Stage, get, reply, request};
 
@@ -174,7 +177,20 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
             "/;",
         ],
         "entry" => return entries(),
+        "frame" => return frames(),
         "gzip" => return deflated(),
+        "wire" => &[
+            r#"{"wire":1,"instance":"00112233445566ff","records":[{"seq":7,"mode":"hard","stamps":["0123456789abcdef"],"kind":"tag","value":"user:42"},{"seq":8,"mode":"soft","pattern":"/api/*"},{"seq":9,"mode":"hard","all":true}]}"#,
+            r#"{"records":[{"tag":"a"},{"key":"GET:h/p","mode":"invalid"},{"prefix":"/a"},{"group":{"host":"H","name":"n"}},{"glob":"regex:*"},{"pattern":"regex:/a/\\d+"}]}"#,
+            r#"{"wire":1,"cursor":"00000000000000ff.9.00000009","reset":false,"more":true,"waited_ms":3,"records":[{"id":"00000000000000ff.8.00000008","instance":"0000000000000011","seq":8,"age_ms":12,"mode":"soft","stamps":["00000000000000ab"]}],"config":{"version":2,"patch":{"default_ttl_seconds":600}}}"#,
+            r#"{"cursor":"00000000000000ff.9.00000009","reset":true,"instances":{"0000000000000001":7,"x":1}}"#,
+            r#"{"cursor":"00000000000000ff.2.00000002","ids":["00000000000000ff.1.00000001",null]}"#,
+            r#"{"heat":[{"url":"https://h/p","digest":"01010101010101010101010101010101","count":12}],"wants":["configuration"]}"#,
+            r#"{"wire":2}"#,
+            r#"{"instance":"0000000000000001","records":[{"seq":1,"mode":"gentle","country":"de"},{"seq":1}]}"#,
+            "0000000000000011.7.6a4418edbe147fdf",
+            "[]",
+        ],
         "pairs" => return blocks(),
         _ => &[],
     };
@@ -237,6 +253,19 @@ fn deflated() -> Vec<Vec<u8>> {
     seeds.push(b"a line of a text\n".repeat(20));
     seeds.push((0..=255).collect());
     seeds
+}
+
+/// Entries on their way through a fleet.
+fn frames() -> Vec<Vec<u8>> {
+    let key = Key::from_canonical(b"\x01\x02\x01\0\0\0h\x03\x02\0\0\0/p".to_vec());
+    let at = Timestamp::from_secs;
+    let frame = |entry: Vec<u8>| Frame::encode(at(1_002), &key, (at(1_000), at(1_300)), &entry);
+    let mut frames: Vec<_> = entries().into_iter().filter_map(frame).collect();
+    let whole = frames[0].clone();
+    frames.push(whole[..50].to_vec());
+    frames.push([&whole[..], b"\0"].concat());
+    frames.push([&whole[4..28], b"a key", &entries()[0][..]].concat());
+    frames
 }
 
 /// Entries as exchanges leave them, and damaged ones.

@@ -5,7 +5,7 @@ use larder_core::entry::{
 };
 
 /// The checksum that stands behind an entry, eight bytes in each of four lanes.
-fn checksum(bytes: &[u8]) -> u64 {
+pub(super) fn checksum(bytes: &[u8]) -> u64 {
     let step =
         |state: u64, word: u64| (state.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut lanes = [1, 2, 3, 4];

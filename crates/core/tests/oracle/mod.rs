@@ -12,6 +12,7 @@ mod date;
 mod directives;
 mod entry;
 mod etag;
+mod frame;
 mod groups;
 mod gzip;
 mod list;
@@ -23,12 +24,13 @@ mod structured;
 mod tags;
 mod target;
 mod variation;
+mod wire;
 
 /// Fails where Larder and the naive reader differ on these bytes.
 pub type Check = fn(&[u8]);
 
 /// Every reader, by the name of its corpus.
-pub const CHECKS: [(&str, Check); 19] = [
+pub const CHECKS: [(&str, Check); 21] = [
     ("accept", accept::check),
     ("authority", authority::check),
     ("content_range", content_range::check),
@@ -37,6 +39,7 @@ pub const CHECKS: [(&str, Check); 19] = [
     ("directives", directives::check),
     ("entry", entry::check),
     ("etag", etag::check),
+    ("frame", frame::check),
     ("groups", groups::check),
     ("gzip", gzip::check),
     ("list", list::check),
@@ -48,6 +51,7 @@ pub const CHECKS: [(&str, Check); 19] = [
     ("tags", tags::check),
     ("target", target::check),
     ("variation", variation::check),
+    ("wire", wire::check),
 ];
 
 /// The check of that name.

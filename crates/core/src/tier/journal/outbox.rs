@@ -297,3 +297,101 @@ fn read_label(fields: &mut Fields<'_>) -> Result<Option<Label>, Corrupt> {
     let (kind, value) = (text(kind)?, text(value)?);
     Ok((!kind.is_empty()).then(|| Label::new(kind, value)))
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::entry::Stamp;
+    use crate::epoch::NamePattern;
+    use proptest::prelude::*;
+
+    fn coverages() -> impl Strategy<Value = Coverage> {
+        let stamps = proptest::collection::vec(any::<u64>().prop_map(Stamp), 0..40);
+        prop_oneof![
+            1 => Just(Coverage::All),
+            3 => "/[a-z*]{0,9}".prop_map(|text| Coverage::Names(NamePattern::parse(&text).unwrap())),
+            9 => stamps.prop_map(Coverage::Stamps),
+        ]
+    }
+
+    fn epochs() -> impl Strategy<Value = Epoch> {
+        (1..3u64, 0..50u64).prop_map(|(log, position)| Epoch { log, position })
+    }
+
+    pub(in crate::tier::journal) fn records(
+        most: usize,
+    ) -> impl Strategy<Value = Vec<(Epoch, Invalidation, Option<Cursor>, Local)>> {
+        let cursor = (1..3u64, 0..50u64).prop_map(|(log, position)| Cursor {
+            log,
+            position,
+            check: 1,
+        });
+        let modes = proptest::sample::select(Mode::ALL);
+        let invalidation =
+            (coverages(), modes).prop_map(|(coverage, mode)| Invalidation { coverage, mode });
+        let locals = proptest::sample::select(vec![Local::Intended, Local::Noted]);
+        let durable = proptest::option::of(cursor);
+        proptest::collection::vec((epochs(), invalidation, durable, locals), 0..most)
+    }
+
+    #[test]
+    fn the_form_is_frozen() {
+        let invalidation = Invalidation {
+            coverage: Coverage::Stamps(vec![Stamp(0x33)]),
+            mode: Mode::Soft,
+        };
+        let before = Epoch {
+            log: 4,
+            position: 5,
+        };
+        let mut outbox = Outbox::fresh(InstanceId(0x11));
+        let label = Label::new("tag", "a");
+        assert_eq!(outbox.push(before, &invalidation, Some(&label)), 1);
+        let record = &mut outbox.records[0];
+        record.local = Local::Noted;
+        record.durable = Some(Cursor {
+            log: 6,
+            position: 7,
+            check: 8,
+        });
+        let golden = b"LFU1\x11\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01\0\
+            \x01\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\
+            \x03\x06\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x08\0\0\0\
+            \x03s\x01\0\x33\0\0\0\0\0\0\0\x03tag\x01\0a";
+        let golden = [&golden[..], &checksum(golden).to_le_bytes()].concat();
+        assert_eq!(outbox.encode(), golden);
+        assert_eq!(Outbox::decode(&golden), Ok(outbox));
+        for cut in 0..golden.len() {
+            assert_eq!(Outbox::decode(&golden[..cut]), Err(Corrupt), "{cut}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(crate::property::cases())]
+
+        #[test]
+        fn any_bytes_are_an_outbox_or_none(rest in proptest::collection::vec(prop_oneof![Just(0u8), 0..4u8, Just(b'a'), Just(b's')], 0..120)) {
+            let mut value = [&TAG[..], &rest].concat();
+            let sum = checksum(&value);
+            value.extend_from_slice(&sum.to_le_bytes());
+            if let Ok(outbox) = Outbox::decode(&value) {
+                prop_assert_eq!(outbox.encode(), value);
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn an_outbox_written_is_an_outbox_read(records in records(20)) {
+            let mut outbox = Outbox::fresh(InstanceId(1));
+            for (before, invalidation, durable, local) in records {
+                outbox.push(before, &invalidation, None);
+                let last = outbox.records.last_mut().unwrap();
+                (last.durable, last.local) = (durable, local);
+            }
+            prop_assert_eq!(Outbox::decode(&outbox.encode()), Ok(outbox));
+        }
+    }
+}

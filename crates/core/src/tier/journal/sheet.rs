@@ -233,3 +233,82 @@ fn read_seqs(fields: &mut Fields<'_>) -> Result<Seqs, Corrupt> {
     let seqs = (0..count).map(|_| Ok((InstanceId(fields.u64()?), fields.u64()?)));
     seqs.collect::<Result<_, _>>().map(Seqs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn step(position: u64) -> Step {
+        Step {
+            position,
+            check: 2,
+            before: 3,
+            after: 4,
+        }
+    }
+
+    #[test]
+    fn the_form_is_frozen() {
+        let sheet = Sheet {
+            id: InstanceId(0x11),
+            turn: 1,
+            config: 2,
+            leader: 3,
+            led_until: Timestamp::from_nanos(4),
+            place: Some(Place {
+                steps: Steps {
+                    log: 5,
+                    local: Epoch {
+                        log: 8,
+                        position: 9,
+                    },
+                    base: step(0xa),
+                    steps: vec![step(0xb)],
+                },
+                own: 6,
+                synced: Timestamp::from_nanos(7),
+            }),
+            seqs: Seqs(vec![(InstanceId(0xc), 0xd)]),
+        };
+        let numbers = |numbers: &[u64]| -> Vec<u8> {
+            let bytes = numbers.iter().map(|number| number.to_le_bytes());
+            bytes.flatten().collect()
+        };
+        let golden = [
+            &b"LFJ1"[..],
+            &numbers(&[0x11, 1, 2, 3, 4]),
+            b"\x01",
+            &numbers(&[5, 6, 7, 8, 9]),
+            b"\x02\0",
+            &numbers(&[0xa]),
+            b"\x02\0\0\0",
+            &numbers(&[3, 4, 0xb]),
+            b"\x02\0\0\0",
+            &numbers(&[3, 4]),
+            b"\x01\0",
+            &numbers(&[0xc, 0xd]),
+        ]
+        .concat();
+        let golden = [&golden[..], &checksum(&golden).to_le_bytes()].concat();
+        assert_eq!(sheet.encode(), golden);
+        assert_eq!(Sheet::decode(&golden), Ok(sheet));
+        for cut in 0..golden.len() {
+            assert_eq!(Sheet::decode(&golden[..cut]), Err(Corrupt), "{cut}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(crate::property::cases())]
+
+        #[test]
+        fn any_bytes_are_a_sheet_or_none(rest in proptest::collection::vec(prop_oneof![Just(0u8), 0..3u8], 0..180)) {
+            let mut value = [&TAG[..], &rest].concat();
+            let sum = checksum(&value);
+            value.extend_from_slice(&sum.to_le_bytes());
+            if let Ok(sheet) = Sheet::decode(&value) {
+                prop_assert_eq!(sheet.encode(), value);
+            }
+        }
+    }
+}

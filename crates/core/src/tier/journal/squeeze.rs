@@ -125,3 +125,91 @@ impl Pending {
         coverage.saturating_add(label).saturating_add(64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::outbox::tests::records;
+    use super::*;
+    use crate::fleet::InstanceId;
+    use proptest::prelude::*;
+
+    /// Whether one ends all that another does, as much as that.
+    fn includes(one: &Invalidation, other: &Invalidation) -> bool {
+        one.mode <= other.mode
+            && match (&one.coverage, &other.coverage) {
+                (Coverage::All, _) => true,
+                (Coverage::Stamps(all), Coverage::Stamps(some)) => {
+                    some.iter().all(|stamp| all.contains(stamp))
+                }
+                (one, other) => one == other,
+            }
+    }
+
+    /// Whether one keeps an entry from being brought in, or makes it early enough, wherever another does.
+    fn is_as_careful(one: &Pending, other: &Pending) -> bool {
+        let is_later = match (one.durable, other.durable) {
+            (None, _) => true,
+            (Some(one), Some(other)) => one.log != other.log || one.position >= other.position,
+            (Some(_), None) => false,
+        };
+        let is_earlier = one.before == Epoch::UNKNOWN
+            || (one.before.log == other.before.log && one.before.position <= other.before.position);
+        one.seq >= other.seq && is_later && is_earlier
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(150))]
+
+        #[test]
+        fn what_is_squeezed_ends_no_less_and_is_no_bolder(records in records(300)) {
+            let mut whole = Vec::new();
+            let mut outbox = Outbox::fresh(InstanceId(1));
+            for (before, invalidation, durable, local) in records {
+                let seq = outbox.push(before, &invalidation, None);
+                let last = outbox.records.last_mut().unwrap();
+                if last.before == before && last.invalidation == invalidation {
+                    (last.durable, last.local) = (durable, local);
+                }
+                let last = last.clone();
+                let durable = last.durable.filter(|_| last.invalidation == invalidation);
+                whole.push(Pending { seq, before, durable, local: last.local, invalidation, label: None });
+            }
+            prop_assert!(outbox.records.len() <= MOST);
+            prop_assert!(outbox.records.is_sorted_by(|one, other| one.seq < other.seq));
+            prop_assert_eq!(Outbox::decode(&outbox.encode()), Ok(outbox.clone()));
+            for said in &whole {
+                let mut left = outbox.records.iter().filter(|left| is_as_careful(left, said));
+                let is_told = |left: &&Pending| left.durable.is_none() && includes(&left.invalidation, &said.invalidation);
+                match said.durable {
+                    Some(_) => prop_assert!(left.next().is_some(), "{said:?}"),
+                    None => prop_assert!(left.any(|left| is_told(&left)), "{said:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_noted_stays_so_in_whatever_it_becomes() {
+        let mut outbox = Outbox::fresh(InstanceId(1));
+        let invalidation = Invalidation {
+            coverage: Coverage::Stamps(Vec::new()),
+            mode: Mode::Hard,
+        };
+        for count in 0..=MOST {
+            outbox.push(Epoch::UNKNOWN, &invalidation, None);
+            if count > 0 {
+                outbox.records.last_mut().unwrap().local = Local::Noted;
+            }
+        }
+        assert_eq!(outbox.records.len(), 1);
+        assert_eq!(outbox.records[0].seq, MOST as u64 + 1);
+        let mut outbox = Outbox::fresh(InstanceId(1));
+        for count in 0..=MOST {
+            outbox.push(Epoch::UNKNOWN, &invalidation, None);
+            if count < MOST {
+                outbox.records.last_mut().unwrap().local = Local::Noted;
+            }
+        }
+        assert_eq!(outbox.records[0].local, Local::Intended, "the last is not");
+    }
+}

@@ -139,3 +139,103 @@ impl Steps {
         applied.next_back().map(|step| self.cursor_of(step))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const fn local(position: u64) -> Epoch {
+        Epoch { log: 7, position }
+    }
+
+    const fn cursor(position: u64) -> Cursor {
+        Cursor {
+            log: 1,
+            position,
+            check: position as u32,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        /// Each step is a part of the log and of the local order; own records may stand further back.
+        #[test]
+        fn of_many_steps_less_is_known_and_nothing_wrong(
+            steps in proptest::collection::vec((1..4u64, 0..3u64, 1..4u64, 0..9u64), 0..200),
+        ) {
+            let mut known = Steps::from(cursor(5), local(10));
+            // Of each record of the log, the local position behind which it stands, and at which it had been applied.
+            let mut records: Vec<(u64, u64, u64)> = Vec::new();
+            for (count, idle, width, back) in steps {
+                let from = known.local.position.saturating_add(idle);
+                let after = from.saturating_add(width);
+                let before = from.saturating_sub(back);
+                let (start, end) = (known.cursor().position, known.cursor().position.saturating_add(count));
+                records.extend((start..end).map(|at| (at.saturating_add(1), before, after)));
+                let stretch = Stretch { before: Some(local(before)), after: local(after) };
+                known.advance(cursor(end), stretch);
+            }
+            prop_assert!(known.steps.len() <= MOST);
+            let end = known.cursor().position;
+            for at in 5..=end {
+                let mut asked = cursor(at);
+                let is_boundary = [&known.base].into_iter().chain(&known.steps).any(|step| step.position == at);
+                if !is_boundary {
+                    asked.check = 0;
+                }
+                let epoch = known.epoch_at(asked).unwrap();
+                let behind = records.iter().filter(|(place, ..)| *place > at);
+                for (place, before, _) in behind {
+                    prop_assert!(epoch.position <= *before, "{place} is not met by what has up to {at}");
+                }
+            }
+            for position in 0..=known.local.position.saturating_add(2) {
+                let Some(given) = known.cursor_at(local(position)) else {
+                    prop_assert!(position < 10);
+                    continue;
+                };
+                let within = records.iter().filter(|(place, ..)| *place <= given.position);
+                for (place, _, after) in within {
+                    prop_assert!(*after <= position, "{place} had not been applied at {position}");
+                }
+            }
+            prop_assert_eq!(known.cursor_at(known.local), Some(known.cursor()));
+        }
+    }
+
+    #[test]
+    fn what_stands_in_an_order_that_has_ended_is_behind_the_base() {
+        let mut steps = Steps::from(cursor(5), local(10));
+        let other = |position| Epoch { log: 8, position };
+        // The log ended before this answer.
+        let stretch = Stretch {
+            before: Some(other(2)),
+            after: other(4),
+        };
+        steps.advance(cursor(6), stretch);
+        assert_eq!(steps.epoch_at(cursor(4)), None);
+        assert_eq!(steps.epoch_at(cursor(5)), Some(other(2)));
+        assert_eq!(steps.epoch_at(cursor(6)), Some(other(4)));
+        assert_eq!(steps.cursor_at(local(10)), None);
+        assert_eq!(steps.cursor_at(other(1)), None);
+        assert_eq!(steps.cursor_at(other(2)), Some(cursor(5)));
+        // It ended in the middle of it.
+        let stretch = Stretch {
+            before: Some(other(5)),
+            after: local(1),
+        };
+        steps.advance(cursor(7), stretch);
+        assert_eq!(steps.epoch_at(cursor(6)), None);
+        assert_eq!(steps.epoch_at(cursor(7)), Some(local(1)));
+        // It ended, and there was nothing new.
+        let stretch = Stretch {
+            before: Some(other(3)),
+            after: other(3),
+        };
+        steps.advance(cursor(7), stretch);
+        assert_eq!(steps.epoch_at(cursor(7)), Some(other(3)));
+        assert_eq!(steps.epoch_at(cursor(6)), None);
+    }
+}

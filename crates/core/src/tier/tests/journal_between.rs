@@ -254,7 +254,12 @@ fn a_note_goes_out_and_back_in_the_middle_of_an_answer() {
 #[test]
 fn a_note_comes_back_while_a_worker_looks_where_it_stands() {
     at_every_call(
-        |world| Worker::new(2).note(world, &world.kv),
+        |world| {
+            let worker = Worker::new(2);
+            worker.note(world, &world.kv);
+            // From now on the last look at the local order is behind the note.
+            worker.follow(world);
+        },
         |world, kv| {
             let bearings = Journal::new(6).bearings(kv).unwrap();
             if let Some(epoch) = bearings.epoch_at(world.log.borrow().at(0)) {
