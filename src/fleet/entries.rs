@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use larder_core::config::{Admin, Switch};
 use larder_core::entry::{Epoch, Payload};
+use larder_core::epoch::Currency;
 use larder_core::exchange::{Candidate, Provenance, Shareable};
 use larder_core::fleet::Cursor;
 use larder_core::key::{Key, KeyDigest};
@@ -258,11 +259,16 @@ impl Liaison {
             shareable: Shareable::Here, // it is there
         };
         match worker.store(&candidate, now) {
-            Stored::Published => Ok(None),
-            Stored::Skipped(_) => Ok(Some(Brought {
+            Stored::Published => return Ok(None),
+            Stored::Skipped(_) => {}
+        }
+        // What is looked at is judged as what stands in the tier, where patterns that were retired since have been carried out.
+        match candidate.judge(worker) {
+            Currency::Current | Currency::Softened { .. } => Ok(Some(Brought {
                 key: candidate.key,
                 payload: candidate.payload,
             })),
+            Currency::Gone | Currency::Invalidated => Err(FleetResult::Miss),
         }
     }
 
