@@ -5,12 +5,19 @@ use crate::fleet::InstanceId;
 /// Instances that are remembered; of those heard of longest ago it is not known any more, which is safe.
 pub(super) const MOST: usize = 256;
 
+/// Who says what the service itself does.
+const SERVICE: InstanceId = InstanceId(0);
+
 /// The highest number of each instance that has been applied; who was heard of last comes last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seqs(pub(super) Vec<(InstanceId, u64)>);
 
 impl Seqs {
     pub(super) fn note(&mut self, id: InstanceId, seq: u64) {
+        // The service counts by positions, and anew in each log: nobody is given a token of it.
+        if id == SERVICE {
+            return;
+        }
         let known = self.0.iter().position(|(known, _)| *known == id);
         let before = known.map(|place| self.0.remove(place));
         if self.0.len() >= MOST {
@@ -34,15 +41,17 @@ mod tests {
     #[test]
     fn who_was_heard_of_longest_ago_is_forgotten_first() {
         let mut seqs = Seqs::default();
-        for id in 0..=256 {
+        for id in 1..=257 {
             seqs.note(InstanceId(id), 5);
-            seqs.note(InstanceId(1), id);
+            seqs.note(InstanceId(2), id);
         }
         assert_eq!(seqs.0.len(), MOST);
-        assert!(!seqs.has(InstanceId(0), 1));
-        assert!(seqs.has(InstanceId(1), 256));
-        assert!(!seqs.has(InstanceId(1), 257));
-        seqs.note(InstanceId(1), 3);
-        assert!(seqs.has(InstanceId(1), 256), "numbers do not fall");
+        assert!(!seqs.has(InstanceId(1), 1));
+        assert!(seqs.has(InstanceId(2), 257));
+        assert!(!seqs.has(InstanceId(2), 258));
+        seqs.note(InstanceId(2), 3);
+        assert!(seqs.has(InstanceId(2), 257), "numbers do not fall");
+        seqs.note(SERVICE, 3);
+        assert!(!seqs.has(SERVICE, 1));
     }
 }

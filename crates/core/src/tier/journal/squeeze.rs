@@ -158,7 +158,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(150))]
+        #![proptest_config(ProptestConfig::with_cases(60))]
 
         #[test]
         fn what_is_squeezed_ends_no_less_and_is_no_bolder(records in records(300)) {

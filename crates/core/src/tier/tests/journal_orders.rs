@@ -402,7 +402,7 @@ fn what_is_given_away_was_fetched_behind_its_cursor() {
         world.import(worker, host);
         world.look(worker, host);
     };
-    every_order(3, &nothing, &[share, elsewhere]);
+    every_order(2, &nothing, &[share, elsewhere]);
 }
 
 /// Whoever dies, at whichever call, what it had written down gets there.
