@@ -9,9 +9,11 @@
 
 mod bell;
 mod error;
+mod invalidations;
 mod memory;
 mod random;
 mod redis;
+mod scan;
 mod shapes;
 
 use std::fmt;
@@ -25,6 +27,7 @@ use tokio::time::Instant;
 pub use bell::Watch;
 pub use error::StoreError;
 pub use redis::AddressError;
+pub use scan::Scan;
 pub use shapes::{
     Acknowledged, Acknowledgement, Appended, Bounds, Extent, HEAT_HALF_LIFE, Heat, Instance, Lease,
     Loss, MAX_HEAT_NAME, NewEntry, NewRecord, Put, Reading, Record, Replaced, Said, StoredEntry,
@@ -33,7 +36,7 @@ pub use shapes::{
 
 use bell::Bell;
 use memory::Memory;
-use redis::{Address, Redis, Walk};
+use redis::{Address, Redis};
 
 /// How long a call may take.
 pub const PATIENCE: Duration = Duration::from_secs(2);
@@ -107,74 +110,6 @@ impl Store {
         }
     }
 
-    /// Puts `records` at the end of the log, in their order; when this answers they are as durable as the store is.
-    ///
-    /// What an instance has said before (its highest `seq` counts, so it has to say things in order) is not put there again.
-    ///
-    /// # Errors
-    /// When the store does not answer: then each of them may be there or not. Saying them again is right.
-    pub async fn append(&self, records: &[NewRecord]) -> Result<Appended, StoreError> {
-        match &self.backend {
-            Backend::Memory(memory) => Ok(memory.append(records, Instant::now())),
-            Backend::Redis(redis) => redis.append(records).await,
-        }
-    }
-
-    /// At most `limit` records behind `after`.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn read(&self, after: Cursor, limit: usize) -> Result<Reading, StoreError> {
-        match &self.backend {
-            Backend::Memory(memory) => Ok(memory.read(after, limit, Instant::now())),
-            Backend::Redis(redis) => redis.read(Some(after), limit).await,
-        }
-    }
-
-    /// At most `limit` records from the oldest that is retained; never a [`Reading::Reset`].
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn read_oldest(&self, limit: usize) -> Result<Reading, StoreError> {
-        match &self.backend {
-            Backend::Memory(memory) => Ok(memory.read_oldest(limit, Instant::now())),
-            Backend::Redis(redis) => redis.read(None, limit).await,
-        }
-    }
-
-    /// The record that a cursor names, while it is retained.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn record(&self, at: Cursor) -> Result<Option<Record>, StoreError> {
-        match &self.backend {
-            Backend::Memory(memory) => Ok(memory.record(at, Instant::now())),
-            Backend::Redis(redis) => redis.record(at).await,
-        }
-    }
-
-    /// Where the log begins and ends.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn extent(&self) -> Result<Extent, StoreError> {
-        match &self.backend {
-            Backend::Memory(memory) => Ok(memory.extent()),
-            Backend::Redis(redis) => redis.extent().await,
-        }
-    }
-
-    /// What each instance said last, who spoke last first; at most `limit`. It is so in the log, retained or not.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn last_said(&self, limit: usize) -> Result<Vec<Said>, StoreError> {
-        match &self.backend {
-            Backend::Memory(memory) => Ok(memory.last_said(limit)),
-            Backend::Redis(redis) => redis.last_said(limit).await,
-        }
-    }
-
     /// To be woken when the log has grown or the configuration has changed, at any replica.
     ///
     /// What happens after this call wakes; so take it first, and look then. It may wake without a reason.
@@ -242,8 +177,7 @@ impl Store {
     /// Everything that stands there, piece by piece: what was there from the first call to the last is among it.
     #[must_use]
     pub fn scan(&self) -> Scan {
-        let (store, at) = (self.clone(), Place::Start);
-        Scan { store, at }
+        Scan::of(self.backend.clone())
     }
 
     /// Asks for the lead under `digest`, for so long.
@@ -293,30 +227,6 @@ impl Store {
         match &self.backend {
             Backend::Memory(memory) => Ok(memory.instances(Instant::now())),
             Backend::Redis(redis) => redis.instances().await,
-        }
-    }
-
-    /// An instance has applied everything up to `applied`; [`Instance::applied`] follows where the instance has reported. A
-    /// cursor that is not of this log, or ahead of it, counts for nothing.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn acknowledge(&self, id: InstanceId, applied: Cursor) -> Result<(), StoreError> {
-        match &self.backend {
-            Backend::Memory(memory) => memory.acknowledge(id, applied, Instant::now()),
-            Backend::Redis(redis) => redis.acknowledge(id, applied).await?,
-        }
-        Ok(())
-    }
-
-    /// Who has applied a record, and how long that took; `None` when it is not retained.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn acknowledged(&self, at: Cursor) -> Result<Option<Acknowledged>, StoreError> {
-        match &self.backend {
-            Backend::Memory(memory) => Ok(memory.acknowledged(at, Instant::now())),
-            Backend::Redis(redis) => redis.acknowledged(at).await,
         }
     }
 
@@ -434,40 +344,4 @@ fn checked(address: &str, fleet: &str) -> Result<Address, AddressError> {
         return Err(AddressError(format!("{fleet:?} is no name: {rule}")));
     }
     Address::parse(address)
-}
-
-/// A walk over all entries.
-#[derive(Debug)]
-pub struct Scan {
-    store: Store,
-    at: Place,
-}
-
-#[derive(Debug)]
-enum Place {
-    Start,
-    Memory(Vec<KeyDigest>),
-    Redis(Walk),
-}
-
-impl Scan {
-    /// The next piece (it may be empty, and may name an entry again); `None` at the end.
-    ///
-    /// # Errors
-    /// When the store does not answer; the call may be repeated.
-    pub async fn next(&mut self) -> Result<Option<Vec<(KeyDigest, StoredEntry)>>, StoreError> {
-        if matches!(self.at, Place::Start) {
-            self.at = match &self.store.backend {
-                Backend::Memory(memory) => Place::Memory(memory.digests()),
-                Backend::Redis(redis) => Place::Redis(redis.walk()?),
-            };
-        }
-        match (&self.store.backend, &mut self.at) {
-            (Backend::Memory(memory), Place::Memory(left)) => {
-                Ok(memory.batch(left, Instant::now()))
-            }
-            (Backend::Redis(redis), Place::Redis(walk)) => redis.step(walk).await,
-            (Backend::Memory(_) | Backend::Redis(_), _) => Ok(None),
-        }
-    }
 }

@@ -1,6 +1,9 @@
 //! A Valkey that is killed, stands still, comes back, or comes back empty.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use larder_admin::store::{
@@ -9,6 +12,8 @@ use larder_admin::store::{
 use larder_core::fleet::InstanceId;
 use larder_harness::valkey::Valkey;
 use larder_harness::wait::{PATIENCE, eventually, poll};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
 use crate::stage::{append, at, beginning, digest, entry, open, records, said, word};
@@ -86,9 +91,9 @@ async fn wakes(watch: &mut Watch) {
     woken.expect("woken");
 }
 
-/// Until nothing has woken it for a while.
+/// Until nothing has woken it for longer than it takes to look whether all is well.
 async fn quiet(watch: &mut Watch) {
-    while timeout(Duration::from_millis(500), watch.changed())
+    while timeout(Duration::from_millis(1500), watch.changed())
         .await
         .is_ok()
     {}
@@ -196,11 +201,9 @@ async fn one_that_comes_later_is_found() {
 async fn replicas_wake_each_other() {
     let valkey = Valkey::start().await.unwrap();
     let (one, other) = (open(&valkey.url()).await, open(&valkey.url()).await);
+    quiet(&mut one.watch()).await;
     let (mut log, mut key) = (one.watch(), one.watch_digest(digest(1)));
     let mut elsewhere = one.watch_digest(digest(2));
-    quiet(&mut log).await;
-    quiet(&mut key).await;
-    quiet(&mut elsewhere).await;
     for seq in 1..=20 {
         let begun = Instant::now();
         append(&other, &[word(1, seq)]).await;
@@ -343,4 +346,70 @@ async fn numbers_of_leads_grow_over_a_restart_and_among_many() {
         valkey.start_again().await.unwrap();
         until_it_answers(&store).await;
     }
+}
+
+/// Between a replica and Valkey; from `deafen` on nothing reaches a connection that listens, and nobody is told.
+struct Between {
+    address: SocketAddr,
+    deaf: Arc<AtomicBool>,
+}
+
+impl Between {
+    async fn of(valkey: &Valkey) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, server) = (listener.local_addr().unwrap(), valkey.address());
+        let deaf = Arc::new(AtomicBool::new(false));
+        let switch = Arc::clone(&deaf);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(server).await.unwrap();
+                tokio::spawn(pass(client, server, Arc::clone(&switch)));
+            }
+        });
+        Self { address, deaf }
+    }
+}
+
+async fn pass(client: TcpStream, server: TcpStream, deaf: Arc<AtomicBool>) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let listens = Arc::new(AtomicBool::new(false));
+    let listening = Arc::clone(&listens);
+    let up = tokio::spawn(async move {
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
+            if bytes[..count].windows(9).any(|word| word == b"SUBSCRIBE") {
+                listening.store(true, Ordering::SeqCst);
+            }
+            to_server.write_all(&bytes[..count]).await.unwrap();
+        }
+    });
+    let mut bytes = [0; 4096];
+    // A connection that came after it is heard again.
+    let born_deaf = deaf.load(Ordering::SeqCst);
+    while let Ok(count @ 1..) = from_server.read(&mut bytes).await {
+        let drop = listens.load(Ordering::SeqCst) && deaf.load(Ordering::SeqCst) && !born_deaf;
+        if !drop && to_client.write_all(&bytes[..count]).await.is_err() {
+            break;
+        }
+    }
+    up.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_has_become_deaf_notices() {
+    let valkey = Valkey::start().await.unwrap();
+    let between = Between::of(&valkey).await;
+    let one = open(&format!("redis://{}", between.address)).await;
+    let other = open(&valkey.url()).await;
+    let mut log = one.watch();
+    quiet(&mut log).await;
+    between.deaf.store(true, Ordering::SeqCst);
+    append(&other, &[word(1, 1)]).await;
+    let begun = Instant::now();
+    wakes(&mut log).await;
+    println!("noticed after {:?}", begun.elapsed());
+    quiet(&mut log).await;
+    append(&other, &[word(1, 2)]).await;
+    timeout(FAST, log.changed()).await.expect("woken");
 }

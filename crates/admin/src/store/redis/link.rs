@@ -7,20 +7,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fred::clients::{Client, SubscriberClient, WithOptions};
+use fred::clients::{Client, WithOptions};
 use fred::error::{Error, ErrorKind};
-use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
+use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::config::{
     Config, Options, ReconnectPolicy, Server, ServerConfig, TlsConfig, TlsConnector,
     UnresponsiveConfig,
 };
-use fred::types::{Builder, ClientState, ClusterHash, CustomCommand, Message, Value};
-use tokio::sync::broadcast::error::RecvError;
+use fred::types::{Builder, ClientState, ClusterHash, CustomCommand, Value};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::address::{Servers, Topology};
-use super::keys;
+use super::ears::Ears;
 use super::script::Script;
 use crate::store::bell::Bell;
 use crate::store::{PATIENCE, StoreError};
@@ -36,7 +36,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Milliseconds between two attempts to connect: first, and at most.
 const BACKOFF: (u32, u32) = (50, 1000);
 /// How often somebody looks whether all is well.
-const ROUND: Duration = Duration::from_secs(1);
+pub(super) const ROUND: Duration = Duration::from_secs(1);
 
 /// Behind script and number of keys.
 const FIRST_KEY: ClusterHash = ClusterHash::Offset(2);
@@ -46,6 +46,7 @@ const FIRST_KEY: ClusterHash = ClusterHash::Offset(2);
 pub(super) struct Link {
     control: Client,
     data: Client,
+    listening: watch::Receiver<bool>,
     trouble: Arc<Trouble>,
     tasks: Vec<AbortHandle>,
 }
@@ -91,18 +92,25 @@ impl Link {
         let control = builder.build().map_err(refused)?;
         let data = builder.build().map_err(refused)?;
         let ears = builder.build_subscriber_client().map_err(refused)?;
+        let ears = Ears::new(ears, channel, bell.clone());
+        let listening = ears.listening();
         let trouble = Arc::new(Trouble::default());
         let tasks = vec![
             spawn(drive(control.clone())),
             spawn(drive(data.clone())),
-            spawn(drive(ears.clone())),
-            spawn(watch(control.clone(), Arc::clone(&trouble), bell.clone())),
-            spawn(watch(data.clone(), Arc::clone(&trouble), bell.clone())),
-            spawn(listen(ears, channel, bell)),
+            spawn(drive(ears.client())),
+            spawn(look_after(
+                control.clone(),
+                Arc::clone(&trouble),
+                bell.clone(),
+            )),
+            spawn(look_after(data.clone(), Arc::clone(&trouble), bell)),
+            spawn(ears.listen(control.clone())),
         ];
         Ok(Self {
             control,
             data,
+            listening,
             trouble,
             tasks,
         })
@@ -121,12 +129,13 @@ impl Link {
 
     /// Waits until there is a connection, and not longer than a call may take.
     pub(super) async fn settle(&self) {
+        let mut listening = self.listening.clone();
         let settled = async {
-            let (one, other) = tokio::join!(
+            let _ = tokio::join!(
                 self.control.wait_for_connect(),
-                self.data.wait_for_connect()
+                self.data.wait_for_connect(),
+                listening.wait_for(|listening| *listening)
             );
-            one.and(other)
         };
         // What does not come up in time comes up later; calls fail until then.
         let _ = timeout(PATIENCE, settled).await;
@@ -255,7 +264,7 @@ fn command(name: &'static str, hash: ClusterHash) -> CustomCommand {
     CustomCommand::new_static(name, hash, false)
 }
 
-fn options(lane: Lane) -> Options {
+pub(super) fn options(lane: Lane) -> Options {
     let patience = match lane {
         Lane::Control | Lane::Data => COMMAND,
         Lane::Bulk => BULK,
@@ -331,8 +340,8 @@ async fn drive(client: impl ClientLike) {
 }
 
 /// Notes what is wrong, and rings when a connection goes or comes.
-async fn watch(client: Client, trouble: Arc<Trouble>, bell: Bell) {
-    let mut errors = client.error_rx();
+async fn look_after(client: Client, trouble: Arc<Trouble>, bell: Bell) {
+    let (mut errors, mut connected) = (client.error_rx(), client.reconnect_rx());
     let mut round = interval(ROUND);
     round.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = client.state();
@@ -341,6 +350,9 @@ async fn watch(client: Client, trouble: Arc<Trouble>, bell: Bell) {
             error = errors.recv() => if let Ok((error, server)) = error {
                 trouble.note(&error, server.as_ref());
             },
+            _ = connected.recv() => {
+                let _ = timeout(ROUND, client.wait_for_connect()).await;
+            }
             _ = round.tick() => {}
         }
         let state = client.state();
@@ -348,41 +360,6 @@ async fn watch(client: Client, trouble: Arc<Trouble>, bell: Bell) {
             bell.ring_all();
         }
         before = state;
-    }
-}
-
-/// Rings for what is announced, and for everything whenever it may have missed something.
-async fn listen(ears: SubscriberClient, channel: String, bell: Bell) {
-    let mut connected = ears.reconnect_rx();
-    let mut messages = ears.message_rx();
-    let mut round = interval(ROUND);
-    round.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut listening = false;
-    loop {
-        tokio::select! {
-            _ = connected.recv() => listening = false,
-            message = messages.recv() => match message {
-                Ok(message) => ring(&bell, &message),
-                Err(RecvError::Lagged(_)) => bell.ring_all(),
-                Err(RecvError::Closed) => return,
-            },
-            _ = round.tick() => {}
-        }
-        if !listening && ears.state() == ClientState::Connected {
-            let subscribed = timeout(PATIENCE, ears.subscribe(channel.as_str())).await;
-            listening = matches!(subscribed, Ok(Ok(())));
-            bell.ring_all();
-        }
-    }
-}
-
-fn ring(bell: &Bell, message: &Message) {
-    let Some(text) = message.value.as_str() else {
-        return;
-    };
-    match keys::digest_of(&text) {
-        Some(digest) => bell.ring_digest(digest),
-        None => bell.ring_log(),
     }
 }
 

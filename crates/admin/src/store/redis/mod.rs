@@ -5,6 +5,7 @@
 
 mod address;
 mod documents;
+mod ears;
 mod entries;
 mod instances;
 mod keys;
