@@ -453,6 +453,32 @@ fn a_damaged_sheet_is_no_contact_and_a_damaged_outbox_another_instance() {
     }
 }
 
+/// What was noted in it would not be met in the next.
+#[test]
+fn when_the_local_order_ends_nothing_is_brought_in_that_it_would_have_met() {
+    let (mut process, mut log) = (Process::new(), FleetLog::default());
+    process.follow(&log);
+    log.say(hard(1));
+    process.follow(&log);
+    process.note(0, &hard(2));
+    process.kv.set("larder1e", b"", Cas::UNCONDITIONAL).unwrap();
+    process
+        .epochs
+        .iter()
+        .for_each(|epochs| epochs.borrow_mut().doubt());
+    process.follow(&log);
+    let bearings = process.bearings();
+    assert_eq!(bearings.epoch_at(log.end()), None, "it has not come back");
+    assert_eq!(bearings.cursor_at(process.now()), Some(log.end()));
+    process.post(&mut log);
+    process.follow(&log);
+    let bearings = process.bearings();
+    let known = |count| bearings.epoch_at(log.at(count));
+    assert_eq!([0, 1].map(known), [None, None]);
+    let brought_in = known(2).unwrap();
+    assert_eq!(process.judge(brought_in, 2), Currency::Current);
+}
+
 #[test]
 fn a_log_that_was_lost_is_followed_from_its_end() {
     let (mut process, mut log) = (Process::new(), FleetLog::default());
