@@ -62,10 +62,17 @@ function draw() {
   say(find("about"), `larder-admin ${latest.version}`);
 }
 
-const TROUBLES = {
-  0: ["The service does not answer.", "The Envoys go on without it, each with what it has."],
-  503: ["The store does not answer.", "The service is there, its Redis or Valkey is not. The Envoys go on, each with what it has; what is purged at one of them reaches the others when the store is back."],
-};
+/** What is wrong, and what that means, in plain words. */
+function explained({ status, message }) {
+  if (status === 0) {
+    return ["The service does not answer.", "The Envoys go on without it, each with what it has."];
+  }
+  if (status === 503 && message.includes("the store")) {
+    const [what] = message.split(":");
+    return [`${what[0].toUpperCase()}${what.slice(1)}.`, "The service is there, its Redis or Valkey is not as it should be. The Envoys go on, each with what it has; what is purged at one of them reaches the others when the store is back."];
+  }
+  return [status === 503 ? "The service has no time for this." : "The service could not tell.", `It said: ${message}.`];
+}
 
 /** The figures did not come. Those from before stay, and it is said how old they are. */
 function missed(refusal) {
@@ -73,7 +80,7 @@ function missed(refusal) {
     close(refusal.status === 401 ? "This is not the token." : "Too many wrong tokens came from here. Wait a minute, then try again.");
     return;
   }
-  const [title, text] = TROUBLES[refusal.status] ?? ["The service could not tell.", `It said: ${refusal.message}.`];
+  const [title, text] = explained(refusal);
   say(find("trouble-title"), title);
   say(find("trouble-text"), text);
   show(find("trouble"), true);

@@ -93,7 +93,7 @@ function refused(refusal) {
     return "The token is not accepted any more. Nothing was purged.";
   }
   if (refusal.status === 503) {
-    return `Nothing is promised: the store does not answer (${refusal.message}). Try again, or purge at an Envoy: it sends on what it was told when the store is back.`;
+    return `Nothing is promised: ${refusal.message}. Try again, or purge at an Envoy: it sends on what it was told as soon as it can.`;
   }
   if (refusal.status === 0) {
     return `It is not known whether that was done: ${refusal.message}. To purge twice does no harm.`;

@@ -2,6 +2,7 @@
 
 use larder_harness::admin::TOKEN;
 use larder_harness::browser::Key;
+use larder_harness::client::Request;
 use larder_harness::origin::{Origin, Reply};
 use larder_harness::valkey::Valkey;
 use serde_json::json;
@@ -72,6 +73,25 @@ async fn a_wrong_token_is_said_to_be_wrong_and_the_right_one_still_opens() {
     page.press(Key::Enter).await;
     page.until("document.activeElement?.id === 'token'").await;
     assert_eq!(page.evaluate("sessionStorage.length").await, 0);
+    stage.is_content(&page);
+}
+
+#[tokio::test]
+async fn who_guesses_at_the_token_is_told_to_wait_and_who_has_it_need_not() {
+    let Some(stage) = Stage::set().await else {
+        return;
+    };
+    for _ in 0..10 {
+        let guess = Request::get("/api/cache/overview").header("authorization", "Bearer guess");
+        assert_eq!(stage.admin.send(guess).await.unwrap().status, 401);
+    }
+    let page = stage.closed().await;
+    give_token(&page, "another guess").await;
+    page.until_shown("#token-problem", "Too many wrong tokens came from here.")
+        .await;
+    give_token(&page, TOKEN).await;
+    page.until_shown("#headline", "No instance has reported yet.")
+        .await;
     stage.is_content(&page);
 }
 
