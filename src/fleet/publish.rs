@@ -242,7 +242,7 @@ impl Liaison {
         };
         match self.publishing.try_borrow_mut() {
             Ok(mut publishing)
-                if publishing.waiters.len() < MOST_WAITING && self.is_under_way(awaited) =>
+                if publishing.waiters.len() < MOST_WAITING && self.is_under_way(awaited, now) =>
             {
                 publishing.waiters.push(Waiter {
                     stream,
@@ -257,7 +257,7 @@ impl Liaison {
     }
 
     /// Whether it makes sense to wait for it.
-    fn is_under_way(&self, awaited: Awaited) -> bool {
+    fn is_under_way(&self, awaited: Awaited, now: Timestamp) -> bool {
         let Ok(calls) = self.calls.try_borrow() else {
             return false;
         };
@@ -266,7 +266,9 @@ impl Liaison {
             (Errand::Change, Awaited::Change(change)) => token == change,
             _ => false,
         };
-        !self.is_shut.get() && calls.iter().any(|call| is_it(&call.errand, call.token))
+        // Where the service counts as failed, the call that is under way tries for all when it is time.
+        let may_come = !self.is_shut.get() || self.is_open(now);
+        may_come && calls.iter().any(|call| is_it(&call.errand, call.token))
     }
 
     /// Sends a change of the configuration, which holds here; gives the call's number.
