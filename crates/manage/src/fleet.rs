@@ -51,14 +51,23 @@ impl Named {
     }
 
     /// All names of an order that have become one invalidation.
-    pub(crate) fn together(order: &Order) -> Self {
+    ///
+    /// A URL without a host is one of the host that the call was made at.
+    pub(crate) fn together(order: &Order, host: &[u8]) -> Self {
         let texts = [
             (InvalidationKind::Tag, &order.tags),
             (InvalidationKind::Key, &order.urls),
         ];
         let texts = texts
             .into_iter()
-            .flat_map(|(kind, names)| names.iter().map(move |name| (kind, name.clone())));
+            .flat_map(|(kind, names)| names.iter().map(move |name| (kind, name)))
+            .map(|(kind, name)| match (kind, name.starts_with('/')) {
+                (InvalidationKind::Key, true) => (
+                    kind,
+                    [&String::from_utf8_lossy(host), name.as_str()].concat(),
+                ),
+                _ => (kind, name.clone()),
+            });
         let keys = order.keys.iter();
         let keys = keys.map(|key| {
             let text = String::from_utf8_lossy(key).into_owned();
@@ -95,11 +104,11 @@ mod tests {
                 InvalidationKind::Tag,
                 "b and 2 more",
             ),
-            (r#"{"urls": ["/a"]}"#, InvalidationKind::Key, "/a"),
+            (r#"{"urls": ["/a"]}"#, InvalidationKind::Key, "h/a"),
             (r#"{"all": true}"#, InvalidationKind::All, ""),
         ] {
             let value = value.to_owned();
-            assert_eq!(Named::together(&order(json)), Named { kind, value });
+            assert_eq!(Named::together(&order(json), b"h"), Named { kind, value });
         }
         let long = Named::new(InvalidationKind::Tag, &"ä".repeat(500));
         assert_eq!(long.value.chars().count(), 200);

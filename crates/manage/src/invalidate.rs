@@ -133,10 +133,11 @@ fn acknowledged(
     }
     let mut ids = Vec::new();
     let mut patterns = order.pattern_names();
+    let together = || Named::together(&order, call.head.authority());
     for invalidation in &invalidations {
         let named = || match invalidation.coverage {
-            Coverage::Names(_) => patterns.next().unwrap_or(Named::together(&order)),
-            Coverage::All | Coverage::Stamps(_) => Named::together(&order),
+            Coverage::Names(_) => patterns.next().unwrap_or_else(together),
+            Coverage::All | Coverage::Stamps(_) => together(),
         };
         let Ok(epoch) = desk.invalidate_everywhere(invalidation, named) else {
             return Outcome::unnoted();
