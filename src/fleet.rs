@@ -49,7 +49,7 @@ const GRACE: u32 = 1000;
 /// This worker's part in the fleet.
 #[derive(Default)]
 pub(crate) struct Liaison {
-    /// Those of the configurations, the first that lives is in force.
+    /// Those of the configurations: of those that live the newest is in force.
     admins: RefCell<Vec<Weak<Admin>>>,
     calls: RefCell<Vec<Call>>,
     breaker: RefCell<Breaker>,
@@ -105,7 +105,7 @@ impl Liaison {
     /// The block in force; none where there is no fleet.
     fn admin(&self) -> Option<Rc<Admin>> {
         let admins = self.admins.try_borrow().ok()?;
-        admins.iter().find_map(Weak::upgrade)
+        admins.iter().rev().find_map(Weak::upgrade)
     }
 
     /// Whether there is a fleet.
@@ -184,7 +184,7 @@ impl Liaison {
                 let result = self.result_of(&answer, |_| FleetResult::Ok);
                 worker.count_fleet(FleetOp::Release, result);
             }
-            Errand::Share(_) => self.shared(worker, &answer, now),
+            Errand::Share(_) => self.shared(worker, &answer),
         }
     }
 

@@ -281,7 +281,10 @@ impl Worker {
                 let noted = self.fleet.enter(self, invalidation, None, now);
                 noted.map(|noted| noted.token)
             }
-            false => self.append(invalidation, now).map(|_| None),
+            false => {
+                self.fleet.leave_fleet();
+                self.append(invalidation, now).map(|_| None)
+            }
         };
         noted.unwrap_or_else(|_| {
             self.count(Counter::InvalidationFailed);
@@ -318,7 +321,7 @@ impl Worker {
         let outcome = self.with_desk(fleet, (around, settings), ledger, now, &mut |desk| {
             larder_manage::answer(call, desk, now)
         });
-        self.fleet.post(self, now);
+        self.fleet.post_in_haste(self, now);
         (outcome, herald.awaited.get())
     }
 

@@ -18,6 +18,8 @@ use crate::worker::Worker;
 
 /// So many are asked for at once by one worker.
 const MOST_LOOKS: usize = 64;
+/// So many of them wait for what another process brings: their questions stay open, and polls and posts need room, too.
+const MOST_WAITS: usize = 16;
 /// A lead is given for so many milliseconds.
 const LEAD: &str = "5000";
 /// The service need not hear of a lead's end, but the others of the fleet wait until it does.
@@ -83,6 +85,14 @@ impl Liaison {
             .count()
     }
 
+    fn waits(&self) -> usize {
+        let Ok(calls) = self.calls.try_borrow() else {
+            return MOST_WAITS;
+        };
+        let is_wait = |errand: &Errand| matches!(errand, Errand::Look(inquiry) if inquiry.op() == FleetOp::Wait);
+        calls.iter().filter(|call| is_wait(&call.errand)).count()
+    }
+
     /// Asks for a stream, which waits if that could be done.
     #[cold]
     #[inline(never)]
@@ -95,13 +105,14 @@ impl Liaison {
         let Some(admin) = self.admin().filter(|_| self.is_inviting()) else {
             return false;
         };
+        let wait = match asked.patience {
+            Patience::Look => 0,
+            Patience::Wait(_) if self.waits() >= MOST_WAITS => return false,
+            Patience::Wait(seconds) => seconds.get().saturating_mul(1000),
+        };
         if !self.is_open(now) {
             return false;
         }
-        let wait = match asked.patience {
-            Patience::Look => 0,
-            Patience::Wait(seconds) => seconds.get().saturating_mul(1000),
-        };
         let path = [
             &entry_path(asked.key.digest()),
             "?lease_ms=",
@@ -140,16 +151,19 @@ impl Liaison {
         let of = (Expected::Key(&inquiry.key), inquiry.most_bytes);
         let (mut lead, mut brought) = (None, None);
         let result = self.result_of(&answer, |said| match said.status {
-            200 => match self.take_in(worker, of, said, now) {
-                Ok(found) => {
-                    brought = found;
-                    FleetResult::Hit
+            200 => {
+                // One that may be stale comes with the lead: whoever asks about it does so for all.
+                lead = granted(said, digest);
+                match self.take_in(worker, of, said, now) {
+                    Ok(found) => {
+                        brought = found;
+                        FleetResult::Hit
+                    }
+                    Err(result) => result,
                 }
-                Err(result) => result,
-            },
+            }
             404 => {
-                let fence = said.number("larder-lease");
-                lead = fence.map(|fence| Lead { digest, fence });
+                lead = granted(said, digest);
                 match said.head.only("larder-lease") {
                     Some(b"held") => FleetResult::Held,
                     Some(_) | None => FleetResult::Miss,
@@ -205,6 +219,12 @@ impl Liaison {
         };
         self.send(&admin, &letter, Errand::Release, now); // else it runs out
     }
+}
+
+/// The lead that comes with an answer.
+fn granted(said: &Said, digest: KeyDigest) -> Option<Lead> {
+    let fence = said.number("larder-lease")?;
+    Some(Lead { digest, fence })
 }
 
 pub(super) fn entry_path(digest: KeyDigest) -> String {

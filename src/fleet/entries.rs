@@ -12,7 +12,7 @@ use larder_core::exchange::{Candidate, Provenance, Shareable};
 use larder_core::fleet::Cursor;
 use larder_core::key::{Key, KeyDigest};
 use larder_core::report::{FleetOp, FleetResult};
-use larder_core::tier::{Lookup, Stored};
+use larder_core::tier::{Lookup, Stored, WhyNot};
 use larder_core::time::Timestamp;
 use larder_core::wire::{Frame, FrameError};
 
@@ -42,6 +42,8 @@ struct Item {
     digest: KeyDigest,
     frame: Vec<u8>,
     keep_ms: u64,
+    /// How long ago it was asked for.
+    asked_ms: u64,
 }
 
 /// What was asked for.
@@ -101,6 +103,7 @@ impl Parcel {
                 digest: key.digest(),
                 frame,
                 keep_ms: milliseconds_between(now, times.1),
+                asked_ms: milliseconds_between(times.0, now),
             });
         }
     }
@@ -170,17 +173,18 @@ impl Liaison {
         now: Timestamp,
     ) -> bool {
         let bytes = item.frame.len();
-        if !self.has_room(bytes) || !self.is_open(now) {
+        if !self.has_room(bytes) || self.is_shut.get() {
             worker.count_fleet(FleetOp::Put, FleetResult::Busy);
             return false;
         }
         let (path, cursor) = (entry_path(item.digest), cursor.to_string());
-        let keep = item.keep_ms.to_string();
+        let (keep, asked) = (item.keep_ms.to_string(), item.asked_ms.to_string());
         let fence = ended.map(|lead| lead.fence.to_string());
         let mut fields = vec![
             ("content-type", "application/octet-stream"),
             ("larder-cursor", cursor.as_str()),
             ("larder-keep-ms", keep.as_str()),
+            ("larder-asked-ms", asked.as_str()),
         ];
         let release;
         if let (Some(lead), Some(fence)) = (ended, &fence) {
@@ -260,6 +264,8 @@ impl Liaison {
         };
         match worker.store(&candidate, now) {
             Stored::Published => return Ok(None),
+            // What stands here is younger: it is what the request is to see.
+            Stored::Skipped(WhyNot::Newer) => return Ok(None),
             Stored::Skipped(_) => {}
         }
         // What is looked at is judged as what stands in the tier, where patterns that were retired since have been carried out.
@@ -273,8 +279,7 @@ impl Liaison {
     }
 
     /// What became of an entry that was sent.
-    pub(super) fn shared(&self, worker: &Worker, answer: &Result<Said, Trouble>, now: Timestamp) {
-        self.note(answer, now);
+    pub(super) fn shared(&self, worker: &Worker, answer: &Result<Said, Trouble>) {
         // One that was fetched later stands there: as good.
         let result = self.result_of(answer, |said| match said.status {
             204 | 200 | 409 => FleetResult::Ok,

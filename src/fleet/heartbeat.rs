@@ -68,9 +68,21 @@ impl Liaison {
     /// The fleet has another configuration.
     #[cold]
     #[inline(never)]
-    pub(super) fn take_config(&self, worker: &Worker, config: &FleetConfig, now: Timestamp) {
+    pub(super) fn take_config(
+        &self,
+        worker: &Worker,
+        (config, is_reset): (&FleetConfig, bool),
+        now: Timestamp,
+    ) {
+        // A replica may not have heard of the last change yet; versions only grow, unless the store has lost them.
+        let is_older = |known: u64| config.version < known;
+        if is_older(self.noted_config()) && !is_reset {
+            return;
+        }
         for live in self.lives() {
-            if live.fleet_version() == config.version {
+            if live.fleet_version() == config.version
+                || (is_older(live.fleet_version()) && !is_reset)
+            {
                 continue;
             }
             if let Err(problem) = live.follow(config) {
@@ -178,9 +190,10 @@ impl Liaison {
             None => FleetResult::Error,
         });
         worker.count_fleet(FleetOp::Heartbeat, result);
-        if let (Some(body), Ok(mut beating)) = (body, self.beating.try_borrow_mut()) {
-            let wants = Wants::read(&body);
-            beating.wants_configuration = wants == Ok(Wants::Configuration);
+        if let Ok(mut beating) = self.beating.try_borrow_mut() {
+            // Where it was the configuration that was too much, the next goes without it.
+            let wants = body.and_then(|body| Wants::read(&body).ok());
+            beating.wants_configuration = wants == Some(Wants::Configuration);
         }
     }
 }

@@ -55,6 +55,8 @@ fn of_worker(worker: &Worker) -> Vec<Heat> {
         // A name without a path is that of a template, and leads nowhere.
         name.from_path()?;
         let place = name.as_str().strip_prefix("GET:")?;
+        // What stands in a query may be somebody's: it is told that there is one, and no more.
+        let place = place.split_inclusive('?').next()?;
         Some(Heat {
             url: [key.scheme(), "://", place].concat(),
             digest: key.digest(),
@@ -149,7 +151,7 @@ impl Liaison {
         let (Some(admin), Ok(mut warmth)) = (self.admin(), self.warmth.try_borrow_mut()) else {
             return;
         };
-        while warmth.under_way < AT_ONCE && warmth.bytes < MOST_BYTES {
+        while warmth.under_way < AT_ONCE && warmth.bytes < MOST_BYTES && !self.is_shut.get() {
             let Some(heat) = warmth.wanted.pop_front() else {
                 break;
             };
@@ -194,7 +196,9 @@ impl Liaison {
                 Err(result) => result,
             },
             404 => {
-                missing = WarmUrl::parse(&heat.url, ("", ""));
+                if !heat.url.ends_with('?') {
+                    missing = WarmUrl::parse(&heat.url, ("", ""));
+                }
                 FleetResult::Miss
             }
             _ => FleetResult::Error,

@@ -105,6 +105,17 @@ impl Liaison {
         notes.journal.batch(&SharedData).ok()?
     }
 
+    /// Something is invalidated of which no fleet will hear: where this process was of one, it has to begin anew before it is
+    /// again, or it would be given what the fleet has from before.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn leave_fleet(&self) {
+        if let Ok(mut notes) = self.notes.try_borrow_mut() {
+            let _ = notes.journal.leave(&SharedData); // who cannot write this can invalidate nothing either
+            notes.bearings = None;
+        }
+    }
+
     /// Notes an invalidation here and for the fleet.
     pub(super) fn write_down(
         &self,

@@ -11,6 +11,11 @@ use super::Liaison;
 use crate::host::{self, LogLevel};
 use crate::worker::Worker;
 
+/// A secret that is shorter, in bytes, can be guessed.
+const LEAST_SECRET: usize = 16;
+/// One that is as long as this cannot.
+const GOOD_SECRET: usize = 32;
+
 /// A configuration's part in the fleet, for as long as it lives.
 pub(crate) struct Member {
     worker: Rc<Worker>,
@@ -28,15 +33,22 @@ impl Member {
 }
 
 impl Liaison {
-    /// A configuration has this block, which holds unless an older one with another still lives.
+    /// A configuration has this block, which holds for the whole process until another comes, or it goes.
     fn enlist(&self, admin: &Admin) -> Rc<Admin> {
-        let wanted = Rc::new(admin.clone());
+        let length = admin.secret.as_ref().map(String::len);
+        let mut wanted = admin.clone();
+        wanted.secret = wanted.secret.filter(|secret| secret.len() >= LEAST_SECRET);
+        let wanted = Rc::new(wanted);
         let Ok(mut admins) = self.admins.try_borrow_mut() else {
             return wanted;
         };
         admins.retain(|known| known.strong_count() > 0);
-        let mut known = admins.iter().filter_map(Weak::upgrade);
-        if let Some(same) = known.find(|known| **known == *wanted) {
+        let known = admins.iter().filter_map(Weak::upgrade);
+        let same = known.into_iter().find(|known| **known == *wanted);
+        if let Some(same) = same {
+            // It is the newest again.
+            admins.retain(|known| !Weak::ptr_eq(known, &Rc::downgrade(&same)));
+            admins.push(Rc::downgrade(&same));
             return same;
         }
         let mut others = admins.iter().filter_map(Weak::upgrade);
@@ -46,11 +58,12 @@ impl Liaison {
         if others.any(is_elsewhere) {
             host::log(
                 LogLevel::Warn,
-                "larder: configurations of one process have different `admin` blocks; the first one holds, as long as its \
-                 listener lives: give all of them the same",
+                "larder: configurations of one process have different `admin` blocks; the newest one holds for all: give \
+                 all of them the same",
             );
         }
-        if wanted.secret.is_none() {
+        warn_of_length(length);
+        if length.is_none() {
             let text = [
                 "larder: the fleet's service is not asked, because the environment variable ",
                 &wanted.secret_env,
@@ -61,6 +74,23 @@ impl Liaison {
         }
         admins.push(Rc::downgrade(&wanted));
         wanted
+    }
+}
+
+/// Whoever knows the secret may say anything to the fleet, and each client that writes is given what one could try guesses
+/// on (`larder-token`).
+fn warn_of_length(length: Option<usize>) {
+    let length = length.unwrap_or(GOOD_SECRET);
+    if length < LEAST_SECRET {
+        host::log(
+            LogLevel::Error,
+            "larder: the fleet's secret is shorter than 16 bytes, which can be guessed: the service is not asked. Take 32 random ones",
+        );
+    } else if length < GOOD_SECRET {
+        host::log(
+            LogLevel::Warn,
+            "larder: the fleet's secret is shorter than 32 bytes: take as many random ones",
+        );
     }
 }
 

@@ -145,7 +145,7 @@ impl Liaison {
             let waited = answer.waited_ms.min(milliseconds_between(asked.at, now));
             let vouched = later(asked.at, u32::try_from(waited).unwrap_or(u32::MAX));
             let applied = self.apply(worker, (asked.after, &answer), vouched, now);
-            (applied, answer.config)
+            (applied, answer.config.map(|config| (config, answer.reset)))
         });
         let result = match &applied {
             Ok((Ok(_) | Err(NotApplied::Moved), _)) => FleetResult::Ok,
@@ -160,8 +160,8 @@ impl Liaison {
             Ok((Err(NotApplied::Failed | NotApplied::Unfit), _)) | Err(_) => false,
         };
         if let Ok((Ok(_), config)) = applied {
-            if let Some(config) = config {
-                self.take_config(worker, &config, now);
+            if let Some((config, is_reset)) = config {
+                self.take_config(worker, (&config, is_reset), now);
             }
             if asked.after.is_none() {
                 self.warm_up(now);
@@ -176,7 +176,10 @@ impl Liaison {
                     .saturating_mul(2)
                     .clamp(SHORTEST_REST, LONGEST_REST),
             };
-            let pause = match (is_well, has_wait) {
+            // A configuration that is refused as older comes back at once.
+            let is_at_once = milliseconds_between(asked.at, now) < u64::from(SHORTEST_REST);
+            let is_stuck = is_at_once && self.cursor() == asked.after;
+            let pause = match (is_well, has_wait && !is_stuck) {
                 (true, true) => 0,
                 (true, false) => PAUSE,
                 // So that a fleet does not come back all at once.

@@ -23,8 +23,10 @@ use crate::worker::Worker;
 const PATIENCE: u32 = 2000;
 /// So many wait at once on one worker; more are answered at once.
 const MOST_WAITING: usize = 256;
-/// So many calls are under way at once; what comes meanwhile goes with the next.
+/// So many calls are under way at once where somebody waits ...
 const MOST_CALLS: usize = 4;
+/// ... and where nobody does; what comes meanwhile goes with the next.
+const MOST_UNHURRIED: usize = 1;
 /// After so many milliseconds what did not arrive is said again, where somebody waits.
 const AGAIN: u32 = 200;
 /// And after so many, where nobody waits.
@@ -124,17 +126,25 @@ impl Liaison {
     pub(crate) fn post(&self, worker: &Worker, now: Timestamp) {
         let publishing = self.publishing.try_borrow();
         if publishing.is_ok_and(|publishing| publishing.is_due) {
-            self.say(worker, now);
+            self.say(worker, MOST_UNHURRIED, now);
+        }
+    }
+
+    /// The same at once, since somebody is about to wait for it.
+    pub(crate) fn post_in_haste(&self, worker: &Worker, now: Timestamp) {
+        let publishing = self.publishing.try_borrow();
+        if publishing.is_ok_and(|publishing| publishing.is_due) {
+            self.say(worker, MOST_CALLS, now);
         }
     }
 
     #[cold]
     #[inline(never)]
-    pub(super) fn say(&self, worker: &Worker, now: Timestamp) {
+    pub(super) fn say(&self, worker: &Worker, most: usize, now: Timestamp) {
         let Some(admin) = self.admin() else {
             return;
         };
-        if self.posts() >= MOST_CALLS {
+        if self.posts() >= most {
             return;
         }
         let batch = self.pending();
@@ -179,7 +189,6 @@ impl Liaison {
         answer: &Result<transport::Said, Trouble>,
         now: Timestamp,
     ) {
-        self.note(answer, now);
         let posted = answer.as_ref().ok().and_then(|said| {
             let body = said.body(MOST_BYTES).filter(|_| said.status == 200)?;
             Posted::read(&body).ok()
@@ -194,14 +203,14 @@ impl Liaison {
         };
         self.acknowledge(batch, &posted, now);
         self.promise(&|awaited| match awaited {
-            Awaited::Invalidation(token) => {
+            Awaited::Invalidation(token) if batch.instance == Some(token.instance) => {
                 // Several may have become one, which has the number of the last.
                 let is_it = |said: &Said| said.seq.is_some_and(|seq| seq >= token.seq);
                 let at = batch.records.iter().position(is_it)?;
                 let id = posted.ids.get(at).copied().flatten();
                 Some(Some(id.unwrap_or(posted.cursor).to_string()))
             }
-            Awaited::Change(_) => None,
+            Awaited::Change(_) | Awaited::Invalidation(_) => None,
         });
         self.post(worker, now);
     }
@@ -215,11 +224,11 @@ impl Liaison {
             let Some(id) = id(waiter.awaited) else {
                 return true;
             };
-            let promise = match id {
-                Some(id) => Promise::Kept { id },
-                None => Promise::Open,
+            let outcome = waiter.outcome.clone();
+            let outcome = match id {
+                Some(id) => outcome.in_fleet(&Promise::Kept { id }),
+                None => unkept(outcome, waiter.awaited),
             };
-            let outcome = waiter.outcome.clone().in_fleet(&promise);
             self.relieve(waiter.stream, Relief::Answered(outcome));
             false
         });
@@ -242,7 +251,7 @@ impl Liaison {
         };
         match self.publishing.try_borrow_mut() {
             Ok(mut publishing)
-                if publishing.waiters.len() < MOST_WAITING && self.is_under_way(awaited, now) =>
+                if publishing.waiters.len() < MOST_WAITING && self.is_under_way(awaited) =>
             {
                 publishing.waiters.push(Waiter {
                     stream,
@@ -252,12 +261,12 @@ impl Liaison {
                 });
                 None
             }
-            Ok(_) | Err(_) => Some(outcome.in_fleet(&Promise::Open)),
+            Ok(_) | Err(_) => Some(unkept(outcome, awaited)),
         }
     }
 
     /// Whether it makes sense to wait for it.
-    fn is_under_way(&self, awaited: Awaited, now: Timestamp) -> bool {
+    fn is_under_way(&self, awaited: Awaited) -> bool {
         let Ok(calls) = self.calls.try_borrow() else {
             return false;
         };
@@ -266,9 +275,7 @@ impl Liaison {
             (Errand::Change, Awaited::Change(change)) => token == change,
             _ => false,
         };
-        // Where the service counts as failed, the call that is under way tries for all when it is time.
-        let may_come = !self.is_shut.get() || self.is_open(now);
-        may_come && calls.iter().any(|call| is_it(&call.errand, call.token))
+        calls.iter().any(|call| is_it(&call.errand, call.token))
     }
 
     /// Sends a change of the configuration, which holds here; gives the call's number.
@@ -311,7 +318,7 @@ impl Liaison {
         publishing.waiters.retain_mut(|waiter| {
             let is_over = waiter.deadline <= now || later(now, 2 * PATIENCE) < waiter.deadline;
             if is_over {
-                let outcome = waiter.outcome.clone().in_fleet(&Promise::Open);
+                let outcome = unkept(waiter.outcome.clone(), waiter.awaited);
                 self.relieve(waiter.stream, Relief::Answered(outcome));
             }
             !is_over
@@ -328,7 +335,7 @@ impl Liaison {
         drop(publishing);
         let is_wanted = is_wanted || (self.is_mine() && self.pending_count() > 0);
         if is_wanted && is_time && self.posts() == 0 {
-            self.say(worker, now);
+            self.say(worker, MOST_UNHURRIED, now);
         }
     }
 
@@ -343,6 +350,18 @@ impl Liaison {
     pub(super) fn is_waited_for(&self) -> bool {
         let publishing = self.publishing.try_borrow();
         publishing.is_ok_and(|publishing| publishing.is_due || !publishing.waiters.is_empty())
+    }
+}
+
+/// What is said where the fleet has not said that it has it. Invalidations are said again; a change of the configuration is not,
+/// and who made it has to know.
+fn unkept(outcome: Outcome, awaited: Awaited) -> Outcome {
+    let outcome = outcome.in_fleet(&Promise::Open);
+    match awaited {
+        Awaited::Change(_) => outcome.with_note(
+            "holds at this Envoy alone, until the fleet's configuration changes: the service did not take it",
+        ),
+        Awaited::Invalidation(_) => outcome,
     }
 }
 

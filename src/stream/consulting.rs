@@ -103,6 +103,9 @@ impl Stream {
         }
         let outcome = self.consulted(findings.consulted);
         self.brought = None;
+        if self.exchange.expects_own_reply() {
+            self.release_lead(); // it was as good as fresh here
+        }
         if self.survive(outcome) == Action::Continue {
             self.worker.tolerate(host::resume_request(self.id));
         }

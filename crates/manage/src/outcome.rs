@@ -72,6 +72,12 @@ impl Outcome {
         self.add(&Json::object().text("token", token).end())
     }
 
+    /// With a sentence for people.
+    #[must_use]
+    pub fn with_note(self, note: &str) -> Self {
+        self.add(&Json::object().text("note", note).end())
+    }
+
     /// The fields of another object behind its own.
     fn add(mut self, object: &str) -> Self {
         let more = object.strip_prefix('{').unwrap_or_default();

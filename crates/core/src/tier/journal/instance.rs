@@ -28,6 +28,13 @@ pub(super) fn current(kv: &dyn SharedKv, random: &mut Random) -> Result<Instance
     Err(Unwritten)
 }
 
+/// The instance in force, if there is one.
+pub(super) fn known(kv: &dyn SharedKv) -> Result<Option<InstanceId>, Unwritten> {
+    let cell = kv.get(Name::instance().as_str());
+    let cell = cell.map_err(|KvError| Unwritten)?;
+    Ok(cell.and_then(|cell| decode(&cell.value).ok()))
+}
+
 /// Begins another instance.
 pub(super) fn begin_anew(kv: &dyn SharedKv, random: &mut Random) -> Result<InstanceId, Unwritten> {
     Ok(begin(kv, random, Cas::UNCONDITIONAL)?)

@@ -499,3 +499,26 @@ fn a_log_that_was_lost_is_followed_from_its_end() {
     assert_eq!(bearings.epoch_at(next.end()), Some(process.now()));
     let _: Timestamp = bearings.synced().unwrap();
 }
+
+#[test]
+fn who_was_of_no_fleet_for_a_while_begins_anew() {
+    let (mut process, mut log) = (Process::new(), FleetLog::default());
+    process.journals[0].leave(&process.kv).unwrap();
+    assert!(process.kv.names().is_empty(), "it never was of one");
+    process.follow(&log);
+    process.note(0, &hard(1));
+    let (before, cursor) = (process.bearings().instance(), log.end());
+    let epoch = process.now();
+    // What is invalidated now, nobody tells the fleet, which may have it from before.
+    process.journals[1].leave(&process.kv).unwrap();
+    let bearings = process.bearings();
+    assert_ne!(bearings.instance(), before);
+    assert_eq!(bearings.epoch_at(cursor), None);
+    assert_eq!(bearings.pending(), 1, "what was to be said is said");
+    process.post(&mut log);
+    process.follow(&log);
+    assert_eq!(process.judge(epoch, 9), Currency::Gone);
+    let again = process.bearings().instance();
+    process.journals[0].leave(&process.kv).unwrap();
+    assert_ne!(process.bearings().instance(), again);
+}
