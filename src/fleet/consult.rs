@@ -173,6 +173,7 @@ impl Liaison {
         });
         worker.count_fleet(inquiry.op(), result);
         let consulted = match result {
+            FleetResult::Hit if brought.is_some() => Consulted::Lent,
             FleetResult::Hit => Consulted::Found,
             FleetResult::Held => Consulted::Held,
             FleetResult::Miss => Consulted::Absent,

@@ -98,6 +98,8 @@ pub enum Consulted {
     Found,
     /// Nothing yet: another process leads.
     Held,
+    /// It has it, and there was no place for it in the shared tier: only who has asked is given it, when it looks again.
+    Lent,
     /// It did not say.
     Silent,
 }

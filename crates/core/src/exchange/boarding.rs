@@ -61,6 +61,8 @@ pub(super) enum Lead {
     /// Nothing is known yet.
     #[default]
     Open,
+    /// This request, for itself: the one that it has waited for brought nothing for it.
+    Released,
     /// This request, for itself, since what came last was nobody else's; perhaps what comes now is for others again.
     Outside(Flight),
     /// This request, for others too.

@@ -6,7 +6,7 @@
 //! once in an exchange, so a fleet that gives what is of no use is not asked again.
 //!
 //! ```text
-//!               ┌─ Found ──▶ Looking, from the beginning; those that wait are woken
+//!               ┌─ Found, Lent ──▶ Looking, from the beginning; those that wait are woken
 //! Consulting ───┼─ Held ───▶ Consulting, once more, until who leads has brought it
 //!               └─ Absent, Silent ──▶ Forwarding, as if there were no fleet
 //! ```
@@ -77,7 +77,9 @@ impl Looking {
         let fleet = around.fleet.get()?;
         let is_for_others = match &self.turn.lead {
             Lead::Alone | Lead::Outside(_) => false,
-            Lead::Open | Lead::Taken(_) | Lead::Unnoted => self.is_for_others(forward, around),
+            Lead::Open | Lead::Released | Lead::Taken(_) | Lead::Unnoted => {
+                self.is_for_others(forward, around)
+            }
         };
         let words = match basis {
             Basis::Asked(_) => Words::Ours,
@@ -138,12 +140,16 @@ impl Consulting {
         now: Timestamp,
     ) -> (State, Step<'a>) {
         match (consulted, self.progress) {
-            (Consulted::Found, _) => self.look_again(around, now),
+            (Consulted::Found, _) => self.look_again(around, Landing::Stored, now),
+            // Who waits for what has no place goes by itself, and asks for itself.
+            (Consulted::Lent, _) => self.look_again(around, Landing::Unshared { until: now }, now),
             (Consulted::Held, Progress::Looks(since)) => {
                 let coalescing = &around.config.coalescing;
                 let rest = coalescing.wait.saturating_sub(now.since(since));
-                // Where nobody waits for anybody in this process, nobody does for another process.
-                if coalescing.max_waiters == 0 || rest.get() == 0 {
+                // Where nobody waits for anybody in this process, nobody does for another process; nor does who has waited for
+                // somebody, for nothing.
+                let has_waited = matches!(self.looking.turn.lead, Lead::Released);
+                if has_waited || coalescing.max_waiters == 0 || rest.get() == 0 {
                     return self.go_on(around, now);
                 }
                 self.progress = Progress::Waits;
@@ -157,10 +163,15 @@ impl Consulting {
 
     /// It is in the tiers. What is decided about it, and whether somebody has to lead after all, is as if the request had come
     /// now.
-    fn look_again<'a>(self, around: &Surroundings, now: Timestamp) -> (State, Step<'a>) {
+    fn look_again<'a>(
+        self,
+        around: &Surroundings,
+        landing: Landing,
+        now: Timestamp,
+    ) -> (State, Step<'a>) {
         let mut looking = self.looking;
         if let Lead::Taken(flight) = std::mem::take(&mut looking.turn.lead) {
-            flight.land(Landing::Stored);
+            flight.land(landing);
         }
         looking.turn.provider = Provider::Fleet;
         looking.again(around, now)

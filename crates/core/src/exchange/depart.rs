@@ -148,7 +148,7 @@ impl Looking {
         } = self.turn;
         let mut effects = edits(&basis, (&lead, waited), self.subject.head.headers());
         let flight = match lead {
-            Lead::Alone | Lead::Open | Lead::Unnoted => None,
+            Lead::Alone | Lead::Open | Lead::Released | Lead::Unnoted => None,
             Lead::Outside(flight) | Lead::Taken(flight) => Some(flight),
         };
         let rule = self.subject.policy;

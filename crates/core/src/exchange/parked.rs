@@ -113,9 +113,8 @@ impl Waited {
     /// Who asks the origin, if nothing is there after this wake; `next` is the deadline of who waits once more.
     fn after(&mut self, wake: Wake, next: Timestamp) -> Lead {
         match (wake, self.chance) {
-            (Wake::Failed | Wake::Full | Wake::LetGo, _) | (Wake::Overdue, Chance::Last) => {
-                Lead::Alone
-            }
+            (Wake::LetGo, _) => Lead::Released,
+            (Wake::Failed | Wake::Full, _) | (Wake::Overdue, Chance::Last) => Lead::Alone,
             (Wake::Overdue, Chance::First) => {
                 (self.chance, self.deadline) = (Chance::Last, next);
                 Lead::Open

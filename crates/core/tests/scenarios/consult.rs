@@ -415,3 +415,62 @@ fn what_is_purged_while_the_fleet_is_asked_is_not_brought_back() {
     stage.respond(&mut exchange, reply("").status(304).with("etag", "\"1\""));
     assert_eq!(stage.exchange(get("/a"), tagged("b")).text(), "b");
 }
+
+#[test]
+fn what_has_no_place_here_goes_to_each_who_asks_for_it() {
+    let mut crowd = Crowd::new(FLEET, 2);
+    let ports = crowd.join(&Rc::default());
+    let first = crowd.ask(&get("/a"));
+    crowd.answer(first, reply("a"));
+    crowd.workers[0].evict_last();
+    for port in &ports {
+        port.has_room.set(false);
+        port.asked();
+    }
+    ports[1].says(&[Saying::Later]);
+    let ids = crowd.ask_times(12, &get("/a"));
+    assert_eq!(crowd.consulting(), [ids[0]]);
+    crowd.told(ids[0], None);
+    for id in &ids {
+        let seen = crowd.got(*id).unwrap();
+        assert_eq!((seen.text(), seen.cache().0), ("a", "HIT"));
+    }
+    let asked = ports.iter().map(|port| port.asked().len()).sum::<usize>();
+    assert_eq!((asked, crowd.origin_requests()), (12, 1));
+    crowd.assert_idle();
+}
+
+#[test]
+fn who_was_let_go_asks_the_fleet_and_waits_for_nobody_again() {
+    let mut crowd = Crowd::new(FLEET, 1);
+    let ports = crowd.join(&Rc::default());
+    let ids = crowd.ask_times(2, &get("/a"));
+    ports[0].asked();
+    ports[0].says(&[Saying::AtOnce(Consulted::Held)]);
+    crowd.head(ids[0], reply("mine").with("cache-control", "private"));
+    assert_eq!(
+        (crowd.at_origin(), ports[0].asked()),
+        (vec![ids[1]], vec![LOOK])
+    );
+}
+
+#[test]
+fn what_is_stale_everywhere_is_asked_about_by_one_process() {
+    let [(mut one, first), (mut other, second)] = two();
+    let tagged = || reply("a").with("etag", "\"1\"");
+    one.exchange(get("/a"), tagged());
+    other.exchange(get("/a"), never());
+    for stage in [&mut one, &mut other] {
+        stage.wait(61);
+    }
+    // The lead goes to the first, who is given what is stale there, too.
+    let seen = one.exchange(get("/a"), reply("").status(304).with("etag", "\"1\""));
+    assert_eq!(seen.cache().0, "REVALIDATED");
+    second.says(&[Saying::AtOnce(Consulted::Held), Saying::Truth]);
+    let seen = other.exchange(get("/a"), never());
+    assert_eq!(
+        (seen.text(), seen.cache().0, other.origin_requests),
+        ("a", "HIT", 0)
+    );
+    assert_eq!((first.asked().len(), second.asked().len()), (2, 3));
+}

@@ -44,6 +44,8 @@ pub struct Port {
     side: Side,
     /// How much of the log had been followed when the origin was asked for what is put now.
     pub position: Cell<usize>,
+    /// Whether there is a place in the process for what is found.
+    pub has_room: Cell<bool>,
     pub invitation: Cell<Invitation>,
     pub contact: Cell<Contact>,
     standings: RefCell<HashMap<Vec<u8>, Standing>>,
@@ -104,6 +106,7 @@ impl Port {
             store: Rc::clone(store),
             side,
             position: Cell::new(0),
+            has_room: Cell::new(true),
             invitation: Cell::new(Invitation::Open),
             contact: Cell::new(Contact::Kept),
             standings: RefCell::default(),
@@ -213,6 +216,10 @@ impl Stage {
         };
         match self.imported(port.side, key, &shared.payload) {
             None => Consulted::Absent,
+            Some(payload) if !port.has_room.get() => {
+                self.lent = Some((key.digest(), payload));
+                Consulted::Lent
+            }
             Some(payload) => {
                 self.import(key, (shared.started, shared.expires), &payload);
                 Consulted::Found

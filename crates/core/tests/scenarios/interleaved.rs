@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use larder_core::epoch::{Mode, Scope};
-use larder_core::fleet::{Consulted, Invitation};
+use larder_core::fleet::{Consulted, Contact, Invitation};
 use larder_core::http::Headers;
 use larder_core::time::Timestamp;
 use proptest::prelude::*;
@@ -55,6 +55,10 @@ enum Answer {
 enum Act {
     Answer(usize, Answer),
     Ask(Asking),
+    /// The fleet is heard of, or not.
+    Contact(Contact),
+    /// There is room for what the fleet has, or none.
+    Fill(bool),
     /// The fleet takes questions, or none.
     Invite(Invitation),
     Head(usize, Answer),
@@ -218,6 +222,14 @@ impl World {
                 }
             }
             Act::Lose(queues) => self.crowd.queues = queues,
+            Act::Contact(contact) => {
+                let ports = self.ports.iter();
+                ports.for_each(|port| port.contact.set(contact));
+            }
+            Act::Fill(room) => {
+                let ports = self.ports.iter();
+                ports.for_each(|port| port.has_room.set(room));
+            }
             Act::Invite(invitation) => {
                 let ports = self.ports.iter();
                 ports.for_each(|port| port.invitation.set(invitation));
@@ -361,6 +373,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => Just(Some(Consulted::Held)),
         1 => Just(Some(Consulted::Silent)),
     ];
+    let contact = prop_oneof![Just(Contact::Kept), Just(Contact::Lost)];
     let invitation = prop_oneof![3 => Just(Invitation::Open), 1 => Just(Invitation::Shut)];
     let queues = proptest::sample::select(vec![Queues::Lost, Queues::Sound]);
     prop_oneof![
@@ -370,6 +383,8 @@ fn act() -> impl Strategy<Value = Act> {
         2 => any::<usize>().prop_map(Act::Rest),
         1 => any::<usize>().prop_map(Act::Leave),
         1 => queues.prop_map(Act::Lose),
+        1 => contact.prop_map(Act::Contact),
+        1 => any::<bool>().prop_map(Act::Fill),
         1 => invitation.prop_map(Act::Invite),
         2 => (0..4_usize).prop_map(Act::Think),
         3 => (any::<usize>(), consulted).prop_map(|(which, said)| Act::Tell(which, said)),

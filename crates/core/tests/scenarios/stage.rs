@@ -15,7 +15,7 @@ use larder_core::exchange::{
 use larder_core::fleet::{Consultation, Fleet};
 use larder_core::flight::{Flights, Landing};
 use larder_core::http::Headers;
-use larder_core::key::{Attributes, Key, Unreadable};
+use larder_core::key::{Attributes, Key, KeyDigest, Unreadable};
 use larder_core::policy::request::RequestBody;
 use larder_core::report::{Counter, InvalidationKind, InvalidationSource, Outcome, RuleCounter};
 use larder_core::tier::{
@@ -67,6 +67,8 @@ pub struct Stage {
     pub parked: Option<Parking>,
     /// The fleet that it is of, if it is.
     fleet: Option<Rc<Port>>,
+    /// What the fleet has given to the request at hand alone, and under which key.
+    pub lent: Option<(KeyDigest, Vec<u8>)>,
     /// The request that was asked last waits for what the fleet says to this.
     pub consulting: Option<Consultation>,
     /// The requests of the filter's own that nobody has answered yet, the oldest first.
@@ -349,6 +351,7 @@ impl Stage {
             parked: None,
             fleet: None,
             consulting: None,
+            lent: None,
             refreshes: VecDeque::new(),
             watched: 0,
         }
@@ -846,6 +849,16 @@ impl Stage {
                 assert!(self.flights.is_some(), "nobody waits here");
                 self.parked = Some(parking);
                 None
+            }
+            Verdict::Lookup(key)
+                if self
+                    .lent
+                    .as_ref()
+                    .is_some_and(|(lent, _)| *lent == key.digest()) =>
+            {
+                let (_, payload) = self.lent.take().unwrap();
+                let step = exchange.on(Event::Answer(Answer::Found(&payload)), self.now);
+                self.settle(exchange, step, request)
             }
             Verdict::Lookup(key) => match self.tier.lookup(&*self.kv, &key, self.now) {
                 Lookup::Found(found) => {

@@ -27,10 +27,11 @@ const CONFIGURATION: &str = r#"{"rules":[
     {"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"no_vary_search":true,"identity":{"cookie":"sid"}}],
     "limits":{"max_key_bytes":256}}"#;
 
-const CONSULTED: [Consulted; 4] = [
+const CONSULTED: [Consulted; 5] = [
     Consulted::Absent,
     Consulted::Found,
     Consulted::Held,
+    Consulted::Lent,
     Consulted::Silent,
 ];
 
