@@ -42,6 +42,7 @@ mod replies;
 mod rescue;
 mod search;
 mod shadow;
+mod spokesman;
 mod stage;
 mod stale;
 mod tags;
