@@ -5,7 +5,10 @@ use std::time::Duration;
 use larder_core::fleet::{Cursor, InstanceId};
 use serde_json::{Value, json};
 
-use crate::store::Instance;
+use crate::store::{INSTANCE_EXPIRY, Instance};
+
+/// The filter's own default of `max_unsynced_seconds`, for an instance that does not say.
+const DEFAULT_BOUND: u64 = 30;
 
 /// An instance, and what it says of itself.
 #[derive(Clone, Debug)]
@@ -48,9 +51,19 @@ impl Reported {
         erased.is_some_and(|erased| reaches(erased, at))
     }
 
-    /// What it is called.
+    /// Whether it may still answer with what was invalidated since it was heard of last: for as long as it goes without
+    /// hearing of invalidations, and half a minute more.
+    pub fn is_of_concern(&self) -> bool {
+        let bound = self.report.get("max_unsynced_seconds");
+        let bound = bound.and_then(Value::as_u64).unwrap_or(DEFAULT_BOUND);
+        let bound = Duration::from_secs(bound).saturating_add(INSTANCE_EXPIRY);
+        self.age <= bound
+    }
+
+    /// What it is called; and whether it has fallen silent.
     pub fn named(&self) -> Value {
-        json!({"instance": self.id.to_string(), "node": self.field("node")})
+        let silent = self.age > INSTANCE_EXPIRY;
+        json!({"instance": self.id.to_string(), "node": self.field("node"), "silent": silent})
     }
 
     /// All that is known of it, in one object.

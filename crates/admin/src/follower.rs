@@ -54,15 +54,24 @@ pub struct Pulse {
     pub config: u64,
 }
 
-/// What stands behind a cursor, as far as it is kept here.
+/// What stands behind a cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Behind {
-    /// In order.
-    pub records: Vec<Record>,
-    /// The place behind the last of them.
-    pub cursor: Cursor,
-    /// When the store said so.
-    pub confirmed: Instant,
+pub enum Behind {
+    /// These; there may be more of them.
+    Records {
+        /// In order.
+        records: Vec<Record>,
+        /// The place behind the last of them.
+        cursor: Cursor,
+        /// Whether more stand there.
+        more: bool,
+        /// When the store said that nothing stands behind what is known.
+        confirmed: Instant,
+    },
+    /// Nothing; the store said so then.
+    Nothing(Instant),
+    /// It is not kept here.
+    Elsewhere,
 }
 
 /// What is known.
@@ -72,6 +81,10 @@ struct Known {
     recent: VecDeque<(Instant, Record)>,
     recent_bytes: usize,
     confirmed: Instant,
+    /// Whether more is known to stand in the log than has been read.
+    is_catching_up: bool,
+    /// How far the log reaches at least, since it was told so then: what was appended here was acknowledged.
+    promised: Option<(Instant, Cursor)>,
     config: Option<Versioned>,
 }
 
@@ -125,6 +138,8 @@ impl Follower {
                 recent: VecDeque::new(),
                 recent_bytes: 0,
                 confirmed: Instant::now(),
+                is_catching_up: true,
+                promised: None,
                 config: None,
             }),
             pulse: watch::Sender::new(pulse),
@@ -166,14 +181,18 @@ impl Follower {
                 cursor,
                 more,
             } => {
-                self.take_in(records, (from, cursor), asked, config);
-                Ok(match more {
-                    true => Step::More,
-                    false => {
-                        self.beat(Health::Following);
-                        Step::UpToDate
-                    }
-                })
+                self.take_in(records, (from, cursor, more), asked, config);
+                if more {
+                    return Ok(Step::More);
+                }
+                if self.has_lost_a_promise(asked) {
+                    tracing::warn!("the log is shorter than it was when something was put into it");
+                    self.end_everything().await?;
+                    self.forget();
+                    return Ok(Step::More);
+                }
+                self.beat(Health::Following);
+                Ok(Step::UpToDate)
             }
             Reading::Reset { loss, .. } => {
                 tracing::warn!(
@@ -187,6 +206,22 @@ impl Follower {
                 Ok(Step::More)
             }
         }
+    }
+
+    /// Something was put into the log here, which now ends there.
+    pub fn promise(&self, end: Cursor) {
+        self.known().promised = Some((Instant::now(), end));
+    }
+
+    /// Whether the log, as it was when it was `asked`, does not reach what had been put into it.
+    fn has_lost_a_promise(&self, asked: Instant) -> bool {
+        let known = self.known();
+        let end = known.judge.as_ref().map(Judge::end);
+        let promised = known.promised.filter(|(told, _)| *told < asked);
+        let (Some(end), Some((_, promised))) = (end, promised) else {
+            return false;
+        };
+        end.log == promised.log && end.position < promised.position
     }
 
     /// The store has lost records that were seen here, and that others may never see.
@@ -206,7 +241,7 @@ impl Follower {
     fn take_in(
         &self,
         records: Vec<Record>,
-        (from, cursor): (Option<Cursor>, Cursor),
+        (from, cursor, more): (Option<Cursor>, Cursor, bool),
         asked: Instant,
         config: Option<Versioned>,
     ) {
@@ -224,7 +259,10 @@ impl Follower {
             }
             known.keep(asked, record);
         }
-        known.confirmed = asked;
+        known.is_catching_up = more;
+        if !more {
+            known.confirmed = asked;
+        }
         known.config = config;
     }
 
@@ -233,6 +271,8 @@ impl Follower {
         known.judge = None;
         known.recent.clear();
         known.recent_bytes = 0;
+        known.is_catching_up = true;
+        known.promised = None;
         drop(known);
         self.beat(Health::Starting);
     }
@@ -309,22 +349,31 @@ impl Follower {
         let _ = timeout(patience, pulse.wait_for(is_there)).await;
     }
 
-    /// What stands behind a cursor, at most so many; `None` where not all of it is kept here, or nothing stands there.
-    pub fn behind(&self, after: Cursor, limit: usize) -> Option<Behind> {
-        self.end()?;
+    /// What stands behind a cursor, at most so many records, all of it as of one moment.
+    pub fn behind(&self, after: Cursor, limit: usize) -> Behind {
         let known = self.known();
+        let Some(end) = known.judge.as_ref().map(Judge::end) else {
+            return Behind::Elsewhere;
+        };
         let confirmed = known.confirmed;
+        if after == end && !known.is_catching_up {
+            return Behind::Nothing(confirmed);
+        }
         let is_it = |(_, record): &(Instant, Record)| record.at == after;
         // What is asked for is at the end, mostly.
-        let place = known.recent.iter().rposition(is_it)?;
+        let Some(place) = known.recent.iter().rposition(is_it) else {
+            return Behind::Elsewhere;
+        };
         let records = known.recent.iter().skip(place.saturating_add(1));
         let records: Vec<Record> = records.take(limit).map(aged).collect();
-        let cursor = records.last()?.at;
-        Some(Behind {
+        let cursor = records.last().map_or(after, |record| record.at);
+        let more = known.is_catching_up || cursor != end;
+        Behind::Records {
             records,
             cursor,
+            more,
             confirmed,
-        })
+        }
     }
 
     /// The newest records, the newest first.

@@ -20,6 +20,7 @@ pub mod management;
 pub mod metrics;
 pub mod overview;
 pub mod page;
+pub mod prompt;
 pub mod refusal;
 pub mod roster;
 pub mod routes;

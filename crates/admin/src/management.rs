@@ -11,7 +11,7 @@
 
 mod base;
 mod desk;
-mod erasure;
+pub(crate) mod erasure;
 mod front;
 mod look;
 mod said;
@@ -33,7 +33,7 @@ use crate::metrics::Family;
 use crate::refusal::Refusal;
 use crate::service::Service;
 use crate::store::Appended;
-use crate::v1::{composed, new_record, noted};
+use crate::v1::{composed, put_into_the_log};
 use base::Base;
 use desk::{Changed, Done, Errand};
 use said::Said;
@@ -161,21 +161,12 @@ async fn decided(
 }
 
 /// Puts what a call has ended into the log.
-async fn told(service: &Service, done: &Done) -> Result<Option<Appended>, Refusal> {
+async fn told(service: &Arc<Service>, done: &Done) -> Result<Option<Appended>, Refusal> {
     if done.records.is_empty() {
         return Ok(None);
     }
-    let records: Vec<_> = done
-        .records
-        .iter()
-        .map(|said| new_record(None, said))
-        .collect();
-    let appended = service.store.append(&records);
-    let appended = service.stored("append", appended).await?;
-    for said in &done.records {
-        noted(&service.metrics, said);
-    }
-    let (records, end) = (records.len(), appended.end.to_string());
+    let appended = put_into_the_log(service, None, &done.records).await?;
+    let (records, end) = (done.records.len(), appended.end.to_string());
     tracing::info!(records, end, "invalidated by a call of the management API");
     Ok(Some(appended))
 }
@@ -185,7 +176,11 @@ fn last_of(appended: &Appended) -> Cursor {
     last.copied().unwrap_or(appended.end)
 }
 
-async fn invalidated(service: &Service, head: Head, content: Vec<u8>) -> Result<Said, Refusal> {
+async fn invalidated(
+    service: &Arc<Service>,
+    head: Head,
+    content: Vec<u8>,
+) -> Result<Said, Refusal> {
     let (done, _) = decided(service, head, content).await?;
     let Some(appended) = told(service, &done).await? else {
         if done.said.body.get("status").and_then(Value::as_str) == Some("counting") {
@@ -207,8 +202,8 @@ async fn forgotten(service: &Arc<Service>, head: Head, content: Vec<u8>) -> Resu
         return Ok(done.said);
     };
     let at = last_of(&appended);
-    let receipt = erasure::begin(service, at).await?;
-    let said = done.said.with("receipt", receipt);
+    // What the log is told begins the rest, and its receipt has the record's name.
+    let said = done.said.with("receipt", at.to_string());
     Ok(said.with("durable", true).with("id", at.to_string()))
 }
 

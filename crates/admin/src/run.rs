@@ -60,6 +60,9 @@ async fn live(settings: Settings) -> ExitCode {
             "{SECRET_VARIABLE} is not set: everybody may purge, and read what is stored"
         );
     }
+    if settings.is_secret_short {
+        tracing::warn!("the secret of the fleet has fewer than 32 bytes: it may be guessed");
+    }
     if settings.token.is_none() {
         tracing::warn!("the management API is off, because {TOKEN_VARIABLE} is not set");
     }

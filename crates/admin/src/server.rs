@@ -17,9 +17,10 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
+use crate::prompt::Prompt;
 use crate::service::Service;
 
-/// A head may take so long to come, and so long may a connection be idle.
+/// A connection may be idle for so long between two requests.
 const IDLE: Duration = Duration::from_secs(300);
 
 /// Whether all was answered when the service ended.
@@ -72,9 +73,11 @@ pub async fn serve(listener: TcpListener, router: Router, service: Arc<Service>)
 async fn connect(stream: TcpStream, address: SocketAddr, router: Router, service: Arc<Service>) {
     // Small answers that somebody waits for.
     let _ = stream.set_nodelay(true);
+    let (stream, phase) = Prompt::new(stream, service.settings.client_timeout);
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
-        let router = router.clone();
+        let (router, phase) = (router.clone(), phase.clone());
         async move {
+            let _answering = phase.answering();
             let mut request: Request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(ConnectInfo(address));
             let answered: Result<Response, Infallible> = router.oneshot(request).await;

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 
+use crate::fleet::Reported;
 use crate::follower::{Follower, Health, Pulse};
 use crate::judge::Capacity;
 use crate::management::FrontDesk;
@@ -35,7 +36,10 @@ pub struct Service {
     pub roster: Roster,
     /// Who lets people in; none where there is no token.
     pub front: Option<FrontDesk>,
-    waiting: Semaphore,
+    /// For those that follow the log.
+    polls: Semaphore,
+    /// For those that wait for entries, which clients cause.
+    looks: Semaphore,
     requests: Semaphore,
     drain: watch::Sender<bool>,
 }
@@ -64,7 +68,8 @@ impl Service {
         let follower = Follower::new(store.clone(), Arc::clone(&metrics), Capacity::USUAL);
         Arc::new(Self {
             front: FrontDesk::of(&settings.token_text),
-            waiting: Semaphore::new(settings.max_waiting),
+            polls: Semaphore::new(settings.max_waiting),
+            looks: Semaphore::new(settings.max_waiting.div_ceil(4)),
             requests: Semaphore::new(settings.max_requests),
             drain: watch::Sender::new(false),
             roster: Roster::default(),
@@ -92,22 +97,45 @@ impl Service {
         let _ = drain.wait_for(|draining| *draining).await;
     }
 
-    /// A place among those that wait.
+    /// A place among those that wait for the log.
     ///
     /// # Errors
     /// Where there are too many, or the service goes down.
-    pub fn wait_for(&self, what: &'static str) -> Result<Waiting<'_>, Refusal> {
+    pub fn wait_for_log(&self) -> Result<Waiting<'_>, Refusal> {
         if self.is_draining() {
             return Err(Refusal::unavailable("the service goes down"));
         }
-        let permit = self.waiting.try_acquire();
-        let permit = permit.map_err(|_| Refusal::unavailable("too many wait already"))?;
+        let waiting = self.wait("invalidations", &self.polls);
+        waiting.ok_or_else(|| Refusal::unavailable("too many wait already"))
+    }
+
+    /// A place among those that wait for entries; `None` where there is none. Clients cause these, so they never take that of one
+    /// that follows the log.
+    pub fn wait_for_entry(&self) -> Option<Waiting<'_>> {
+        match self.is_draining() {
+            true => None,
+            false => self.wait("entries", &self.looks),
+        }
+    }
+
+    fn wait<'a>(&'a self, what: &'static str, room: &'a Semaphore) -> Option<Waiting<'a>> {
+        let permit = room.try_acquire().ok()?;
         self.metrics.add(Family::Waiting, &[what], 1);
-        Ok(Waiting {
+        Some(Waiting {
             metrics: &self.metrics,
             what,
             _permit: permit,
         })
+    }
+
+    /// The instances that may still answer with what was invalidated lately.
+    ///
+    /// # Errors
+    /// Where the store does not answer.
+    pub async fn concerned(&self) -> Result<Vec<Reported>, Refusal> {
+        let remembered = self.stored("remembered", self.store.remembered()).await?;
+        let remembered = remembered.iter().map(Reported::of);
+        Ok(remembered.filter(Reported::is_of_concern).collect())
     }
 
     /// A place among those that are answered.

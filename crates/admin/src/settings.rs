@@ -27,6 +27,11 @@ pub const SECRET_VARIABLE: &str = "LARDER_ADMIN_SECRET";
 /// Where the token of the management API stands.
 pub const TOKEN_VARIABLE: &str = "LARDER_TOKEN";
 
+/// A secret that is shorter is none.
+const SHORTEST: usize = 16;
+/// One that is shorter may be guessed some day.
+const LONG: usize = 32;
+
 const DAY: u64 = 86_400;
 const GIB: u64 = 1 << 30;
 
@@ -41,6 +46,8 @@ pub struct Settings {
     pub fleet: String,
     /// What instances show; without one, everybody is let in.
     pub secret: Option<Secret>,
+    /// Whether that is shorter than it should be.
+    pub is_secret_short: bool,
     /// What people show; without one there is no management API.
     pub token: Option<Secret>,
     /// The same, as the reader of the management API wants it.
@@ -303,6 +310,13 @@ fn together(
         around,
     )?;
     let token = hidden(flags.token_file.or(file.token_file), TOKEN_VARIABLE, around)?;
+    let length = secret.as_deref().map_or(LONG, str::len);
+    if length < SHORTEST {
+        return Err(wrong(format!(
+            "the secret of the fleet has {length} bytes, and whoever guesses it owns the cache: take at least {SHORTEST}, better {LONG} \
+             that nobody has made up (openssl rand -hex 32)"
+        )));
+    }
     let secret = secret.as_deref().and_then(Secret::of);
     let is_insecure = flags.insecure || file.insecure.unwrap_or(false);
     if secret.is_none() && !is_insecure {
@@ -329,6 +343,7 @@ fn together(
     };
     let span = |number: Option<u64>, default| Duration::from_secs(number.unwrap_or(default));
     Ok(Settings {
+        is_secret_short: length < LONG,
         listen: flags
             .listen
             .or(file.listen)

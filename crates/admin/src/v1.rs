@@ -24,7 +24,7 @@ use crate::service::Service;
 
 pub(crate) use configuration::composed;
 pub(crate) use instances::configuration_name;
-pub(crate) use invalidations::{new_record, noted, spread};
+pub(crate) use invalidations::{put_into_the_log, spread};
 
 /// An answer, or why there is none.
 type Answered = Result<Response, Refusal>;

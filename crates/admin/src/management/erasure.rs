@@ -8,7 +8,6 @@
 //! A receipt is a document in the store, so any replica answers for it; where the one that goes through the store has ended,
 //! the next that is asked goes on.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,18 +16,18 @@ use larder_core::epoch::{Coverage, Scope};
 use larder_core::fleet::Cursor;
 use larder_core::key::KeyDigest;
 use larder_core::policy::tags;
-use larder_core::wire::Frame;
+use larder_core::wire::{Frame, Label, Said};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::front::now;
-use super::said::Said;
+use super::said::Said as Answer;
 use crate::fleet::{Reported, millis};
 use crate::follower::on_the_wire;
 use crate::metrics::Family;
 use crate::refusal::Refusal;
 use crate::service::Service;
-use crate::store::{Record, StoreError, StoredEntry};
+use crate::store::{StoreError, StoredEntry};
 
 /// A receipt is kept for so long.
 const KEEP: Duration = Duration::from_secs(30 * 86_400);
@@ -45,6 +44,8 @@ struct Receipt {
     id: String,
     /// The record.
     at: Cursor,
+    /// What it covers.
+    stamps: Vec<Stamp>,
     /// Whether the store has been gone through.
     finished: bool,
     entries: u64,
@@ -55,44 +56,91 @@ struct Receipt {
     instances: Vec<String>,
 }
 
-/// Begins; the receipt's id.
-pub(super) async fn begin(service: &Arc<Service>, at: Cursor) -> Result<String, Refusal> {
-    let instances = service
-        .stored("instances", service.store.instances())
-        .await?;
+/// Begins, if this record says that something is everything about a user. Who has said so before has begun it already.
+pub(crate) async fn begin(service: &Arc<Service>, at: Cursor, said: &Said) {
+    if !is_about_a_user(said.label.as_ref()) {
+        return;
+    }
+    let id = at.to_string();
+    let known = service.store.document(&name(&id)).await;
+    if matches!(known, Ok(Some(_))) {
+        return;
+    }
+    let coverage = &said.invalidation.coverage;
+    if let Err(refusal) = open(service, at, stamps_of(coverage)).await {
+        // Whoever asks for the receipt begins it.
+        let because = refusal.because();
+        tracing::warn!(because, id, "an erasure was not begun");
+    }
+}
+
+/// The word that stands for a user in the log, where not everybody who reads it is to know which.
+fn is_about_a_user(label: Option<&Label>) -> bool {
+    label.is_some_and(|label| label.kind() == "tag" && label.value() == "user:*")
+}
+
+fn stamps_of(coverage: &Coverage) -> Vec<Stamp> {
+    match coverage {
+        Coverage::Stamps(stamps) => stamps.clone(),
+        Coverage::All | Coverage::Names(_) => Vec::new(),
+    }
+}
+
+async fn open(service: &Arc<Service>, at: Cursor, stamps: Vec<Stamp>) -> Result<Receipt, Refusal> {
     let receipt = Receipt {
-        id: format!("{:016x}", RandomState::new().hash_one(at.position)),
+        id: at.to_string(),
         at,
+        stamps,
         finished: false,
         entries: 0,
         bytes: 0,
         alive_ms: now_ms(),
-        instances: instances.iter().map(|known| known.id.to_string()).collect(),
+        instances: service
+            .concerned()
+            .await?
+            .iter()
+            .map(|known| known.id.to_string())
+            .collect(),
     };
     service
         .stored("put_document", receipt.write(service))
         .await?;
-    let id = receipt.id.clone();
-    tokio::spawn(erase(Arc::clone(service), receipt));
-    Ok(id)
+    tokio::spawn(erase(Arc::clone(service), receipt.clone()));
+    Ok(receipt)
+}
+
+/// The receipt of a record that is there, and whose erasure nobody has begun.
+async fn begun_late(service: &Arc<Service>, id: &str) -> Result<Option<Receipt>, Refusal> {
+    let Some(at) = Cursor::parse(id.as_bytes()) else {
+        return Ok(None);
+    };
+    let record = service.stored("record", service.store.record(at)).await?;
+    let record = record.map(|record| on_the_wire(&record));
+    match record.filter(|record| is_about_a_user(record.label.as_ref())) {
+        Some(record) => {
+            let stamps = stamps_of(&record.invalidation.coverage);
+            open(service, at, stamps).await.map(Some)
+        }
+        None => Ok(None),
+    }
 }
 
 /// `GET users/receipts/{id}`
-pub(super) async fn show(service: &Arc<Service>, id: &str) -> Result<Said, Refusal> {
+pub(super) async fn show(service: &Arc<Service>, id: &str) -> Result<Answer, Refusal> {
     let name = name(id);
     let document = service.store.document(&name);
     let text = service.stored("document", document).await?;
-    let receipt = text.and_then(|text| Receipt::read(id, &text));
+    let receipt = match text.and_then(|text| Receipt::read(id, &text)) {
+        Some(receipt) => Some(receipt),
+        None => begun_late(service, id).await?,
+    };
     let receipt =
         receipt.ok_or_else(|| Refusal::absent("there is no such receipt, or not any more"))?;
     if !receipt.finished && now_ms().saturating_sub(receipt.alive_ms) > SILENCE_MS {
         tokio::spawn(erase(Arc::clone(service), receipt.clone()));
     }
-    let instances = service
-        .stored("instances", service.store.instances())
-        .await?;
-    let instances: Vec<_> = instances.iter().map(Reported::of).collect();
-    Ok(Said::ok(shown(&receipt, &instances)))
+    let instances = service.concerned().await?;
+    Ok(Answer::ok(shown(&receipt, &instances)))
 }
 
 fn shown(receipt: &Receipt, instances: &[Reported]) -> Value {
@@ -103,6 +151,9 @@ fn shown(receipt: &Receipt, instances: &[Reported]) -> Value {
     });
     let missing = instances.iter().filter(|known| !known.has_erased(at));
     let mut missing: Vec<_> = missing.map(Reported::named).collect();
+    if instances.is_empty() {
+        missing.push(json!({"instances": "none was heard of, so nobody can say"}));
+    }
     if !receipt.finished {
         missing.push(json!({"store": "entries of the fleet are still gone through"}));
     }
@@ -146,32 +197,17 @@ async fn erase(service: Arc<Service>, mut receipt: Receipt) {
 }
 
 async fn attempt(service: &Service, receipt: &mut Receipt) -> Result<(), StoreError> {
-    let Some(record) = service.store.record(receipt.at).await? else {
-        return receipt.finish(service).await; // trimmed: what is older is not current, and expires
-    };
-    let stamps = stamps_of(&record);
-    sweep(service, receipt, &stamps).await?;
+    sweep(service, receipt).await?;
     sleep(SETTLE).await;
-    sweep(service, receipt, &stamps).await?;
+    sweep(service, receipt).await?;
     receipt.finish(service).await
 }
 
-fn stamps_of(record: &Record) -> Vec<Stamp> {
-    match on_the_wire(record).invalidation.coverage {
-        Coverage::Stamps(stamps) => stamps,
-        Coverage::All | Coverage::Names(_) => Vec::new(),
-    }
-}
-
-async fn sweep(
-    service: &Service,
-    receipt: &mut Receipt,
-    stamps: &[Stamp],
-) -> Result<(), StoreError> {
+async fn sweep(service: &Service, receipt: &mut Receipt) -> Result<(), StoreError> {
     let mut scan = service.store.scan();
     while let Some(batch) = scan.next().await? {
         for (digest, entry) in batch {
-            if concerns(&entry, receipt.at, stamps) {
+            if concerns(&entry, receipt.at, &receipt.stamps) {
                 discard(service, receipt, digest, &entry).await?;
             }
         }
@@ -223,7 +259,9 @@ impl Receipt {
     }
 
     async fn write(&self, service: &Service) -> Result<(), StoreError> {
-        let document = json!({"at": self.at.to_string(), "finished": self.finished, "entries": self.entries,
+        let stamps = self.stamps.iter().map(|stamp| stamp.0);
+        let stamps: Vec<u64> = stamps.collect();
+        let document = json!({"at": self.at.to_string(), "stamps": stamps, "finished": self.finished, "entries": self.entries,
             "bytes": self.bytes, "alive_ms": self.alive_ms, "instances": self.instances});
         let (name, text) = (name(&self.id), document.to_string());
         service.store.put_document(&name, &text, KEEP).await
@@ -233,9 +271,13 @@ impl Receipt {
         let document: Value = serde_json::from_str(text).ok()?;
         let number = |name: &str| document.get(name).and_then(Value::as_u64);
         let instances = document.get("instances")?.as_array()?.iter();
+        let stamps = document.get("stamps")?.as_array()?.iter();
         Some(Self {
             id: id.to_owned(),
             at: Cursor::parse(document.get("at")?.as_str()?.as_bytes())?,
+            stamps: stamps
+                .filter_map(|stamp| stamp.as_u64().map(Stamp))
+                .collect(),
             finished: document.get("finished")?.as_bool()?,
             entries: number("entries")?,
             bytes: number("bytes")?,

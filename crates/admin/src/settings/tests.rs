@@ -17,13 +17,16 @@ impl Surroundings for Stage {
     fn file(&self, path: &Path) -> Result<String, String> {
         match path.to_str() {
             Some("/config.json") => Ok(self.file.to_owned()),
-            Some("/secret") => Ok("from-a-file\n".to_owned()),
+            Some("/secret") => Ok("from-a-file-and-long\n".to_owned()),
             _ => Err("there is no such file".to_owned()),
         }
     }
 }
 
-const SECRET: &[(&str, &str)] = &[(SECRET_VARIABLE, "s3cret"), (TOKEN_VARIABLE, "t0ken\n")];
+const SECRET: &[(&str, &str)] = &[
+    (SECRET_VARIABLE, "s3cret-s3cret-s3cret"),
+    (TOKEN_VARIABLE, "t0ken\n"),
+];
 
 fn read(flags: &[&str], stage: &Stage) -> Result<Settings, String> {
     let arguments = ["larder-admin"].iter().chain(flags).map(OsString::from);
@@ -62,7 +65,12 @@ fn flags_win_over_the_file() {
     assert_eq!(settings.listen.to_string(), "0.0.0.0:1");
     assert_eq!(settings.fleet, "other");
     assert_eq!(settings.max_waiting, 7);
-    assert!(settings.secret.unwrap().is_in(Some(b"Bearer from-a-file")));
+    assert!(
+        settings
+            .secret
+            .unwrap()
+            .is_in(Some(b"Bearer from-a-file-and-long"))
+    );
     assert_eq!(settings.token, None);
 }
 
@@ -133,4 +141,26 @@ fn no_secret_is_shown() {
         assert!(!shown.contains(hidden), "{shown}");
     }
     assert_eq!(settings.store.to_string(), "redis://***@valkey:6379/1");
+}
+
+#[test]
+fn a_secret_that_can_be_guessed_is_none() {
+    for (secret, is_taken) in [
+        ("demo-secret", false),
+        ("sixteen-bytes-it", true),
+        ("thirty-two-bytes-or-more-of-them", true),
+    ] {
+        let variables = Box::leak(Box::new([(SECRET_VARIABLE, secret)]));
+        let read = read(
+            &[],
+            &Stage {
+                file: "",
+                variables,
+            },
+        );
+        assert_eq!(read.is_ok(), is_taken, "{secret}: {read:?}");
+        if let Ok(settings) = read {
+            assert_eq!(settings.is_secret_short, secret.len() < 32);
+        }
+    }
 }

@@ -44,6 +44,9 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 /// An instance that was not heard of for so long is gone.
 pub const INSTANCE_EXPIRY: Duration = Duration::from_secs(30);
 
+/// What it has said is remembered for so long: it may be there still, and only be cut off.
+pub const INSTANCE_MEMORY: Duration = Duration::from_secs(25 * 3600);
+
 /// How many instances are remembered: reports, acknowledgements, and what each said last.
 pub const MAX_INSTANCES: usize = 4096;
 
@@ -224,6 +227,16 @@ impl Store {
     /// # Errors
     /// When the store does not answer.
     pub async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
+        let mut remembered = self.remembered().await?;
+        remembered.retain(|instance| instance.age < INSTANCE_EXPIRY);
+        Ok(remembered)
+    }
+
+    /// The instances that were heard of within [`INSTANCE_MEMORY`], in the order of their ids.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn remembered(&self) -> Result<Vec<Instance>, StoreError> {
         match &self.backend {
             Backend::Memory(memory) => Ok(memory.instances(Instant::now())),
             Backend::Redis(redis) => redis.instances().await,

@@ -64,55 +64,84 @@ pub(super) async fn get(
         until: now.checked_add(wait).unwrap_or(now),
         waits: !wait.is_zero(),
     };
-    match wish.waits {
-        false => look(&service, wish, None).await,
-        true => {
-            let _waiting = service.wait_for("entries")?;
-            let watch = service.store.watch_digest(wish.digest);
-            look(&service, wish, Some(watch)).await
-        }
-    }
+    let place = match wish.waits {
+        true => service.wait_for_entry(),
+        false => None,
+    };
+    let watch = place
+        .is_some()
+        .then(|| service.store.watch_digest(wish.digest));
+    look(&service, wish, watch).await
 }
 
 async fn look(service: &Service, wish: Wish, mut watch: Option<Watch>) -> Answered {
+    let mut was_woken = false;
     loop {
         if let Found::Current(entry, until) = find(service, wish.digest).await? {
             return Ok(given(service, entry, until));
         }
         let held = match wish.lead {
+            None if was_woken => return Ok(absent(service, None)),
             None => None,
             Some(length) => match lease(service, wish.digest, length).await? {
                 Lease::Held(left) => Some(left),
+                Lease::Granted(fence) if was_woken => return let_go(service, wish, fence).await,
                 Lease::Granted(fence) => return granted(service, wish, fence).await,
             },
         };
         let Some(watch) = watch.as_mut() else {
             return Ok(absent(service, held));
         };
-        if !pause(service, watch, (wish.until, held)).await? {
-            return Ok(absent(service, held));
+        match pause(service, watch, (wish.until, held)).await? {
+            Pause::Over => return Ok(absent(service, held)),
+            Pause::LeadExpired => was_woken = false,
+            Pause::Woken => was_woken = true,
         }
     }
 }
 
-/// Waits until it may be worth looking again; false where there is no time left.
+/// Whoever led has given up, or brought nothing of use to others. Then nobody waits for the next one, who may bring nothing
+/// either, but all that have waited go at once, without a lead.
+async fn let_go(service: &Service, wish: Wish, fence: u64) -> Answered {
+    let released = service.store.release(wish.digest, fence);
+    service.stored("release", released).await?;
+    Ok(match find(service, wish.digest).await? {
+        Found::Current(entry, until) => given(service, entry, until),
+        Found::Nothing => absent(service, None),
+    })
+}
+
+/// Why somebody who waits looks again.
+enum Pause {
+    /// There is no more time.
+    Over,
+    /// Who led has said nothing for as long as it may.
+    LeadExpired,
+    /// Something has happened.
+    Woken,
+}
+
+/// Waits until it may be worth looking again.
 async fn pause(
     service: &Service,
     watch: &mut Watch,
     (until, held): (Instant, Option<Duration>),
-) -> Result<bool, Refusal> {
+) -> Result<Pause, Refusal> {
     let now = Instant::now();
     if now >= until {
-        return Ok(false);
+        return Ok(Pause::Over);
     }
     let lead_ends = held.and_then(|left| now.checked_add(left));
     let next = lead_ends.map_or(until, |ends| ends.min(until));
     let mut pulse = service.follower.pulse();
     tokio::select! {
-        () = watch.changed() => Ok(true),
-        () = tokio::time::sleep_until(next) => Ok(true),
+        () = watch.changed() => Ok(Pause::Woken),
+        () = tokio::time::sleep_until(next) => Ok(match next < until {
+            true => Pause::LeadExpired,
+            false => Pause::Over,
+        }),
         disturbance = service.disturbed(&mut pulse) => match disturbance {
-            Disturbance::Drain => Ok(false),
+            Disturbance::Drain => Ok(Pause::Over),
             Disturbance::Lost => Err(Refusal::lost()),
         },
     }

@@ -16,10 +16,11 @@ use super::query::Query;
 use super::{Answered, json};
 use crate::fleet::{Reported, millis};
 use crate::follower::{Behind, Pulse, on_the_wire};
+use crate::management::erasure;
 use crate::metrics::{Family, Metrics};
 use crate::refusal::Refusal;
 use crate::service::{Disturbance, Service};
-use crate::store::{self, NewRecord, Reading, Record};
+use crate::store::{self, Appended, NewRecord, Reading, Record};
 
 /// Nobody waits longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -30,13 +31,7 @@ const SPEAKERS: usize = store::MAX_INSTANCES;
 pub(super) async fn post(State(service): State<Arc<Service>>, request: Request) -> Answered {
     let body = service.body(request, MAX_BYTES).await?;
     let batch = Batch::read(&body)?;
-    let said = batch.records.iter();
-    let records: Vec<_> = said.map(|said| new_record(batch.instance, said)).collect();
-    let appended = service.store.append(&records);
-    let appended = service.stored("append", appended).await?;
-    for said in &batch.records {
-        noted(&service.metrics, said);
-    }
+    let appended = put_into_the_log(&service, batch.instance, &batch.records).await?;
     let posted = Posted {
         cursor: appended.end,
         ids: appended.ids,
@@ -44,8 +39,27 @@ pub(super) async fn post(State(service): State<Arc<Service>>, request: Request) 
     Ok(json(posted.write()))
 }
 
+/// Puts what is said into the log, and begins what follows from it.
+pub(crate) async fn put_into_the_log(
+    service: &Arc<Service>,
+    by: Option<InstanceId>,
+    said: &[Said],
+) -> Result<Appended, Refusal> {
+    let records: Vec<_> = said.iter().map(|said| new_record(by, said)).collect();
+    let appended = service.store.append(&records);
+    let appended = service.stored("append", appended).await?;
+    service.follower.promise(appended.end);
+    for (said, at) in said.iter().zip(&appended.ids) {
+        noted(&service.metrics, said);
+        if let Some(at) = at {
+            erasure::begin(service, *at, said).await;
+        }
+    }
+    Ok(appended)
+}
+
 /// What is said, as it stands in the log.
-pub(crate) fn new_record(by: Option<InstanceId>, said: &Said) -> NewRecord {
+fn new_record(by: Option<InstanceId>, said: &Said) -> NewRecord {
     let counted = by.zip(said.seq);
     let text = Said {
         seq: None,
@@ -58,7 +72,7 @@ pub(crate) fn new_record(by: Option<InstanceId>, said: &Said) -> NewRecord {
 }
 
 /// Counts what was put into the log.
-pub(crate) fn noted(metrics: &Metrics, said: &Said) {
+fn noted(metrics: &Metrics, said: &Said) {
     let named = said.label.as_ref().map(wire::Label::kind);
     let kind = match (&said.invalidation.coverage, named) {
         (Coverage::All, _) => "all",
@@ -127,10 +141,10 @@ pub(super) async fn poll(State(service): State<Arc<Service>>, uri: Uri) -> Answe
         } => {
             // Only now is it known to be a place in this log.
             acknowledge(&service, poll).await;
-            let is_new = !records.is_empty() || config(&service, poll).is_some();
+            let is_new = !records.is_empty() || config(&service, poll).await?.is_some();
             if is_new || poll.wait.is_zero() {
                 let found = (records, cursor, more);
-                return Ok(answer(&service, poll, found, Duration::ZERO));
+                return answer(&service, poll, found, Duration::ZERO).await;
             }
             wait(&service, poll, after, &mut pulse).await
         }
@@ -160,11 +174,11 @@ async fn wait(
     after: Cursor,
     pulse: &mut tokio::sync::watch::Receiver<Pulse>,
 ) -> Answered {
-    let _waiting = service.wait_for("invalidations")?;
+    let _waiting = service.wait_for_log()?;
     let mut disturbing = service.follower.pulse();
     let is_news = |pulse: &Pulse| {
         let end = pulse.end.unwrap_or(after);
-        end.log != after.log || end.position > after.position || pulse.config != poll.config
+        end.log != after.log || end.position > after.position || pulse.config > poll.config
     };
     tokio::select! {
         biased;
@@ -176,26 +190,18 @@ async fn wait(
         }
         () = tokio::time::sleep(poll.wait) => {}
     }
-    let nothing = || Behind {
-        records: Vec::new(),
-        cursor: after,
-        confirmed: service.follower.confirmed(),
+    let (found, confirmed) = match service.follower.behind(after, MAX_RECORDS) {
+        Behind::Records {
+            records,
+            cursor,
+            more,
+            confirmed,
+        } => ((records, cursor, more), confirmed),
+        Behind::Nothing(confirmed) => ((Vec::new(), after, false), confirmed),
+        Behind::Elsewhere => return again(service, poll, after).await,
     };
-    let end = service.follower.end().ok_or_else(Refusal::lost)?;
-    let is_behind = end.log != after.log || end.position > after.position;
-    let found = match service.follower.behind(after, MAX_RECORDS) {
-        Some(found) => found,
-        None if !is_behind => nothing(),
-        None => return again(service, poll, after).await,
-    };
-    let more = found.cursor.position < end.position;
-    let waited = found.confirmed.saturating_duration_since(poll.began);
-    Ok(answer(
-        service,
-        poll,
-        (found.records, found.cursor, more),
-        waited,
-    ))
+    let waited = confirmed.saturating_duration_since(poll.began);
+    answer(service, poll, found, waited).await
 }
 
 /// It is not kept here, so the store has to say.
@@ -207,7 +213,7 @@ async fn again(service: &Service, poll: Poll, after: Cursor) -> Answered {
             records,
             cursor,
             more,
-        } => Ok(answer(service, poll, (records, cursor, more), waited)),
+        } => answer(service, poll, (records, cursor, more), waited).await,
     }
 }
 
@@ -225,15 +231,20 @@ async fn reset(service: &Service, poll: Poll, reason: &'static str) -> Answered 
         more: false,
         waited_ms: 0,
         records: Vec::new(),
-        config: config(service, poll),
+        config: config(service, poll).await?,
         instances: spoken.iter().map(|said| (said.by, said.seq)).collect(),
     };
     Ok(json(answer.write()))
 }
 
 /// The fleet's configuration, where it is another than who asks has.
-fn config(service: &Service, poll: Poll) -> Option<FleetConfig> {
-    let config = match service.follower.config() {
+async fn config(service: &Service, poll: Poll) -> Result<Option<FleetConfig>, Refusal> {
+    let mut config = service.follower.config();
+    // Another replica may have told it of one that this one has not seen yet; nobody is led back to an older one.
+    if config.as_ref().map_or(0, |config| config.version) < poll.config {
+        config = service.stored("config", service.store.config()).await?;
+    }
+    let config = match config {
         Some(config) => FleetConfig {
             version: config.version,
             patch: config.body.to_string(),
@@ -243,15 +254,15 @@ fn config(service: &Service, poll: Poll) -> Option<FleetConfig> {
             patch: "{}".to_owned(),
         },
     };
-    (config.version != poll.config).then_some(config)
+    Ok((config.version != poll.config).then_some(config))
 }
 
-fn answer(
+async fn answer(
     service: &Service,
     poll: Poll,
     (records, cursor, more): (Vec<Record>, Cursor, bool),
     waited: Duration,
-) -> axum::response::Response {
+) -> Answered {
     for record in &records {
         if Some(record.said.by) != poll.instance {
             let lag = Family::InvalidationLag;
@@ -264,10 +275,10 @@ fn answer(
         more,
         waited_ms: millis(waited),
         records: records.iter().map(on_the_wire).collect(),
-        config: config(service, poll),
+        config: config(service, poll).await?,
         instances: Vec::new(),
     };
-    json(answer.write())
+    Ok(json(answer.write()))
 }
 
 /// `GET /v1/invalidations/<cursor>`
@@ -313,7 +324,8 @@ pub(crate) async fn spread(service: &Service, id: &str) -> Result<Value, Refusal
         "value": of("value"),
         "applied": applied.collect::<Vec<_>>(),
         "erased": erased.map(Reported::named).collect::<Vec<_>>(),
-        "complete": missing.is_empty(),
+        // Where nobody is known, nobody has.
+        "complete": missing.is_empty() && !instances.is_empty(),
         "missing": missing,
     }))
 }

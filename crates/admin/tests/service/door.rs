@@ -2,9 +2,12 @@
 
 use larder_admin::server::Ending;
 use larder_admin::store::{Bounds, Store};
-use larder_harness::client::Request;
+use larder_harness::client::{Client, Protocol, Request};
 use larder_harness::origin::{Gate, Step};
+use larder_harness::wait::PATIENCE;
 use serde_json::json as value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::stage::{Replica, SECRET, field, frame, json, key, pair, put};
 
@@ -89,7 +92,7 @@ async fn a_drain_ends_what_waits_and_lets_nobody_in() {
     let waits = async { json(&one.get(&path).await) };
     let drains = async {
         let waiting = "larder_admin_waiting{for=\"invalidations\"} 1";
-        larder_harness::wait::eventually("one waits", larder_harness::wait::PATIENCE, async || {
+        larder_harness::wait::eventually("one waits", PATIENCE, async || {
             let shown = one.get("/metrics").await;
             String::from_utf8_lossy(&shown.body).contains(waiting)
         })
@@ -101,7 +104,7 @@ async fn a_drain_ends_what_waits_and_lets_nobody_in() {
     assert_eq!(answer["cursor"], end);
     let address = one.address();
     assert_eq!(one.drain().await, Ending::Drained);
-    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    assert!(TcpStream::connect(address).await.is_err());
     assert_eq!(other.get("/readyz").await.status, 200);
 }
 
@@ -136,4 +139,33 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let answer = one.ask(request).await;
     assert_eq!(answer.status, 408, "{answer:?}");
     gate.open();
+}
+
+/// Whether the other side has closed the connection, once it has said all it has to say.
+async fn is_closed(stream: &mut TcpStream) -> bool {
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_head_that_is_not_whole_in_time_is_not_waited_for() {
+    let store = Store::memory(Bounds::USUAL);
+    let one = Replica::start(&store, &["--client-timeout-seconds", "1"]).await;
+    // Nothing at all, and a first line.
+    for begun in ["", "GET /healthz HTTP/1.1\r\nhost:"] {
+        let mut stream = TcpStream::connect(one.address()).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        let closed = tokio::time::timeout(PATIENCE, is_closed(&mut stream)).await;
+        assert!(closed.is_ok(), "{begun}");
+    }
+    // Between two requests there is more time, and so there is while one waits.
+    let mut client = Client::connect(one.address(), Protocol::Http1)
+        .await
+        .unwrap();
+    let end = one.end().await;
+    let path = format!("/v1/invalidations?after={end}&wait_seconds=2");
+    for _ in 0..2 {
+        let request = Request::get(&path).header("authorization", format!("Bearer {SECRET}"));
+        assert_eq!(client.send(request).await.unwrap().status, 200);
+    }
 }

@@ -1,5 +1,6 @@
 //! Entries that instances share.
 
+use larder_admin::store::{Bounds, Store};
 use larder_harness::client::Request;
 use larder_harness::wait::{PATIENCE, eventually};
 use serde_json::json as value;
@@ -173,23 +174,60 @@ async fn one_leads_and_the_others_wait_for_what_it_brings() {
 }
 
 #[tokio::test]
-async fn who_waits_leads_when_the_leader_gives_up() {
+async fn all_that_wait_go_when_the_leader_gives_up() {
     let (_store, one, other) = pair().await;
     let key = key("/p");
     let granted = one.get(&place(&key, "?lease_ms=60000")).await;
     let fence = field(&granted, "larder-lease").unwrap().to_owned();
     let path = place(&key, "?lease_ms=60000&wait_ms=30000");
     let gives_up = async {
-        let request = Request::new(
-            "DELETE",
-            &format!("/v1/leases/{}?fence={fence}", key.digest()),
-        );
-        one.ask(request).await.status
+        let waiting = "larder_admin_waiting{for=\"entries\"} 3";
+        eventually("three wait", PATIENCE, async || {
+            let shown = other.get("/metrics").await;
+            String::from_utf8_lossy(&shown.body).contains(waiting)
+        })
+        .await;
+        let lead = format!("/v1/leases/{}?fence={fence}", key.digest());
+        one.ask(Request::new("DELETE", &lead)).await.status
     };
-    let (got, gave_up) = tokio::join!(other.get(&path), gives_up);
-    assert_eq!((got.status, gave_up), (404, 204));
-    let next: u64 = field(&got, "larder-lease").unwrap().parse().unwrap();
-    assert!(next > fence.parse().unwrap());
+    let all = async { tokio::join!(other.get(&path), other.get(&path), other.get(&path)) };
+    let ((first, second, third), gave_up) = tokio::join!(all, gives_up);
+    assert_eq!(gave_up, 204);
+    for got in [first, second, third] {
+        assert_eq!((got.status, field(&got, "larder-lease")), (404, None));
+    }
+    // Whoever comes now may lead.
+    let next = one.get(&place(&key, "?lease_ms=60000")).await;
+    assert_ne!(field(&next, "larder-lease"), Some("held"));
+}
+
+#[tokio::test]
+async fn where_too_many_wait_for_entries_the_others_do_not_wait_and_the_log_is_followed() {
+    let store = Store::memory(Bounds::USUAL);
+    let one = Replica::start(&store, &["--max-waiting", "1"]).await;
+    let end = one.end().await;
+    let (first, second) = (key("/1"), key("/2"));
+    for key in [&first, &second] {
+        one.get(&place(key, "?lease_ms=60000")).await;
+    }
+    let waits = place(&first, "?lease_ms=60000&wait_ms=60000");
+    let others = async {
+        let waiting = "larder_admin_waiting{for=\"entries\"} 1";
+        eventually("one waits", PATIENCE, async || {
+            let shown = one.get("/metrics").await;
+            String::from_utf8_lossy(&shown.body).contains(waiting)
+        })
+        .await;
+        let held = one
+            .get(&place(&second, "?lease_ms=60000&wait_ms=60000"))
+            .await;
+        assert_eq!(field(&held, "larder-lease"), Some("held"));
+        let path = format!("/v1/invalidations?after={end}&wait_seconds=1");
+        assert_eq!(one.get(&path).await.status, 200);
+        one.ask(put(&first, &end, frame(&first, &[], b"x"))).await;
+    };
+    let (got, ()) = tokio::join!(one.get(&waits), others);
+    assert_eq!(got.status, 200);
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ async fn a_users_data_are_gone_when_the_receipt_says_so() {
     );
     assert_eq!(
         pending["missing"],
-        value!([{"instance": A, "node": format!("node-{A}")}])
+        value!([{"instance": A, "node": format!("node-{A}"), "silent": false}])
     );
     report(&other, A, value!({"applied": id, "erased": id})).await;
     let done = get(&one, &receipt).await;
@@ -83,4 +83,26 @@ async fn a_users_data_are_gone_when_the_receipt_says_so() {
     );
     assert_eq!(one.get(&place(&mine, "")).await.status, 404);
     assert_eq!(one.get(&place(&others, "")).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_an_instance_was_told_about_a_user_has_a_receipt_too() {
+    let (store, one, other) = pair().await;
+    let end = one.end().await;
+    let mine = key("/mine");
+    one.ask(put(&mine, &end, frame(&mine, &["user:42"], b"private")))
+        .await;
+    let stamp = format!("{:016x}", Scope::Tag(b"user:42").stamp().0);
+    let record = value!({"seq": 1, "stamps": [stamp], "kind": "tag", "value": "user:*"});
+    let said = value!({"wire": 1, "instance": A, "records": [record]});
+    let posted = json(&one.post("/v1/invalidations", &said).await);
+    let id = posted["ids"][0].as_str().unwrap();
+    let receipt = format!("/api/cache/users/receipts/{id}");
+    eventually("the store was gone through", PATIENCE, async || {
+        get(&other, &receipt).await["store"] == "done"
+    })
+    .await;
+    assert!(store.entry(mine.digest()).await.unwrap().is_none());
+    // Nobody was heard of, so nobody can say that it is gone everywhere.
+    assert_eq!(get(&one, &receipt).await["status"], "pending");
 }

@@ -104,7 +104,7 @@ async fn what_is_invalidated_stands_in_the_log_when_the_answer_is_there() {
         .await;
         assert_eq!(
             (&shown["status"], &shown["kind"]),
-            (&value!("done"), &value!(heard.0))
+            (&value!("pending"), &value!(heard.0))
         );
     }
 }

@@ -28,12 +28,25 @@ fn it_says_what_is_wrong_with_its_settings_and_does_not_begin() {
         (&[][..], None, &["LARDER_ADMIN_SECRET"][..]),
         (
             &["--config", file],
-            Some("s"),
+            Some("a-secret-of-some-length"),
             &["listen: must be", "flete: is unknown"],
         ),
-        (&["--store", "redsi://a"], Some("s"), &["store: "]),
-        (&["--max-waiting", "x"], Some("s"), &["--max-waiting"]),
-        (&["--config", "/none.json"], Some("s"), &["/none.json: "]),
+        (&[], Some("guessed"), &["has 7 bytes"]),
+        (
+            &["--store", "redsi://a"],
+            Some("a-secret-of-some-length"),
+            &["store: "],
+        ),
+        (
+            &["--max-waiting", "x"],
+            Some("a-secret-of-some-length"),
+            &["--max-waiting"],
+        ),
+        (
+            &["--config", "/none.json"],
+            Some("a-secret-of-some-length"),
+            &["/none.json: "],
+        ),
     ] {
         let output = run(arguments, secret);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -42,7 +55,7 @@ fn it_says_what_is_wrong_with_its_settings_and_does_not_begin() {
             assert!(said.contains(problem), "{problem}: {said}");
         }
     }
-    let output = run(&["--check"], Some("very-secret"));
+    let output = run(&["--check"], Some("very-secret-very-secret"));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(!said.contains("very-secret"), "{said}");
@@ -52,7 +65,7 @@ fn it_says_what_is_wrong_with_its_settings_and_does_not_begin() {
 fn an_address_that_is_taken_is_said_to_be() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let output = run(&["--listen", &address], Some("s"));
+    let output = run(&["--listen", &address], Some("a-secret-of-some-length"));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&address), "{said}");

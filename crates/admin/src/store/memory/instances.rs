@@ -8,7 +8,7 @@ use larder_core::fleet::{Cursor, InstanceId};
 use tokio::time::Instant;
 
 use crate::store::shapes::{Acknowledgement, Instance};
-use crate::store::{INSTANCE_EXPIRY, MAX_INSTANCES, MAX_STEPS};
+use crate::store::{INSTANCE_MEMORY, MAX_INSTANCES, MAX_STEPS};
 
 #[derive(Debug, Default)]
 pub(super) struct Instances {
@@ -50,7 +50,7 @@ impl Instances {
 
     pub(super) fn all(&mut self, now: Instant) -> Vec<Instance> {
         self.heard
-            .retain(|_, heard| now.saturating_duration_since(heard.last) < INSTANCE_EXPIRY);
+            .retain(|_, heard| now.saturating_duration_since(heard.last) < INSTANCE_MEMORY);
         let mut all: Vec<Instance> = self
             .heard
             .iter()

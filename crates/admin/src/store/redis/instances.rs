@@ -12,7 +12,7 @@ use super::log::place;
 use super::reply::{self, List};
 use super::{Redis, argument};
 use crate::store::shapes::{Acknowledged, Acknowledgement, Instance};
-use crate::store::{INSTANCE_EXPIRY, MAX_INSTANCES, MAX_STEPS, StoreError, random};
+use crate::store::{INSTANCE_MEMORY, MAX_INSTANCES, MAX_STEPS, StoreError, random};
 
 /// How long it is remembered what an instance that is gone had applied.
 const STEPS_EXPIRY: Duration = Duration::from_secs(3600);
@@ -29,7 +29,7 @@ impl Redis {
             argument(id.to_string()),
             argument(report),
             argument(applied_text),
-            argument(INSTANCE_EXPIRY.as_millis().to_string()),
+            argument(INSTANCE_MEMORY.as_millis().to_string()),
             argument(MAX_INSTANCES.to_string()),
         ];
         let (keys, script) = (self.keys.instances(), &self.scripts.report);
@@ -43,7 +43,7 @@ impl Redis {
     }
 
     pub(in crate::store) async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
-        let arguments = vec![argument(INSTANCE_EXPIRY.as_millis().to_string())];
+        let arguments = vec![argument(INSTANCE_MEMORY.as_millis().to_string())];
         let (keys, script) = (self.keys.instances(), &self.scripts.instances);
         let answer = self.link.run(Lane::Control, script, keys, arguments);
         let mut all = List::of(answer.await?)?.rest(instance)?;
