@@ -25,7 +25,7 @@ const WORKERS: usize = 2;
 const MOST_ENVOYS: u16 = 10;
 /// Opens the management API and the page, since only this machine reaches them.
 const TOKEN: &str = "demo";
-const SECRET: &str = "demo-secret";
+const SECRET: &str = "a-secret-for-a-demo-and-nothing-else";
 
 type Failure = Box<dyn Error>;
 
