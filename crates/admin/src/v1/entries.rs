@@ -12,9 +12,12 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use larder_core::entry::Payload;
 use larder_core::epoch::Mode;
 use larder_core::fleet::Cursor;
 use larder_core::key::KeyDigest;
+use larder_core::policy::freshness::current_age;
+use larder_core::time::Timestamp;
 use larder_core::wire::{Frame, FrameError};
 use tokio::time::Instant;
 
@@ -33,6 +36,9 @@ const LONGEST_KEEP: Duration = Duration::from_secs(30 * 86_400);
 /// Where this replica has not followed as far as who brings an entry, it has so long to.
 const CATCH_UP: Duration = Duration::from_millis(500);
 
+/// Who may ask the origin.
+const LEASE: &str = "larder-lease";
+
 /// What is wanted of an entry.
 #[derive(Clone, Copy, Debug)]
 struct Wish {
@@ -44,7 +50,10 @@ struct Wish {
 
 /// What stands under a digest.
 enum Found {
+    /// An entry that nothing has ended, as far as the log was followed.
     Current(StoredEntry, Cursor),
+    /// The same, and it is not fresh any more: somebody has to ask the origin about it, and one is enough.
+    Stale(StoredEntry, Cursor),
     Nothing,
 }
 
@@ -77,11 +86,12 @@ pub(super) async fn get(
 async fn look(service: &Service, wish: Wish, mut watch: Option<Watch>) -> Answered {
     let mut was_woken = false;
     loop {
-        if let Found::Current(entry, until) = find(service, wish.digest).await? {
+        let found = find(service, wish.digest).await?;
+        if let Found::Current(entry, until) = found {
             return Ok(given(service, entry, until));
         }
         let held = match wish.lead {
-            None if was_woken => return Ok(absent(service, None)),
+            None if was_woken => return Ok(as_it_is(service, found, None)),
             None => None,
             Some(length) => match lease(service, wish.digest, length).await? {
                 Lease::Held(left) => Some(left),
@@ -90,13 +100,23 @@ async fn look(service: &Service, wish: Wish, mut watch: Option<Watch>) -> Answer
             },
         };
         let Some(watch) = watch.as_mut() else {
-            return Ok(absent(service, held));
+            return Ok(as_it_is(service, found, held));
         };
         match pause(service, watch, (wish.until, held)).await? {
-            Pause::Over => return Ok(absent(service, held)),
+            Pause::Over => return Ok(as_it_is(service, found, held)),
             Pause::LeadExpired => was_woken = false,
             Pause::Woken => was_woken = true,
         }
+    }
+}
+
+/// What was found, where there is no lead to be had: what is stale is of no use to who may wait for better.
+fn as_it_is(service: &Service, found: Found, held: Option<Duration>) -> Response {
+    match (found, held) {
+        (Found::Current(entry, until) | Found::Stale(entry, until), None) => {
+            given(service, entry, until)
+        }
+        (Found::Current(..) | Found::Stale(..) | Found::Nothing, _) => absent(service, held),
     }
 }
 
@@ -105,10 +125,8 @@ async fn look(service: &Service, wish: Wish, mut watch: Option<Watch>) -> Answer
 async fn let_go(service: &Service, wish: Wish, fence: u64) -> Answered {
     let released = service.store.release(wish.digest, fence);
     service.stored("release", released).await?;
-    Ok(match find(service, wish.digest).await? {
-        Found::Current(entry, until) => given(service, entry, until),
-        Found::Nothing => absent(service, None),
-    })
+    let found = find(service, wish.digest).await?;
+    Ok(as_it_is(service, found, None))
 }
 
 /// Why somebody who waits looks again.
@@ -160,13 +178,23 @@ async fn lease(service: &Service, digest: KeyDigest, length: Duration) -> Result
 
 /// Whoever had the lead before may have brought the entry between the look and this.
 async fn granted(service: &Service, wish: Wish, fence: u64) -> Answered {
-    if let Found::Current(entry, until) = find(service, wish.digest).await? {
-        let released = service.store.release(wish.digest, fence);
-        service.stored("release", released).await?;
-        return Ok(given(service, entry, until));
+    match find(service, wish.digest).await? {
+        Found::Current(entry, until) => {
+            let released = service.store.release(wish.digest, fence);
+            service.stored("release", released).await?;
+            Ok(given(service, entry, until))
+        }
+        Found::Stale(entry, until) => {
+            let mut response = given(service, entry, until);
+            let fields = response.headers_mut();
+            fields.insert(HeaderName::from_static(LEASE), HeaderValue::from(fence));
+            Ok(response)
+        }
+        Found::Nothing => {
+            service.metrics.count(Family::EntriesGot, &["absent"]);
+            Ok(no_entry(&fence.to_string()))
+        }
     }
-    service.metrics.count(Family::EntriesGot, &["absent"]);
-    Ok(no_entry(&fence.to_string()))
 }
 
 fn absent(service: &Service, held: Option<Duration>) -> Response {
@@ -180,7 +208,7 @@ fn absent(service: &Service, held: Option<Duration>) -> Response {
 fn no_entry(lead: &str) -> Response {
     let lead = HeaderValue::from_str(lead).unwrap_or(HeaderValue::from_static("held"));
     Refusal::absent("there is no current entry")
-        .with(HeaderName::from_static("larder-lease"), lead)
+        .with(HeaderName::from_static(LEASE), lead)
         .into_response()
 }
 
@@ -211,7 +239,12 @@ async fn find(service: &Service, digest: KeyDigest) -> Result<Found, Refusal> {
     };
     let judged = judge(service, digest, entry.cursor, &entry.frame)?;
     let (removed, result) = match judged {
-        Judged::Is(Verdict::Current, until) => return Ok(Found::Current(entry, until)),
+        Judged::Is(Verdict::Current, until) => {
+            return Ok(match is_stale(&entry) {
+                false => Found::Current(entry, until),
+                true => Found::Stale(entry, until),
+            });
+        }
         Judged::Is(Verdict::Covered { mode, .. }, _) => match mode {
             Mode::Hard => (Some("invalidated"), "invalidated"),
             Mode::Invalid | Mode::Soft => (None, "invalidated"),
@@ -230,6 +263,23 @@ async fn find(service: &Service, digest: KeyDigest) -> Result<Found, Refusal> {
         }
     }
     Ok(Found::Nothing)
+}
+
+/// Whether its fetcher would ask the origin about it by now. By whose clock that is makes no difference: its times are its
+/// writer's, and how long ago it was written the store knows.
+fn is_stale(entry: &StoredEntry) -> bool {
+    let Ok(frame) = Frame::decode(&entry.frame) else {
+        return false;
+    };
+    let meta = match frame.payload() {
+        Payload::Partial(part) => part.response.meta,
+        Payload::Response(response) => response.meta,
+        // These only tell where others are.
+        Payload::Search(_) | Payload::Variants(_) => return false,
+    };
+    let age = u64::try_from(entry.age.as_nanos()).unwrap_or(u64::MAX);
+    let now = Timestamp::from_nanos(frame.clock.as_nanos().saturating_add(age));
+    current_age(&meta, now) >= meta.lifetime.seconds
 }
 
 /// What the store cannot read was written by another version of it.
@@ -330,9 +380,12 @@ async fn bring(service: &Service, text: &str, request: Request) -> Result<(), Re
     let keep = query::number(fields, "larder-keep-ms")?;
     let keep = keep.ok_or_else(|| Refusal::malformed("larder-keep-ms: is missing"))?;
     let keep = Duration::from_millis(keep).min(LONGEST_KEEP);
+    let came = Instant::now();
     let frame = service
         .body(request, service.settings.max_entry_bytes)
         .await?;
+    // It counts from when the frame was written, which was no later than its head.
+    let keep = keep.saturating_sub(came.elapsed());
     admit(service, digest, cursor, &frame).await?;
     let bytes = frame.len() as u64;
     let entry = NewEntry {

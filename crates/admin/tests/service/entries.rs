@@ -5,7 +5,7 @@ use larder_harness::client::Request;
 use larder_harness::wait::{PATIENCE, eventually};
 use serde_json::json as value;
 
-use crate::stage::{Replica, field, frame, json, key, pair, place, put};
+use crate::stage::{Replica, field, frame, frame_for, json, key, pair, place, put};
 
 #[tokio::test]
 async fn what_one_brings_the_others_get() {
@@ -242,4 +242,42 @@ async fn a_lead_ends_with_what_cannot_be_stored() {
     assert_eq!(one.ask(request).await.status, 400);
     let next = other.get(&place(&key, "?lease_ms=60000")).await;
     assert_ne!(field(&next, "larder-lease"), Some("held"));
+}
+
+#[tokio::test]
+async fn of_those_who_find_it_stale_one_asks_the_origin() {
+    let (_store, one, other) = pair().await;
+    let end = one.end().await;
+    let key = key("/p");
+    let stale = frame_for(&key, &[], b"stale", 1);
+    assert_eq!(one.ask(put(&key, &end, stale.clone())).await.status, 204);
+    // Who does not want to lead is given what there is.
+    assert_eq!(one.get(&place(&key, "")).await.status, 200);
+    let leads = one.get(&place(&key, "?lease_ms=60000")).await;
+    assert_eq!(leads.status, 200);
+    assert!(leads.body == stale);
+    let fence = field(&leads, "larder-lease").unwrap().to_owned();
+    let held = other.get(&place(&key, "?lease_ms=60000")).await;
+    assert_eq!(
+        (held.status, field(&held, "larder-lease")),
+        (404, Some("held"))
+    );
+    let wait = place(&key, "?lease_ms=60000&wait_ms=30000");
+    let brings = async {
+        let waiting = "larder_admin_waiting{for=\"entries\"} 1";
+        eventually("one waits", PATIENCE, async || {
+            let shown = other.get("/metrics").await;
+            String::from_utf8_lossy(&shown.body).contains(waiting)
+        })
+        .await;
+        let fresh = put(&key, &end, frame(&key, &[], b"fresh"))
+            .header("larder-fence", &fence)
+            .header("larder-release", format!("{}.{fence}", key.digest()));
+        one.ask(fresh).await.status
+    };
+    let (got, brought) = tokio::join!(other.get(&wait), brings);
+    assert_eq!((got.status, brought), (200, 204));
+    assert!(got.body == frame(&key, &[], b"fresh"));
+    let fresh = other.get(&place(&key, "?lease_ms=60000")).await;
+    assert_eq!((fresh.status, field(&fresh, "larder-lease")), (200, None));
 }

@@ -9,8 +9,8 @@ use larder_admin::settings::{Settings, Surroundings, Wanted};
 use larder_admin::store::{Bounds, Store};
 use larder_core::config::{Config, RuleHash};
 use larder_core::entry::{
-    Coding, Epoch, Lifetime, Meta, StalePermission, Staleness, StampList, StoredResponse, TagNames,
-    Validation, encode_response,
+    Coding, Epoch, FreshnessSource, Lifetime, Meta, StalePermission, Staleness, StampList,
+    StoredResponse, TagNames, Validation, encode_response,
 };
 use larder_core::epoch::{Scope, stamps_of_name};
 use larder_core::http::{Headers, Uri};
@@ -146,6 +146,11 @@ pub(crate) fn key(path: &str) -> Key {
 
 /// The frame of a response with these tags and this body.
 pub(crate) fn frame(key: &Key, tags: &[&str], body: &[u8]) -> Vec<u8> {
+    frame_for(key, tags, body, 300)
+}
+
+/// The same, fresh for so many seconds; it is two seconds old.
+pub(crate) fn frame_for(key: &Key, tags: &[&str], body: &[u8], seconds: u64) -> Vec<u8> {
     let tagged = tags.iter().map(|tag| Scope::Tag(tag.as_bytes()).stamp());
     let name = key.name();
     let path = name.from_path().unwrap_or("/").as_bytes();
@@ -158,7 +163,10 @@ pub(crate) fn frame(key: &Key, tags: &[&str], body: &[u8]) -> Vec<u8> {
             request_time: Timestamp::from_secs(1_000),
             response_time: Timestamp::from_secs(1_001),
             initial_age: Seconds::clamped(0),
-            lifetime: Lifetime::NONE,
+            lifetime: Lifetime {
+                seconds: Seconds::clamped(seconds),
+                source: FreshnessSource::Rule,
+            },
             epoch: Epoch::UNKNOWN,
             rule: RuleHash(7),
             validation: Validation::WhenStale,
