@@ -27,6 +27,7 @@ use larder_core::config::{Admin, BreakerSettings};
 use larder_core::policy::breaker::{Advice, Breaker, Change, Health};
 use larder_core::report::{FleetOp, FleetResult};
 use larder_core::time::Timestamp;
+use larder_core::wire::TokenKey;
 use larder_core::wire::{Batch, Heat};
 use larder_manage::Outcome;
 
@@ -62,6 +63,8 @@ pub(crate) struct Liaison {
     publishing: RefCell<Publishing>,
     beating: RefCell<Beating>,
     warmth: RefCell<Warmth>,
+    /// What tokens are signed with, and the secret that it is made from.
+    signing: RefCell<Option<(String, TokenKey)>>,
 }
 
 /// A call that is under way.

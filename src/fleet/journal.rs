@@ -5,7 +5,7 @@ use larder_core::epoch::Invalidation;
 use larder_core::fleet::{Contact, Cursor, InstanceId, Standing};
 use larder_core::tier::{Applied, Bearings, Journal, Lead, NotApplied, Noted, Unnoted};
 use larder_core::time::Timestamp;
-use larder_core::wire::{Answer, Batch, Label, Posted, WriteToken};
+use larder_core::wire::{Answer, Batch, Label, Posted, TokenKey, WriteToken};
 
 use super::{Liaison, milliseconds_between};
 use crate::shared_data::SharedData;
@@ -202,22 +202,36 @@ impl Liaison {
 
     /// What became of the write that gave a client this token.
     pub(super) fn standing(&self, token: &[u8]) -> Standing {
-        let token = self.admin().and_then(|admin| {
-            let secret = admin.secret.as_deref()?;
-            WriteToken::verify(token, secret.as_bytes())
-        });
+        let (Some(admin), Ok(now)) = (self.admin(), crate::host::now()) else {
+            return Standing::Unknown;
+        };
+        let token = self
+            .token_key()
+            .and_then(|key| WriteToken::verify(token, &key));
         let Some(token) = token else {
             return Standing::Unknown;
         };
-        let standing = |bearings: &Bearings| Some(bearings.standing(&token));
+        let standing =
+            |bearings: &Bearings| Some(bearings.standing(&token, admin.max_unsynced, now));
         match self.of_bearings(standing) {
             Some(Standing::Applied) => Standing::Applied,
             _ => {
-                if let Ok(now) = crate::host::now() {
-                    self.look_into_journal(now);
-                }
+                self.look_into_journal(now);
                 self.of_bearings(standing).unwrap_or(Standing::Behind)
             }
         }
+    }
+
+    /// What tokens are signed with: made when it is needed first, and when the secret is another.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn token_key(&self) -> Option<TokenKey> {
+        let admin = self.admin()?;
+        let secret = admin.secret.as_deref()?;
+        let mut kept = self.signing.try_borrow_mut().ok()?;
+        if kept.as_ref().is_none_or(|(of, _)| of != secret) {
+            *kept = Some((secret.to_owned(), TokenKey::of(secret.as_bytes())));
+        }
+        kept.as_ref().map(|(_, key)| key.clone())
     }
 }

@@ -117,8 +117,7 @@ impl Liaison {
 
     /// What a client may show to be given nothing that is older than this.
     pub(crate) fn token(&self, token: WriteToken) -> Option<String> {
-        let admin = self.admin()?;
-        Some(token.mint(admin.secret.as_deref()?.as_bytes()))
+        Some(token.mint(&self.token_key()?))
     }
 
     /// Says what is to be said, if there is something.

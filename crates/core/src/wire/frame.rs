@@ -62,6 +62,15 @@ pub struct Frame<'a> {
     payload: Payload<'a>,
 }
 
+/// Whether an entry answers by itself, as far as its age goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// It does.
+    Fresh,
+    /// It has to be asked about.
+    Stale,
+}
+
 /// An entry of the fleet, as it is stored here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
@@ -178,6 +187,25 @@ impl<'a> Frame<'a> {
             Payload::Partial(part) => part.response.body.len(),
             Payload::Response(response) => response.body.len(),
             Payload::Search(_) | Payload::Variants(_) => 0,
+        }
+    }
+
+    /// Whether it is fresh so many milliseconds after it was written. What only tells where others are always is.
+    pub fn freshness(&self, age_ms: u64) -> Freshness {
+        let meta = match &self.payload {
+            Payload::Partial(part) => part.response.meta,
+            Payload::Response(response) => response.meta,
+            Payload::Search(_) | Payload::Variants(_) => return Freshness::Fresh,
+        };
+        let age = age_ms.saturating_mul(1_000_000);
+        let now = Timestamp::from_nanos(self.clock.as_nanos().saturating_add(age));
+        // RFC 9111 section 4.2.3: the age on arrival, and the time since.
+        let age = now
+            .since(meta.response_time)
+            .saturating_add(meta.initial_age);
+        match age < meta.lifetime.seconds {
+            true => Freshness::Fresh,
+            false => Freshness::Stale,
         }
     }
 
@@ -362,6 +390,24 @@ mod tests {
         assert_eq!(found.payload, encode_search(&reduced(at(700))));
         let found = import(&encode_search(&SearchRecord::Exact));
         assert_eq!(found.payload, encode_search(&SearchRecord::Exact));
+    }
+
+    #[test]
+    fn an_entry_is_fresh_for_as_long_as_its_origin_said() {
+        // It came at 1001, two seconds old and fresh for 300, and was written at 1002.
+        let bytes = response();
+        let frame = Frame::decode(&bytes).unwrap();
+        for (age_ms, expected) in [
+            (0, Freshness::Fresh),
+            (296_999, Freshness::Fresh),
+            (297_000, Freshness::Stale),
+            (u64::MAX, Freshness::Stale),
+        ] {
+            assert_eq!(frame.freshness(age_ms), expected, "{age_ms}");
+        }
+        let bytes = frame_of(&encode_variants(&variants(at(9))));
+        let list = Frame::decode(&bytes).unwrap();
+        assert_eq!(list.freshness(u64::MAX), Freshness::Fresh);
     }
 
     #[test]

@@ -22,11 +22,11 @@ mod token;
 
 pub use answer::{Answer, FleetConfig};
 pub use batch::{Batch, Posted};
-pub use frame::{Frame, FrameError, Imported};
+pub use frame::{Frame, FrameError, Freshness, Imported};
 pub use heartbeat::{Heartbeat, Heat, Wants};
 pub use json::WireError;
 pub use record::{Label, Record, Said};
-pub use token::WriteToken;
+pub use token::{TokenKey, WriteToken};
 
 /// The version of the protocol that is spoken here.
 pub const WIRE: u64 = 1;

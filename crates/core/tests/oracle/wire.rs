@@ -2,7 +2,13 @@
 
 use std::fmt::Debug;
 
-use larder_core::wire::{Answer, Batch, Heat, Posted, Record, Wants, WireError, WriteToken};
+use larder_core::wire::{
+    Answer, Batch, Heat, Posted, Record, TokenKey, Wants, WireError, WriteToken,
+};
+
+thread_local! {
+    static KEY: TokenKey = TokenKey::of(b"secret");
+}
 
 /// What was read is written so that it is read as the same.
 fn again<T: Debug + PartialEq>(
@@ -20,10 +26,11 @@ pub(super) fn check(data: &[u8]) {
     again(data, Batch::read, Batch::write);
     again(data, Posted::read, Posted::write);
     let _ = (Heat::read(data), Wants::read(data));
-    let secret = b"secret";
-    if let Some(token) = WriteToken::verify(data, secret) {
-        assert_eq!(token.mint(secret).as_bytes(), data);
-    }
+    KEY.with(|key| {
+        if let Some(token) = WriteToken::verify(data, key) {
+            assert_eq!(token.mint(key).as_bytes(), data);
+        }
+    });
     // What is said is kept without its number.
     for said in Batch::read(data)
         .into_iter()

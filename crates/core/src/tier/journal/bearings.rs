@@ -11,6 +11,10 @@ use crate::wire::WriteToken;
 /// Clocks of one machine, read at different moments of different workers' callbacks.
 const ASKEW: Seconds = Seconds::clamped(2);
 
+/// What was noted longer ago than this, and than may go unheard, has arrived, or never will. Clocks differ by less. A token
+/// says the minute alone.
+const LONG: Seconds = Seconds::clamped(660);
+
 /// Where a process stands in both orders. An old copy says nothing that is wrong; it is only more careful than it would have to
 /// be.
 #[derive(Clone, Debug)]
@@ -80,10 +84,17 @@ impl Bearings {
         }
     }
 
-    /// Whether what a client's write has invalidated is applied here.
-    pub fn standing(&self, token: &WriteToken) -> Standing {
-        let is_applied =
-            token.instance == self.instance || self.seqs.has(token.instance, token.seq);
+    /// Whether what a client's write has invalidated is applied here. Of what is long past it is, where contact is kept: else nobody
+    /// whose write is forgotten would be given anything that is stored again.
+    pub fn standing(&self, token: &WriteToken, max_unsynced: Seconds, now: Timestamp) -> Standing {
+        let is_kept = match self.contact(max_unsynced, now) {
+            Contact::Kept => true,
+            Contact::Lost => false,
+        };
+        let long_past = token.noted().plus(max_unsynced).plus(LONG);
+        let is_applied = token.instance == self.instance
+            || self.seqs.has(token.instance, token.seq)
+            || (is_kept && long_past < now);
         match is_applied {
             true => Standing::Applied,
             false => Standing::Behind,

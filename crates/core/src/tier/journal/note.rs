@@ -33,7 +33,7 @@ impl Journal {
         label: Option<&Label>,
     ) -> Result<Noted, Unnoted> {
         let before = order.head().unwrap_or(Epoch::UNKNOWN);
-        let token = self.intend(order.kv, before, invalidation, label).ok();
+        let token = self.intend(order, before, invalidation, label).ok();
         let epoch = order.append(invalidation, order.now)?;
         if let Some(token) = token {
             // Where this fails, it is noted a second time when it comes back.
@@ -44,11 +44,12 @@ impl Journal {
 
     fn intend(
         &mut self,
-        kv: &dyn SharedKv,
+        order: &LocalOrder<'_>,
         before: Epoch,
         invalidation: &Invalidation,
         label: Option<&Label>,
     ) -> Result<WriteToken, Unwritten> {
+        let kv = order.kv;
         for _ in 0..TRIES {
             let mut seq = 0;
             let outbox = Outbox::change(kv, &mut self.random, |outbox| {
@@ -56,8 +57,7 @@ impl Journal {
             })?;
             // Cells that were lost meanwhile may have come back by this very write, and the number may have been given before.
             if instance::is_in_force(kv, outbox.id)? {
-                let instance = outbox.id;
-                return Ok(WriteToken { instance, seq });
+                return Ok(WriteToken::new(outbox.id, seq, order.now));
             }
         }
         Err(Unwritten)

@@ -203,12 +203,15 @@ fn who_has_been_in_no_contact_drops_everything_first() {
     assert_eq!(bearings.cursor(), Some(log.end()));
     assert_eq!(bearings.cursor_at(process.now()), Some(log.end()));
     assert_eq!(bearings.cursor_at(before), None);
-    let token = |seq| WriteToken {
-        instance: OTHER,
-        seq,
-    };
-    assert_eq!(bearings.standing(&token(1)), Standing::Applied);
-    assert_eq!(bearings.standing(&token(2)), Standing::Behind);
+    let token = |seq| WriteToken::new(OTHER, seq, NOW);
+    let bound = Seconds::clamped(30);
+    let standing = |seq, now| bearings.standing(&token(seq), bound, now);
+    assert_eq!(standing(1, NOW), Standing::Applied);
+    assert_eq!(standing(2, NOW), Standing::Behind);
+    let later = NOW.plus(Seconds::clamped(700));
+    assert_eq!(standing(2, later), Standing::Behind, "out of contact");
+    let forgotten = bearings.standing(&token(2), Seconds::clamped(40), at(1_641));
+    assert_eq!(forgotten, Standing::Behind);
 }
 
 #[test]
@@ -317,7 +320,10 @@ fn own_invalidations_go_out_come_back_and_are_not_applied_again() {
     // Nobody knows yet where it stands in the fleet's log.
     let bearings = process.bearings();
     assert_eq!((bearings.pending(), token.seq), (1, 1));
-    assert_eq!(bearings.standing(&token), Standing::Applied);
+    assert_eq!(
+        bearings.standing(&token, Seconds::ZERO, NOW),
+        Standing::Applied
+    );
     let imported = |process: &mut Process, cursor| process.bearings().epoch_at(cursor).unwrap();
     let brought_in = imported(&mut process, start);
     assert_eq!(process.judge(brought_in, 1), Currency::Gone);
@@ -409,6 +415,22 @@ fn there_is_no_contact_while_there_is_more() {
         .apply(&later, asked, &answer, at(2_000))
         .unwrap();
     assert_eq!(process.bearings().synced(), synced);
+}
+
+#[test]
+fn a_write_that_is_long_past_keeps_nobody_from_what_is_stored() {
+    let (mut process, log) = (Process::new(), FleetLog::default());
+    process.follow(&log);
+    let bearings = process.bearings();
+    let bound = Seconds::clamped(30);
+    let noted_before = |seconds: u64| {
+        let token = WriteToken::new(OTHER, 1, at(NOW.as_secs() - seconds));
+        bearings.standing(&token, bound, NOW)
+    };
+    assert_eq!(noted_before(600), Standing::Behind);
+    assert_eq!(noted_before(691), Standing::Applied);
+    let lost = bearings.standing(&WriteToken::new(OTHER, 1, at(0)), bound, at(2_000));
+    assert_eq!(lost, Standing::Behind, "out of contact");
 }
 
 #[test]
