@@ -1,5 +1,6 @@
 //! The log, as instances say and follow it.
 
+use larder_core::fleet::Cursor;
 use larder_harness::client::Request;
 use serde_json::{Value, json as value};
 
@@ -222,4 +223,20 @@ async fn it_is_told_who_has_applied_a_record() {
     let next = one.invalidate(value!({"tag": "b"})).await;
     let shown = json(&one.get(&format!("/v1/invalidations/{next}")).await);
     assert_eq!(shown["missing"].as_array().unwrap().len(), 2, "{shown}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_shorter_than_what_was_acknowledged_ends_everything() {
+    let (_store, one, other) = pair().await;
+    let end = one.invalidate(value!({"tag": "a"})).await;
+    // As if two more had been acknowledged here, and lost with the server that took them.
+    let at = Cursor::parse(end.as_bytes()).unwrap();
+    let position = at.position + 2;
+    one.service.follower.promise(Cursor { position, ..at });
+    let path = format!("/v1/invalidations?after={end}&wait_seconds=60");
+    let heard = json(&other.get(&path).await);
+    let record = &heard["records"][0];
+    let known = (&record["all"], &record["mode"]);
+    assert_eq!(known, (&value!(true), &value!("hard")), "{heard}");
+    assert_eq!(heard["records"].as_array().unwrap().len(), 1);
 }
