@@ -4,6 +4,8 @@
 //! must not pass for a new one. While the store does not answer nothing is answered from here at all, and whoever waits is
 //! told so at once.
 
+mod pulse;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +23,8 @@ use crate::judge::{Capacity, Judge, Verdict};
 use crate::metrics::{Family, Metrics};
 use crate::store::{Loss, NewRecord, Reading, Record, Store, StoreError, Versioned};
 
+pub use pulse::{Behind, Health, Pulse};
+
 /// Records that are read at a time.
 const BATCH: usize = 1000;
 /// Records whose text is kept for whoever waits for them.
@@ -31,48 +35,6 @@ const RECENT_BYTES: usize = 16 << 20;
 const PERIOD: Duration = Duration::from_secs(1);
 /// And after so long where it has not answered.
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// How it goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// It has not come to the end of the log yet.
-    Starting,
-    /// It has, and goes on.
-    Following,
-    /// The store does not answer.
-    Lost,
-}
-
-/// What has changed, for who waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pulse {
-    /// How it goes.
-    pub health: Health,
-    /// How far the log was followed.
-    pub end: Option<Cursor>,
-    /// Which configuration the fleet has; 0 before the first.
-    pub config: u64,
-}
-
-/// What stands behind a cursor.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Behind {
-    /// These; there may be more of them.
-    Records {
-        /// In order.
-        records: Vec<Record>,
-        /// The place behind the last of them.
-        cursor: Cursor,
-        /// Whether more stand there.
-        more: bool,
-        /// When the store said that nothing stands behind what is known.
-        confirmed: Instant,
-    },
-    /// Nothing; the store said so then.
-    Nothing(Instant),
-    /// It is not kept here.
-    Elsewhere,
-}
 
 /// What is known.
 #[derive(Debug)]
