@@ -18,7 +18,7 @@ project=larder-compose-test
 export LARDER_PORT="${LARDER_PORT:-18080}"
 export LARDER_PORT_2=$((LARDER_PORT + 1)) LARDER_PAGE_PORT=$((LARDER_PORT + 10)) LARDER_PAGE_PORT_2=$((LARDER_PORT + 11))
 # The smoke part calls the management API and the service with these.
-export LARDER_TOKEN=compose-test-token LARDER_ADMIN_SECRET=compose-test-secret
+export LARDER_TOKEN=compose-test-token LARDER_ADMIN_SECRET=compose-test-secret-and-nothing-else
 
 say() { echo "compose-test: $*"; }
 fail() {

@@ -21,6 +21,7 @@ mod crowd;
 mod entries;
 mod evil;
 mod fidelity;
+mod fleet;
 mod flights;
 mod herd;
 mod hostile;

@@ -18,7 +18,7 @@ use crate::tools::{self, MissingService};
 use crate::wait;
 
 /// The secret between filters and service, unless said otherwise.
-pub const SECRET: &str = "between-filter-and-service";
+pub const SECRET: &str = "between-filter-and-service-and-nobody-else";
 /// The token of the management API, unless said otherwise.
 pub const TOKEN: &str = "correct-horse-battery-staple";
 

@@ -35,6 +35,8 @@ pub struct Plan {
     envoys: usize,
     workers: usize,
     reach: Reach,
+    secret: String,
+    instead: Option<SocketAddr>,
 }
 
 /// Which replicas a proxy knows.
@@ -88,7 +90,21 @@ impl Plan {
         self
     }
 
-    /// Starts all of it, and waits until every Envoy is heard of at every replica.
+    /// What the Envoys take for the secret of the fleet.
+    #[must_use]
+    pub fn secret(mut self, secret: &str) -> Self {
+        secret.clone_into(&mut self.secret);
+        self
+    }
+
+    /// What the Envoys take for the service: somebody else, who listens there.
+    #[must_use]
+    pub fn instead(mut self, somebody: SocketAddr) -> Self {
+        self.instead = Some(somebody);
+        self
+    }
+
+    /// Starts all of it, and waits until every Envoy is heard of.
     ///
     /// # Errors
     /// When a member does not come up.
@@ -156,6 +172,8 @@ impl Fleet {
             envoys: 2,
             workers: 1,
             reach: Reach::All,
+            secret: SECRET.to_owned(),
+            instead: None,
         };
         plan.admin(&json!({"cluster": CLUSTER}))
     }
@@ -173,13 +191,14 @@ impl Fleet {
 
     fn envoy(&self, number: usize) -> Result<crate::envoy::Builder, Failure> {
         let all: Vec<SocketAddr> = self.admins.iter().map(Admin::address).collect();
-        let known = match self.plan.reach {
-            Reach::All => all,
-            Reach::One => all.into_iter().cycle().skip(number).take(1).collect(),
+        let known = match (self.plan.instead, self.plan.reach) {
+            (Some(somebody), _) => vec![somebody],
+            (None, Reach::All) => all,
+            (None, Reach::One) => all.into_iter().cycle().skip(number).take(1).collect(),
         };
         let configuration = Value::Object(self.plan.configuration.clone()).to_string();
         let filter = Wasm::new(tools::module()?, &configuration)
-            .environment("LARDER_ADMIN_SECRET", SECRET)
+            .environment("LARDER_ADMIN_SECRET", &self.plan.secret)
             .environment("LARDER_TOKEN", TOKEN);
         Ok(Envoy::builder()
             .node(&name(number))
@@ -292,6 +311,12 @@ impl Fleet {
     pub async fn counter(&self, envoy: usize, name: &str) -> u64 {
         let name = format!("wasmcustom.{name}");
         self.envoys[envoy].stat(&name).await.expect("statistics")
+    }
+
+    /// How often an Envoy asked the service for this (`get`, `put`, ...) and was told that (`ok`, `refused`, ...).
+    pub async fn told(&self, envoy: usize, op: &str, result: &str) -> u64 {
+        let name = format!("larder_fleet_ops_total.op.{op}.result.{result}");
+        self.counter(envoy, &name).await
     }
 
     /// All of Larder's counters and gauges at an Envoy that have been used, without `wasmcustom.`.

@@ -135,3 +135,14 @@ fn the_configuration_in_a_file_of_envoys_is_that_beside_it() {
         assert_eq!(inline, Some(read(configuration)), "{file}");
     }
 }
+
+/// `fleet.yaml` is `envoy.yaml` and what makes it one of a fleet: what both show of Larder is the same.
+#[test]
+fn an_envoy_of_a_fleet_shows_its_statistics_as_one_alone_does() {
+    let statistics = |name| {
+        let text = fs::read_to_string(tools::checkout().join("envoy").join(name)).unwrap();
+        let (_, behind) = text.split_once("stats_config:").unwrap();
+        behind.split_once("static_resources:").unwrap().0.to_owned()
+    };
+    assert_eq!(statistics("fleet.yaml"), statistics("envoy.yaml"));
+}

@@ -1,4 +1,5 @@
-//! What `make run` starts, as its user meets it: needs Envoy (`make tools`) and the module (`make wasm`).
+//! What `make run` and `make fleet` start, as their user meets it: needs Envoy and Valkey (`make tools`), the module (`make
+//! wasm`) and the service (`make admin`).
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,
@@ -6,11 +7,11 @@
     reason = "tests"
 )]
 
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
-use larder_harness::client::{Client, Protocol, Request};
+use larder_harness::client::{self, Client, Protocol, Request};
 use larder_harness::wait::{self, PATIENCE};
 
 struct Demo {
@@ -20,8 +21,17 @@ struct Demo {
 
 impl Demo {
     fn start(port: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_larder-demo"))
+        Self::of(env!("CARGO_BIN_EXE_larder-demo"), port)
+    }
+
+    fn fleet(port: &str) -> Self {
+        Self::of(env!("CARGO_BIN_EXE_larder-fleet"), port)
+    }
+
+    fn of(program: &str, port: &str) -> Self {
+        let mut child = Command::new(program)
             .env("LARDER_PORT", port)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -56,6 +66,16 @@ impl Demo {
             .filter(|line| line.contains("curl"))
             .filter_map(quoted)
             .collect()
+    }
+}
+
+impl Demo {
+    /// The URL of the next `curl` line.
+    fn suggestion(&mut self) -> String {
+        let lines = self.output.by_ref().map(Result::unwrap);
+        let mut suggested = lines.filter(|line| line.contains("curl"));
+        let line = suggested.next().unwrap();
+        line.split('\'').nth(1).unwrap().to_owned()
     }
 }
 
@@ -117,6 +137,65 @@ async fn the_printed_lines_show_what_they_say() {
 async fn a_taken_port_is_named_with_the_way_out() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut demo = Demo::start(&taken.local_addr().unwrap().port().to_string());
+    assert!(!demo.end().await.success());
+    let error = std::io::read_to_string(demo.child.stderr.take().unwrap()).unwrap();
+    assert!(
+        error.contains("taken") && error.contains("LARDER_PORT="),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_printed_lines_show_a_fleet() {
+    let mut demo = Demo::fleet("0");
+    let urls = demo.suggestions();
+    assert_eq!(urls.len(), 8, "{urls:?}");
+    let first = split(&urls[0]).0;
+    let ask = async |url: &str, request: Request| {
+        let answer = client::send(split(url).0, request).await.unwrap();
+        assert_eq!(answer.status, 200, "{url}: {answer:?}");
+        answer
+    };
+    let get = |url: &str| Request::get(&split(url).1);
+    let opened = |request: Request| request.header("authorization", "Bearer demo");
+    let miss = ask(&urls[0], get(&urls[0])).await;
+    assert_eq!(miss.header("x-cache"), Some("MISS"));
+    wait::eventually("the other one has it", PATIENCE, async || {
+        let hit = ask(&urls[1], get(&urls[1])).await;
+        hit.header("x-cache") == Some("HIT") && hit.body == miss.body
+    })
+    .await;
+    let purge = Request::new("PURGE", &split(&urls[2]).1);
+    let purged = ask(&urls[2], opened(purge)).await;
+    assert!(purged.text().contains("\"durable\":true"), "{purged:?}");
+    wait::eventually("it is purged there", PATIENCE, async || {
+        ask(&urls[3], get(&urls[3])).await.header("x-cache") == Some("MISS")
+    })
+    .await;
+    let before = ask(&urls[4], get(&urls[4])).await;
+    let update = Request::new("POST", &split(&urls[5]).1);
+    let written = ask(&urls[5], update).await;
+    let token = written.header("larder-token").unwrap();
+    let read = ask(&urls[6], get(&urls[6]).header("larder-token", token)).await;
+    assert_ne!(read.body, before.body);
+    let stats = ask(&urls[7], opened(get(&urls[7]))).await;
+    assert!(stats.text().contains("hit_rate"), "{stats:?}");
+
+    // One more, by Enter.
+    let input = demo.child.stdin.as_mut().unwrap();
+    input.write_all(b"\n").unwrap();
+    let late = demo.suggestion();
+    assert_eq!(ask(&late, get(&late)).await.header("x-cache"), Some("HIT"));
+
+    demo.interrupt();
+    assert!(demo.end().await.success());
+    TcpListener::bind(first).unwrap();
+}
+
+#[tokio::test]
+async fn a_taken_port_of_a_fleet_is_named_with_the_way_out() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut demo = Demo::fleet(&taken.local_addr().unwrap().port().to_string());
     assert!(!demo.end().await.success());
     let error = std::io::read_to_string(demo.child.stderr.take().unwrap()).unwrap();
     assert!(
