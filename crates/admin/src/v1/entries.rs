@@ -13,13 +13,10 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
-use larder_core::entry::Payload;
 use larder_core::epoch::Mode;
 use larder_core::fleet::Cursor;
 use larder_core::key::KeyDigest;
-use larder_core::policy::freshness::current_age;
-use larder_core::time::Timestamp;
-use larder_core::wire::{Frame, FrameError};
+use larder_core::wire::{Frame, FrameError, Freshness};
 use tokio::time::Instant;
 
 use super::Answered;
@@ -237,12 +234,18 @@ async fn find(service: &Service, digest: KeyDigest) -> Result<Found, Refusal> {
     let Some(entry) = service.stored("entry", entry).await? else {
         return Ok(Found::Nothing);
     };
-    let judged = judge(service, digest, entry.cursor, &entry.frame)?;
+    let (judged, freshness) = match Frame::decode(&entry.frame) {
+        Ok(frame) => {
+            let judged = judge(service, digest, entry.cursor, &frame)?;
+            (judged, frame.freshness(millis(entry.age)))
+        }
+        Err(error) => (Judged::Broken(broken(error)), Freshness::Stale),
+    };
     let (removed, result) = match judged {
         Judged::Is(Verdict::Current, until) => {
-            return Ok(match is_stale(&entry) {
-                false => Found::Current(entry, until),
-                true => Found::Stale(entry, until),
+            return Ok(match freshness {
+                Freshness::Fresh => Found::Current(entry, until),
+                Freshness::Stale => Found::Stale(entry, until),
             });
         }
         Judged::Is(Verdict::Covered { mode, .. }, _) => match mode {
@@ -265,23 +268,6 @@ async fn find(service: &Service, digest: KeyDigest) -> Result<Found, Refusal> {
     Ok(Found::Nothing)
 }
 
-/// Whether its fetcher would ask the origin about it by now. By whose clock that is makes no difference: its times are its
-/// writer's, and how long ago it was written the store knows.
-fn is_stale(entry: &StoredEntry) -> bool {
-    let Ok(frame) = Frame::decode(&entry.frame) else {
-        return false;
-    };
-    let meta = match frame.payload() {
-        Payload::Partial(part) => part.response.meta,
-        Payload::Response(response) => response.meta,
-        // These only tell where others are.
-        Payload::Search(_) | Payload::Variants(_) => return false,
-    };
-    let age = u64::try_from(entry.age.as_nanos()).unwrap_or(u64::MAX);
-    let now = Timestamp::from_nanos(frame.clock.as_nanos().saturating_add(age));
-    current_age(&meta, now) >= meta.lifetime.seconds
-}
-
 /// What the store cannot read was written by another version of it.
 async fn read(service: &Service, digest: KeyDigest) -> Result<Option<StoredEntry>, StoreError> {
     match service.store.entry(digest).await {
@@ -301,23 +287,19 @@ enum Judged {
     /// It is an entry; and how far the log was followed.
     Is(Verdict, Cursor),
     /// It is none.
-    Broken(String),
+    Broken(&'static str),
 }
 
 fn judge(
     service: &Service,
     digest: KeyDigest,
     cursor: Cursor,
-    frame: &[u8],
+    frame: &Frame<'_>,
 ) -> Result<Judged, Refusal> {
-    let frame = match Frame::decode(frame) {
-        Ok(frame) => frame,
-        Err(error) => return Ok(Judged::Broken(broken(error).to_owned())),
-    };
     let key = frame.key();
     if key.digest() != digest {
         let problem = "the entry is of another key than its address says";
-        return Ok(Judged::Broken(problem.to_owned()));
+        return Ok(Judged::Broken(problem));
     }
     let judged = service.follower.judge(cursor, frame.stamps(), &key.name());
     let (verdict, until) = judged.ok_or_else(Refusal::lost)?;

@@ -9,9 +9,10 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use larder_core::fleet::Cursor;
 use larder_core::key::KeyDigest;
+use larder_core::wire::Frame;
 use tokio::time::Instant;
 
-use super::{Judged, judge};
+use super::{Judged, broken, judge};
 use crate::judge::Verdict;
 use crate::metrics::Family;
 use crate::refusal::Refusal;
@@ -100,10 +101,11 @@ async fn admit(
     cursor: Cursor,
     frame: &Bytes,
 ) -> Result<(), Refusal> {
-    let mut judged = judge(service, digest, cursor, frame)?;
+    let frame = Frame::decode(frame).map_err(|error| Refusal::malformed(broken(error)))?;
+    let mut judged = judge(service, digest, cursor, &frame)?;
     if let Judged::Is(Verdict::Ahead, _) = judged {
         service.follower.catch_up(cursor.position, CATCH_UP).await;
-        judged = judge(service, digest, cursor, frame)?;
+        judged = judge(service, digest, cursor, &frame)?;
     }
     match judged {
         Judged::Broken(problem) => Err(Refusal::malformed(problem)),
