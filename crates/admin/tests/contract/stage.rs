@@ -66,18 +66,25 @@ pub(crate) async fn valkey() -> Stage {
 
 pub(crate) async fn cluster() -> Stage {
     let start = async || {
-        let valkey = Valkey::builder().cluster().start().await.unwrap();
-        Servers::of(valkey.url(), vec![valkey])
+        let nodes = Valkey::cluster(3).await.unwrap();
+        Servers::of(nodes[0].url(), nodes)
     };
     Stage::over(&CLUSTER, start).await
 }
 
 pub(crate) async fn sentinel() -> Stage {
     let start = async || {
-        let primary = Valkey::start().await.unwrap();
+        let primary = Valkey::builder().password("p/1").start().await.unwrap();
         let sentinel = Valkey::builder().sentinel_of(&primary, "larder");
+        let sentinel = sentinel
+            .setting("sentinel auth-pass larder", "p/1")
+            .password("q&2");
         let sentinel = sentinel.start().await.unwrap();
-        Servers::of(sentinel.url(), vec![sentinel, primary])
+        let url = format!(
+            "redis-sentinel://:p%2F1@{}?service=larder&sentinel_password=q%262",
+            sentinel.address()
+        );
+        Servers::of(url, vec![sentinel, primary])
     };
     Stage::over(&SENTINEL, start).await
 }

@@ -1,7 +1,7 @@
 //! A real Valkey: started on a port that stays its own, killed, paused and started again.
 //!
 //! Its data survive a restart only where that was asked for: the empty store after a restart is what the plays of a lost log
-//! are about. It runs alone, as a cluster of one, as the replica of another, or as a Sentinel.
+//! are about. It runs alone, as a cluster, as the replica of another, or as a Sentinel.
 
 mod reply;
 
@@ -26,6 +26,8 @@ pub use reply::Reply;
 
 const START: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_secs(15);
+/// Of a cluster.
+const LAST_SLOT: u16 = 16_383;
 
 /// What a Valkey will be.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +42,11 @@ pub struct Builder {
 enum Role {
     #[default]
     Alone,
-    Cluster,
+    /// With these slots.
+    Cluster {
+        first: u16,
+        last: u16,
+    },
     Sentinel {
         name: String,
         primary: SocketAddr,
@@ -64,8 +70,12 @@ impl Builder {
 
     /// A cluster of one node that has all slots.
     #[must_use]
-    pub fn cluster(mut self) -> Self {
-        self.role = Role::Cluster;
+    pub fn cluster(self) -> Self {
+        self.node(0, LAST_SLOT)
+    }
+
+    fn node(mut self, first: u16, last: u16) -> Self {
+        self.role = Role::Cluster { first, last };
         self
     }
 
@@ -152,6 +162,53 @@ impl Valkey {
         Self::builder().start().await
     }
 
+    /// A cluster of so many nodes, each with its part of the slots; any one's address will do.
+    ///
+    /// # Errors
+    /// [`ValkeyError`].
+    ///
+    /// # Panics
+    /// When it does not become one in time.
+    pub async fn cluster(nodes: u16) -> Result<Vec<Self>, ValkeyError> {
+        let share = LAST_SLOT / nodes.max(1) + 1;
+        let mut cluster: Vec<Self> = Vec::new();
+        for number in 0..nodes {
+            let first = number * share;
+            let last = LAST_SLOT.min(first + share - 1);
+            let node = Self::builder().node(first, last).prepare()?;
+            cluster.push(node);
+        }
+        for node in &mut cluster {
+            node.launch().await?;
+            node.take_slots().await?;
+        }
+        if let Some((first, others)) = cluster.split_first() {
+            for other in others {
+                let (address, bus) = (other.address(), other.bus.address().port());
+                let (ip, port) = (address.ip().to_string(), address.port().to_string());
+                let meet = ["CLUSTER", "MEET", &ip, &port, &bus.to_string()];
+                first.command(&meet).await?;
+            }
+        }
+        for node in &cluster {
+            wait::eventually("the nodes are a cluster", START, async || {
+                node.knows(nodes).await
+            })
+            .await;
+        }
+        Ok(cluster)
+    }
+
+    /// Whether it takes part in a cluster that has all slots, of so many nodes.
+    async fn knows(&self, nodes: u16) -> bool {
+        let info = self.command(&["CLUSTER", "INFO"]).await;
+        let Ok(Reply::Text(info)) = info else {
+            return false;
+        };
+        let size = format!("cluster_size:{nodes}\r\n");
+        info.contains("cluster_state:ok") && info.contains(&size)
+    }
+
     /// Where it listens, or will.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -169,7 +226,7 @@ impl Valkey {
             .map_or_else(String::new, |password| format!(":{password}@"));
         match &self.plan.role {
             Role::Alone => format!("redis://{user}{address}"),
-            Role::Cluster => format!("redis-cluster://{user}{address}"),
+            Role::Cluster { .. } => format!("redis-cluster://{user}{address}"),
             Role::Sentinel { name, .. } => {
                 format!("redis-sentinel://{user}{address}?service={name}")
             }
@@ -191,12 +248,12 @@ impl Valkey {
                 primary.ip(),
                 primary.port()
             )),
-            role @ (Role::Alone | Role::Cluster) => {
+            role @ (Role::Alone | Role::Cluster { .. }) => {
                 let appendonly = if self.plan.persistent { "yes" } else { "no" };
                 lines.push_str(&format!("save \"\"\nappendonly {appendonly}\n"));
                 // By default it may answer two seconds before it writes, while the disk is busy.
                 lines.push_str("appendfsync always\n");
-                if matches!(role, Role::Cluster) {
+                if matches!(role, Role::Cluster { .. }) {
                     let bus = self.bus.address().port();
                     lines.push_str(&format!("cluster-enabled yes\ncluster-port {bus}\n"));
                     // Otherwise a node learns its address when it meets another.
@@ -218,6 +275,19 @@ impl Valkey {
     /// # Errors
     /// [`ValkeyError`].
     pub async fn start_again(&mut self) -> Result<(), ValkeyError> {
+        self.launch().await?;
+        match self.plan.role {
+            Role::Cluster { .. } => {
+                self.take_slots().await?;
+                let healthy =
+                    |reply: &Reply| reply.text().is_some_and(|text| text.contains("state:ok"));
+                self.until("CLUSTER INFO", healthy).await
+            }
+            Role::Alone | Role::Sentinel { .. } => Ok(()),
+        }
+    }
+
+    async fn launch(&mut self) -> Result<(), ValkeyError> {
         self.process = None;
         let mut command = Command::new(&self.binary);
         command.arg(self.configuration());
@@ -230,20 +300,18 @@ impl Valkey {
             .open(self.log_file())?;
         command.stdout(log.try_clone()?).stderr(log);
         self.process = Some(Process::spawn(&mut command)?);
-        self.until("PING", |reply| *reply == Reply::Status("PONG".to_owned()))
-            .await?;
-        match self.plan.role {
-            Role::Cluster => self.take_all_slots().await,
-            Role::Alone | Role::Sentinel { .. } => Ok(()),
-        }
+        let pong = |reply: &Reply| *reply == Reply::Status("PONG".to_owned());
+        self.until("PING", pong).await
     }
 
-    async fn take_all_slots(&mut self) -> Result<(), ValkeyError> {
-        // Refused where it has them from before.
-        self.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"])
-            .await?;
-        let healthy = |reply: &Reply| reply.text().is_some_and(|text| text.contains("state:ok"));
-        self.until("CLUSTER INFO", healthy).await
+    async fn take_slots(&self) -> Result<(), ValkeyError> {
+        if let Role::Cluster { first, last } = self.plan.role {
+            let (first, last) = (first.to_string(), last.to_string());
+            // Refused where it has them from before.
+            self.command(&["CLUSTER", "ADDSLOTSRANGE", &first, &last])
+                .await?;
+        }
+        Ok(())
     }
 
     /// Waits until it answers a command as `expected`.
@@ -439,6 +507,17 @@ mod tests {
         valkey.start_again().await.unwrap();
         assert_eq!(get(&valkey).await, None);
         assert!(valkey.url().starts_with("redis-cluster://127.0.0.1:"));
+    }
+
+    #[tokio::test]
+    async fn nodes_of_a_cluster_share_the_slots() {
+        let cluster = Valkey::cluster(3).await.unwrap();
+        let mut took = 0;
+        for node in &cluster {
+            let reply = node.command(&["SET", "a", "1"]).await.unwrap();
+            took += usize::from(reply == Reply::Status("OK".to_owned()));
+        }
+        assert_eq!((cluster.len(), took), (3, 1));
     }
 
     #[tokio::test]

@@ -38,9 +38,6 @@ const BACKOFF: (u32, u32) = (50, 1000);
 /// How often somebody looks whether all is well.
 pub(super) const ROUND: Duration = Duration::from_secs(1);
 
-/// Behind script and number of keys.
-const FIRST_KEY: ClusterHash = ClusterHash::Offset(2);
-
 /// The connections; they end with it.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -171,11 +168,15 @@ impl Link {
                 script.hash.get_or_init(|| hash).clone()
             }
         };
+        // Its slot by name: of another kind of hash the client takes no notice in a custom command.
+        let slot = keys
+            .first()
+            .map_or(ClusterHash::Random, |key| ClusterHash::from(key.as_str()));
         let mut words = vec![Value::from(hash), Value::from(keys.len().to_string())];
         words.extend(keys.into_iter().map(Value::from));
         words.extend(arguments);
         let outcome = client
-            .custom(command("EVALSHA", FIRST_KEY), words.clone())
+            .custom(command("EVALSHA", slot.clone()), words.clone())
             .await;
         match outcome {
             // It was started anew, or is another one.
@@ -183,7 +184,7 @@ impl Link {
                 if let Some(first) = words.first_mut() {
                     *first = Value::from(script.text);
                 }
-                client.custom(command("EVAL", FIRST_KEY), words).await
+                client.custom(command("EVAL", slot), words).await
             }
             outcome => outcome,
         }
@@ -270,7 +271,8 @@ pub(super) fn options(lane: Lane) -> Options {
         Lane::Bulk => BULK,
     };
     Options {
-        max_attempts: Some(1),
+        // Not for what was lost with a connection (`fail_fast`), but for who has moved within a Cluster.
+        max_attempts: Some(3),
         timeout: Some(patience),
         fail_fast: true,
         ..Options::default()
