@@ -8,7 +8,8 @@
 //! ```
 //!
 //! `valkey` and `valkeys` stand for `redis` and `rediss`. User and password are percent-decoded. With Sentinel they are those of
-//! the servers; the hosts are those of the Sentinels.
+//! the servers; the hosts are those of the Sentinels. With TLS a server has to have a certificate that this machine trusts, or
+//! one that is in the file that `SSL_CERT_FILE` names.
 
 use std::error::Error;
 use std::fmt;
