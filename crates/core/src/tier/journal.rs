@@ -56,6 +56,7 @@ use super::epochs::{ChangeHint, EpochLog};
 use super::kv::{SetError, SharedKv};
 use super::random::Random;
 use crate::entry::Epoch;
+use crate::epoch::{Coverage, Invalidation, Mode};
 use crate::time::{Seconds, Timestamp};
 use outbox::Outbox;
 use sheet::{Change, Sheet};
@@ -72,6 +73,12 @@ const LEAD: Seconds = Seconds::clamped(3);
 
 /// A lead that lasts less long is renewed.
 const RENEWAL: Seconds = Seconds::clamped(2);
+
+/// What is said where it is not known what was to be said.
+const EVERYTHING: Invalidation = Invalidation {
+    coverage: Coverage::All,
+    mode: Mode::Hard,
+};
 
 /// A cell could not be read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

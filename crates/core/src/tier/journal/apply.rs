@@ -1,9 +1,9 @@
 //! What the fleet has invalidated, on its way into the local order; the steps are in [`super`].
 
-use super::outbox::{Local, Outbox};
+use super::outbox::Outbox;
 use super::sheet::{Change, Place, Sheet};
 use super::steps::{Steps, Stretch};
-use super::{Journal, LocalOrder, Unwritten};
+use super::{EVERYTHING, Journal, LocalOrder, Unwritten};
 use crate::entry::{Epoch, Stamp};
 use crate::epoch::{Coverage, Invalidation, Mode};
 use crate::fleet::Cursor;
@@ -113,15 +113,13 @@ impl Journal {
                 outbox.forget_other_logs(moved.answer.cursor);
             }
             outbox.let_go(&sheet);
+            if !moved.answer.more {
+                outbox.doubt_what_was_passed(moved.answer.cursor);
+            }
         });
         Ok(())
     }
 }
-
-const EVERYTHING: Invalidation = Invalidation {
-    coverage: Coverage::All,
-    mode: Mode::Hard,
-};
 
 /// Whether an answer with this cursor is one to who asked behind that.
 fn is_behind(asked: Option<Cursor>, cursor: Cursor) -> bool {
@@ -224,16 +222,6 @@ impl Outbox {
     fn forget_other_logs(&mut self, cursor: Cursor) {
         self.records
             .retain(|record| record.durable.is_none_or(|id| id.log == cursor.log));
-    }
-
-    /// Whether the own record of this number is noted here.
-    fn is_noted(&self, seq: u64) -> bool {
-        // What was folded has the number of the last.
-        let record = self.records.iter().find(|record| record.seq >= seq);
-        record.is_some_and(|record| match record.local {
-            Local::Noted => true,
-            Local::Intended => false,
-        })
     }
 }
 

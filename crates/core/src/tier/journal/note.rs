@@ -1,6 +1,6 @@
 //! What is invalidated here, on its way to the fleet; the steps are in [`super`].
 
-use super::outbox::{Local, Outbox};
+use super::outbox::Outbox;
 use super::sheet::Sheet;
 use super::{Journal, LocalOrder, TRIES, Unwritten, instance};
 use crate::entry::Epoch;
@@ -37,7 +37,7 @@ impl Journal {
         let epoch = order.append(invalidation, order.now)?;
         if let Some(token) = token {
             // Where this fails, it is noted a second time when it comes back.
-            let _ = self.confirm(order.kv, token, (before, invalidation));
+            let _ = self.confirm(order.kv, token);
         }
         Ok(Noted { epoch, token })
     }
@@ -63,24 +63,12 @@ impl Journal {
         Err(Unwritten)
     }
 
-    fn confirm(
-        &mut self,
-        kv: &dyn SharedKv,
-        token: WriteToken,
-        (before, invalidation): (Epoch, &Invalidation),
-    ) -> Result<(), Unwritten> {
+    fn confirm(&mut self, kv: &dyn SharedKv, token: WriteToken) -> Result<(), Unwritten> {
         Outbox::change(kv, &mut self.random, |outbox| {
-            if outbox.id != token.instance {
-                return;
-            }
-            // Where others have been folded into it, they may not have been noted yet.
-            let mut records = outbox.records.iter_mut();
-            let record = records.find(|record| record.seq == token.seq);
-            if let Some(record) = record
-                && record.before == before
-                && record.invalidation == *invalidation
-            {
-                record.local = Local::Noted;
+            let is_its = outbox.id == token.instance;
+            let mut records = outbox.records.iter_mut().filter(|_| is_its);
+            if let Some(record) = records.find(|record| record.has(token.seq)) {
+                record.intended = record.intended.saturating_sub(1);
             }
         })?;
         Ok(())
@@ -91,7 +79,15 @@ impl Journal {
     /// # Errors
     /// [`Unwritten`].
     pub fn batch(&mut self, kv: &dyn SharedKv) -> Result<Option<Batch>, Unwritten> {
-        let (outbox, _) = Outbox::open(kv, &mut self.random)?;
+        // What comes from now on goes with the next.
+        let outbox = Outbox::change(kv, &mut self.random, |outbox| {
+            let unsaid = outbox
+                .records
+                .iter()
+                .rfind(|record| record.durable.is_none());
+            let last = unsaid.map_or(0, |record| record.seq);
+            outbox.sent = outbox.sent.max(last);
+        })?;
         let records = outbox.records.into_iter();
         let records = records.filter(|record| record.durable.is_none());
         let said = records.take(MAX_RECORDS).map(|record| Said {
@@ -125,25 +121,11 @@ impl Journal {
                 return;
             }
             for (place, said) in sent.records.iter().enumerate() {
-                // Where the service does not say, it is in front of the end.
-                let durable = posted
-                    .ids
-                    .get(place)
-                    .copied()
-                    .unwrap_or(Some(posted.cursor));
-                let found = outbox
-                    .records
-                    .iter()
-                    .position(|record| Some(record.seq) == said.seq);
-                match (found, durable) {
-                    (None, _) => {}
-                    (Some(found), Some(_)) => {
-                        if let Some(record) = outbox.records.get_mut(found) {
-                            record.durable = durable;
-                        }
-                    }
-                    // Not in the log any more: who has not applied it will be told to drop everything.
-                    (Some(found), None) => _ = outbox.records.remove(found),
+                // Where the service does not say, or it is in the log no more, it is in front of the end.
+                let id = posted.ids.get(place).copied().flatten();
+                let mut records = outbox.records.iter_mut();
+                if let Some(record) = records.find(|record| Some(record.seq) == said.seq) {
+                    record.durable = Some(id.unwrap_or(posted.cursor));
                 }
             }
             outbox.let_go(&sheet);

@@ -1,9 +1,9 @@
 //! What the fleet has yet to be told, and what of it has not come back, in one cell. All numbers little-endian.
 //!
 //! ```text
-//! "LFU1" │ u64 instance │ u64 next number │ u16 records, each:
-//!     u64 number │ u64 local log │ u64 local position in front of it │ u8 bits: 1 noted locally, 2 durable
-//!     where durable: u64 log │ u64 position │ u32 check
+//! "LFU1" │ u64 instance │ u64 next number │ u64 last number that was posted │ u16 records, each:
+//!     u64 first number │ u64 last number │ u64 local log │ u64 local position in front of it │ u16 not noted locally
+//!     u8 0 │ or 1 where durable: u64 log │ u64 position │ u32 check
 //!     u8 mode: 1 hard 2 invalid 3 soft │ coverage ([`super::super::coverage`])
 //!     u8 length, kind │ u16 length, value                         both empty where nobody has said more
 //! u64 checksum of all before it
@@ -15,15 +15,16 @@ use super::super::name::Name;
 use super::super::random::Random;
 use super::super::record::{Corrupt, Fields};
 use super::sheet::{Place, push, unsealed};
-use super::{TRIES, Unwritten, instance};
+use super::{EVERYTHING, TRIES, Unwritten, instance};
 use crate::entry::{Epoch, checksum};
 use crate::epoch::{Coverage, Invalidation, Mode};
 use crate::fleet::{Cursor, InstanceId};
 use crate::wire::{Label, MAX_STAMPS};
 
 const TAG: &[u8; 4] = b"LFU1";
-const NOTED: u8 = 1;
-const DURABLE: u8 = 2;
+
+/// Stamps of invalidations that become one record while none of them has been posted.
+const TOGETHER: usize = 256;
 
 /// Records that are kept.
 pub(super) const MOST: usize = 128;
@@ -34,37 +35,63 @@ pub(super) struct Outbox {
     pub(super) id: InstanceId,
     /// The number of the next.
     pub(super) next: u64,
+    /// What has been posted up to here stays as it is, or its answer would fit nothing.
+    pub(super) sent: u64,
     /// In the order of their numbers.
     pub(super) records: Vec<Pending>,
 }
 
-/// An invalidation that has not come back from the fleet.
+/// What was invalidated under one number, or several in a row, and has not come back from the fleet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pending {
+    pub(super) first: u64,
+    /// The number it is posted with: whoever has heard of it has heard of all before it.
     pub(super) seq: u64,
     /// It stands behind this in the local order.
     pub(super) before: Epoch,
-    pub(super) local: Local,
+    /// How many of its numbers are only intended; none where all of it stands in the local order.
+    pub(super) intended: u16,
     /// Its place in the fleet's log, or one behind it, once that is known.
     pub(super) durable: Option<Cursor>,
     pub(super) invalidation: Invalidation,
     pub(super) label: Option<Label>,
 }
 
-/// Whether something stands in the local order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Local {
-    /// It is to.
-    Intended,
-    /// It does.
-    Noted,
-}
-
 impl Pending {
-    /// Whether it is in front of what has been followed.
+    /// Whether it has come back. That its place has been passed is not enough: a store may have lost it, and given the place to
+    /// another.
     pub(super) fn is_passed(&self, place: &Place) -> bool {
-        let end = place.steps.cursor();
-        self.seq <= place.own || self.durable.is_some_and(|id| is_within(id, end))
+        self.seq <= place.own
+    }
+
+    pub(super) fn has(&self, seq: u64) -> bool {
+        (self.first..=self.seq).contains(&seq)
+    }
+
+    /// Takes one more in; false where the two have to stay apart.
+    fn takes(&mut self, seq: u64, before: Epoch, invalidation: &Invalidation) -> bool {
+        let is_alike = self.durable.is_none()
+            && self.label.is_none()
+            && self.before.log == before.log
+            && self.invalidation.mode == invalidation.mode
+            && self.intended < u16::MAX;
+        let (Coverage::Stamps(all), Coverage::Stamps(more)) =
+            (&mut self.invalidation.coverage, &invalidation.coverage)
+        else {
+            return false;
+        };
+        if !is_alike || all.len().saturating_add(more.len()) > TOGETHER {
+            return false;
+        }
+        for stamp in more {
+            if !all.contains(stamp) {
+                all.push(*stamp);
+            }
+        }
+        self.seq = seq;
+        self.before.position = self.before.position.min(before.position);
+        self.intended = self.intended.saturating_add(1);
+        true
     }
 }
 
@@ -78,8 +105,16 @@ impl Outbox {
         Self {
             id,
             next: 1,
+            sent: 0,
             records: Vec::new(),
         }
+    }
+
+    /// That of an instance whose outbox is lost: whatever was in it, it is in this.
+    fn of_everything(id: InstanceId) -> Self {
+        let mut outbox = Self::fresh(id);
+        outbox.push(Epoch::UNKNOWN, &EVERYTHING, None);
+        outbox
     }
 
     /// That of the instance in force; another is begun where it cannot be read, because it has lost count.
@@ -104,7 +139,7 @@ impl Outbox {
                 Err(Corrupt) => {
                     let id = instance::begin_anew(kv, random)?;
                     // Else the next to come by would begin yet another.
-                    Self::fresh(id).put(kv, cell.cas)?;
+                    Self::of_everything(id).put(kv, cell.cas)?;
                 }
             }
         }
@@ -121,9 +156,9 @@ impl Outbox {
     /// What is left to tell, under new numbers.
     fn taken_over_by(mut self, id: InstanceId) -> Self {
         self.id = id;
-        self.next = 1;
+        (self.next, self.sent) = (1, 0);
         for record in &mut self.records {
-            record.seq = self.next;
+            (record.first, record.seq) = (self.next, self.next);
             self.next = self.next.saturating_add(1);
         }
         self
@@ -164,18 +199,28 @@ impl Outbox {
     ) -> u64 {
         let seq = self.next;
         self.next = self.next.saturating_add(1);
+        let sent = self.sent;
+        let last = self.records.last_mut().filter(|last| last.first > sent);
+        if label.is_none()
+            && let Some(last) = last
+            && last.takes(seq, before, invalidation)
+        {
+            return seq;
+        }
+        let coverage = match &invalidation.coverage {
+            Coverage::Stamps(stamps) if stamps.len() > MAX_STAMPS => Coverage::All,
+            Coverage::All | Coverage::Names(_) | Coverage::Stamps(_) => {
+                invalidation.coverage.clone()
+            }
+        };
         self.records.push(Pending {
+            first: seq,
             seq,
             before,
-            local: Local::Intended,
+            intended: 1,
             durable: None,
             invalidation: Invalidation {
-                coverage: match &invalidation.coverage {
-                    Coverage::Stamps(stamps) if stamps.len() > MAX_STAMPS => Coverage::All,
-                    Coverage::All | Coverage::Names(_) | Coverage::Stamps(_) => {
-                        invalidation.coverage.clone()
-                    }
-                },
+                coverage,
                 mode: invalidation.mode,
             },
             label: label.cloned(),
@@ -184,9 +229,22 @@ impl Outbox {
         seq
     }
 
+    /// Whether the own record of this number stands in the local order.
+    pub(super) fn is_noted(&self, seq: u64) -> bool {
+        let record = self.records.iter().find(|record| record.has(seq));
+        record.is_some_and(|record| record.intended == 0)
+    }
+
+    /// What should have come back, and has not, is lost, and said again.
+    pub(super) fn doubt_what_was_passed(&mut self, end: Cursor) {
+        for record in &mut self.records {
+            record.durable = record.durable.filter(|id| !is_within(*id, end));
+        }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = TAG.to_vec();
-        push(&mut out, &[self.id.0, self.next]);
+        push(&mut out, &[self.id.0, self.next, self.sent]);
         push_count(&mut out, self.records.len());
         for record in &self.records {
             record.encode(&mut out);
@@ -198,20 +256,23 @@ impl Outbox {
 
     pub(super) fn decode(value: &[u8]) -> Result<Self, Corrupt> {
         let mut fields = Fields::of(unsealed(value)?, TAG)?;
-        let (id, next, count) = (fields.u64()?, fields.u64()?, fields.u16()?);
+        let (id, next, sent) = (fields.u64()?, fields.u64()?, fields.u64()?);
+        let count = fields.u16()?;
         if usize::from(count) > MOST {
             return Err(Corrupt);
         }
         let records = (0..count).map(|_| Pending::decode(&mut fields));
         let records: Vec<_> = records.collect::<Result<_, _>>()?;
         fields.end()?;
-        let is_in_order = records.is_sorted_by(|one, other| one.seq < other.seq);
+        let is_in_order = records.is_sorted_by(|one, other| one.seq < other.first)
+            && records.iter().all(|record| record.first <= record.seq);
         if !is_in_order || records.last().is_some_and(|last| last.seq >= next) {
             return Err(Corrupt);
         }
         Ok(Self {
             id: InstanceId(id),
             next,
+            sent,
             records,
         })
     }
@@ -220,12 +281,9 @@ impl Outbox {
 impl Pending {
     fn encode(&self, out: &mut Vec<u8>) {
         let Epoch { log, position } = self.before;
-        push(out, &[self.seq, log, position]);
-        let noted = match self.local {
-            Local::Intended => 0,
-            Local::Noted => NOTED,
-        };
-        out.push(noted | self.durable.map_or(0, |_| DURABLE));
+        push(out, &[self.first, self.seq, log, position]);
+        out.extend_from_slice(&self.intended.to_le_bytes());
+        out.push(self.durable.map_or(0, |_| 1));
         if let Some(id) = self.durable {
             push(out, &[id.log, id.position]);
             out.extend_from_slice(&id.check.to_le_bytes());
@@ -246,29 +304,24 @@ impl Pending {
     }
 
     fn decode(fields: &mut Fields<'_>) -> Result<Self, Corrupt> {
-        let seq = fields.u64()?;
+        let (first, seq) = (fields.u64()?, fields.u64()?);
         let before = Epoch {
             log: fields.u64()?,
             position: fields.u64()?,
         };
-        let [bits] = *fields.take()?;
-        if bits & !(NOTED | DURABLE) != 0 {
-            return Err(Corrupt);
-        }
         Ok(Self {
+            first,
             seq,
             before,
-            local: match bits & NOTED {
-                0 => Local::Intended,
-                _ => Local::Noted,
-            },
-            durable: match bits & DURABLE {
-                0 => None,
-                _ => Some(Cursor {
+            intended: fields.u16()?,
+            durable: match fields.take()? {
+                [0] => None,
+                [1] => Some(Cursor {
                     log: fields.u64()?,
                     position: fields.u64()?,
                     check: fields.u32()?,
                 }),
+                _ => return Err(Corrupt),
             },
             invalidation: read_invalidation(fields)?,
             label: read_label(fields)?,
@@ -320,7 +373,7 @@ pub(super) mod tests {
 
     pub(in crate::tier::journal) fn records(
         most: usize,
-    ) -> impl Strategy<Value = Vec<(Epoch, Invalidation, Option<Cursor>, Local)>> {
+    ) -> impl Strategy<Value = Vec<(Epoch, Invalidation, Option<Cursor>, u16)>> {
         let cursor = (1..3u64, 0..50u64).prop_map(|(log, position)| Cursor {
             log,
             position,
@@ -329,9 +382,8 @@ pub(super) mod tests {
         let modes = proptest::sample::select(Mode::ALL);
         let invalidation =
             (coverages(), modes).prop_map(|(coverage, mode)| Invalidation { coverage, mode });
-        let locals = proptest::sample::select(vec![Local::Intended, Local::Noted]);
         let durable = proptest::option::of(cursor);
-        proptest::collection::vec((epochs(), invalidation, durable, locals), 0..most)
+        proptest::collection::vec((epochs(), invalidation, durable, 0..2u16), 0..most)
     }
 
     #[test]
@@ -347,16 +399,17 @@ pub(super) mod tests {
         let mut outbox = Outbox::fresh(InstanceId(0x11));
         let label = Label::new("tag", "a");
         assert_eq!(outbox.push(before, &invalidation, Some(&label)), 1);
+        outbox.sent = 9;
         let record = &mut outbox.records[0];
-        record.local = Local::Noted;
+        record.intended = 0;
         record.durable = Some(Cursor {
             log: 6,
             position: 7,
             check: 8,
         });
-        let golden = b"LFU1\x11\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01\0\
-            \x01\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\
-            \x03\x06\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x08\0\0\0\
+        let golden = b"LFU1\x11\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\x01\0\
+            \x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\
+            \0\0\x01\x06\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x08\0\0\0\
             \x03s\x01\0\x33\0\0\0\0\0\0\0\x03tag\x01\0a";
         let golden = [&golden[..], &checksum(golden).to_le_bytes()].concat();
         assert_eq!(outbox.encode(), golden);
@@ -364,6 +417,44 @@ pub(super) mod tests {
         for cut in 0..golden.len() {
             assert_eq!(Outbox::decode(&golden[..cut]), Err(Corrupt), "{cut}");
         }
+    }
+
+    #[test]
+    fn what_has_not_been_posted_becomes_one_and_is_named_once() {
+        let of = |stamps: &[u64], mode| Invalidation {
+            coverage: Coverage::Stamps(stamps.iter().map(|stamp| Stamp(*stamp)).collect()),
+            mode,
+        };
+        let at = |position| Epoch { log: 1, position };
+        let mut outbox = Outbox::fresh(InstanceId(1));
+        assert_eq!(outbox.push(at(5), &of(&[1, 2], Mode::Invalid), None), 1);
+        assert_eq!(outbox.push(at(4), &of(&[2, 3], Mode::Invalid), None), 2);
+        assert_eq!(outbox.push(at(6), &of(&[1], Mode::Hard), None), 3);
+        let [one, other] = &outbox.records[..] else {
+            panic!("{outbox:?}");
+        };
+        assert_eq!(one.invalidation, of(&[1, 2, 3], Mode::Invalid));
+        assert_eq!(
+            (one.first, one.seq, one.before, one.intended),
+            (1, 2, at(4), 2)
+        );
+        assert_eq!((other.first, other.seq), (3, 3));
+        assert_eq!(
+            [1, 2, 3, 4].map(|seq| one.has(seq)),
+            [true, true, false, false]
+        );
+        // What is on its way stays as it is; what people have named keeps its name.
+        outbox.sent = 3;
+        outbox.push(at(7), &of(&[1], Mode::Hard), Some(&Label::new("tag", "a")));
+        outbox.push(at(8), &of(&[1], Mode::Hard), None);
+        let numbers = outbox
+            .records
+            .iter()
+            .map(|record| (record.first, record.seq));
+        assert_eq!(
+            numbers.collect::<Vec<_>>(),
+            [(1, 2), (3, 3), (4, 4), (5, 5)]
+        );
     }
 
     proptest! {
@@ -386,10 +477,10 @@ pub(super) mod tests {
         #[test]
         fn an_outbox_written_is_an_outbox_read(records in records(20)) {
             let mut outbox = Outbox::fresh(InstanceId(1));
-            for (before, invalidation, durable, local) in records {
+            for (before, invalidation, durable, intended) in records {
                 outbox.push(before, &invalidation, None);
                 let last = outbox.records.last_mut().unwrap();
-                (last.durable, last.local) = (durable, local);
+                (last.durable, last.intended) = (durable, intended);
             }
             prop_assert_eq!(Outbox::decode(&outbox.encode()), Ok(outbox));
         }

@@ -1,11 +1,11 @@
 //! What becomes of an outbox for which there is no room: the service has been away for long.
 //!
-//! It always ends everything that it has ended before; it may end more. Of one that is folded into a later one the number is
-//! skipped, which the service does not mind: whoever has said a number has said all before it.
+//! It always ends everything that it has ended before; it may end more. Only neighbours become one, and have the number of the
+//! last: whoever has heard a number has heard everything before it.
 
-use super::outbox::{Local, MOST, Outbox, Pending};
+use super::outbox::{MOST, Outbox, Pending};
 use crate::entry::Epoch;
-use crate::epoch::{Coverage, Invalidation, Mode};
+use crate::epoch::{Coverage, Invalidation};
 use crate::wire::MAX_STAMPS;
 
 /// What all records may take, in bytes.
@@ -16,13 +16,25 @@ impl Outbox {
         if self.fits() {
             return;
         }
-        // Of what is durable only its place counts; what it ends comes back from the fleet.
-        self.fold(|record| record.durable.is_some(), |_, _| Coverage::All);
-        for mode in Mode::ALL {
-            self.fold(|record| record.is_of(*mode), joined);
+        let mut kept: Vec<Pending> = Vec::new();
+        for record in std::mem::take(&mut self.records) {
+            match kept.pop() {
+                Some(before) if before.is_like(&record) => kept.push(before.and(record)),
+                Some(before) => kept.extend([before, record]),
+                None => kept.push(record),
+            }
         }
-        if !self.fits() {
-            self.fold(|record| record.durable.is_none(), |_, _| Coverage::All);
+        self.records = kept;
+        if self.fits() {
+            return;
+        }
+        // From the first that has to be said on: what is durable in between is said again.
+        let is_said = |record: &&Pending| record.durable.is_some();
+        let said = self.records.iter().take_while(is_said).count();
+        let rest = self.records.split_off(said);
+        for run in [std::mem::take(&mut self.records), rest] {
+            self.records
+                .extend(run.into_iter().reduce(Pending::and_all));
         }
     }
 
@@ -30,61 +42,43 @@ impl Outbox {
         let bytes = self.records.iter().map(Pending::size);
         self.records.len() <= MOST && bytes.fold(0, usize::saturating_add) <= MOST_BYTES
     }
-
-    /// Makes one of all such records, in the place of the last of them.
-    fn fold(
-        &mut self,
-        is_such: impl Fn(&Pending) -> bool,
-        join: fn(Coverage, Coverage) -> Coverage,
-    ) {
-        let mut folded: Option<Pending> = None;
-        let mut kept = Vec::new();
-        for record in std::mem::take(&mut self.records) {
-            match is_such(&record) {
-                true => {
-                    folded = Some(match folded {
-                        Some(earlier) => earlier.folded_into(record, join),
-                        None => record,
-                    })
-                }
-                false => kept.push(record),
-            }
-        }
-        if let Some(folded) = folded {
-            let place = kept.partition_point(|record| record.seq < folded.seq);
-            kept.insert(place, folded);
-        }
-        self.records = kept;
-    }
-}
-
-/// As one, where that is not more than one may have.
-fn joined(one: Coverage, other: Coverage) -> Coverage {
-    match (one, other) {
-        (Coverage::Stamps(mut all), Coverage::Stamps(more)) => {
-            all.extend(more);
-            match all.len() > MAX_STAMPS {
-                true => Coverage::All,
-                false => Coverage::Stamps(all),
-            }
-        }
-        (Coverage::All | Coverage::Names(_) | Coverage::Stamps(_), _) => Coverage::All,
-    }
 }
 
 impl Pending {
-    fn is_of(&self, mode: Mode) -> bool {
-        let is_of_stamps = match self.invalidation.coverage {
-            Coverage::Stamps(_) => true,
-            Coverage::All | Coverage::Names(_) => false,
+    /// Whether a later one can become one with it and end no more than the two.
+    fn is_like(&self, later: &Self) -> bool {
+        let (one, other) = (&self.invalidation, &later.invalidation);
+        let is_short = match (&one.coverage, &other.coverage) {
+            (Coverage::Stamps(one), Coverage::Stamps(other)) => {
+                one.len().saturating_add(other.len()) <= MAX_STAMPS
+            }
+            (Coverage::All | Coverage::Names(_) | Coverage::Stamps(_), _) => false,
         };
-        self.durable.is_none() && self.invalidation.mode == mode && is_of_stamps
+        match (self.durable, later.durable) {
+            (None, None) => is_short && one.mode == other.mode,
+            // Of what is durable only its place counts; what it ends comes back from the fleet.
+            (Some(one), Some(other)) => one.log == other.log,
+            (None, Some(_)) | (Some(_), None) => false,
+        }
     }
 
-    fn folded_into(self, later: Self, join: fn(Coverage, Coverage) -> Coverage) -> Self {
-        let coverage = join(self.invalidation.coverage, later.invalidation.coverage);
-        let mode = self.invalidation.mode.min(later.invalidation.mode);
+    fn and(self, later: Self) -> Self {
+        let coverage = match (&self.invalidation.coverage, &later.invalidation.coverage) {
+            (Coverage::Stamps(one), Coverage::Stamps(other)) if self.durable.is_none() => {
+                Coverage::Stamps([&one[..], other].concat())
+            }
+            (Coverage::All | Coverage::Names(_) | Coverage::Stamps(_), _) => Coverage::All,
+        };
+        self.joined(later, coverage)
+    }
+
+    fn and_all(self, later: Self) -> Self {
+        self.joined(later, Coverage::All)
+    }
+
+    fn joined(self, later: Self, coverage: Coverage) -> Self {
         Self {
+            first: self.first,
             seq: later.seq,
             before: match self.before.log == later.before.log {
                 true => Epoch {
@@ -94,20 +88,20 @@ impl Pending {
                 // That of no order: where it stands cannot be said.
                 false => Epoch::UNKNOWN,
             },
-            local: match (self.local, later.local) {
-                (Local::Noted, Local::Noted) => Local::Noted,
-                (Local::Intended, _) | (_, Local::Intended) => Local::Intended,
-            },
+            intended: self.intended.saturating_add(later.intended),
             durable: match (self.durable, later.durable) {
-                (Some(one), Some(other)) if one.log == other.log => {
-                    match one.position > other.position {
-                        true => Some(one),
-                        false => Some(other),
-                    }
+                (Some(one), Some(other))
+                    if one.log != other.log || one.position < other.position =>
+                {
+                    Some(other)
                 }
-                (_, durable) => durable,
+                (Some(one), Some(_)) => Some(one),
+                (None, _) | (_, None) => None,
             },
-            invalidation: Invalidation { coverage, mode },
+            invalidation: Invalidation {
+                coverage,
+                mode: self.invalidation.mode.min(later.invalidation.mode),
+            },
             label: None,
         }
     }
@@ -130,6 +124,7 @@ impl Pending {
 mod tests {
     use super::super::outbox::tests::records;
     use super::*;
+    use crate::epoch::Mode;
     use crate::fleet::InstanceId;
     use proptest::prelude::*;
 
@@ -146,70 +141,68 @@ mod tests {
     }
 
     /// Whether one keeps an entry from being brought in, or makes it early enough, wherever another does.
-    fn is_as_careful(one: &Pending, other: &Pending) -> bool {
-        let is_later = match (one.durable, other.durable) {
-            (None, _) => true,
-            (Some(one), Some(other)) => one.log != other.log || one.position >= other.position,
-            (Some(_), None) => false,
-        };
+    fn is_as_careful(one: &Pending, (before, intended): (Epoch, u16)) -> bool {
         let is_earlier = one.before == Epoch::UNKNOWN
-            || (one.before.log == other.before.log && one.before.position <= other.before.position);
-        one.seq >= other.seq && is_later && is_earlier
+            || (one.before.log == before.log && one.before.position <= before.position);
+        is_earlier && (intended == 0 || one.intended > 0)
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
 
         #[test]
-        fn what_is_squeezed_ends_no_less_and_is_no_bolder(records in records(300)) {
+        fn what_is_squeezed_ends_no_less_and_is_no_bolder(records in records(300), step in 1..9u64) {
             let mut whole = Vec::new();
             let mut outbox = Outbox::fresh(InstanceId(1));
-            for (before, invalidation, durable, local) in records {
+            for (before, invalidation, _, noted) in records {
                 let seq = outbox.push(before, &invalidation, None);
+                let intended = 1_u16.saturating_sub(noted);
                 let last = outbox.records.last_mut().unwrap();
-                if last.before == before && last.invalidation == invalidation {
-                    (last.durable, last.local) = (durable, local);
+                last.intended = last.intended.saturating_sub(noted);
+                whole.push((seq, before, intended, invalidation));
+                if seq.is_multiple_of(step) {
+                    outbox.sent = seq;
                 }
-                let last = last.clone();
-                let durable = last.durable.filter(|_| last.invalidation == invalidation);
-                whole.push(Pending { seq, before, durable, local: last.local, invalidation, label: None });
             }
             prop_assert!(outbox.records.len() <= MOST);
-            prop_assert!(outbox.records.is_sorted_by(|one, other| one.seq < other.seq));
             prop_assert_eq!(Outbox::decode(&outbox.encode()), Ok(outbox.clone()));
-            for said in &whole {
-                let mut left = outbox.records.iter().filter(|left| is_as_careful(left, said));
-                let is_told = |left: &&Pending| left.durable.is_none() && includes(&left.invalidation, &said.invalidation);
-                match said.durable {
-                    Some(_) => prop_assert!(left.next().is_some(), "{said:?}"),
-                    None => prop_assert!(left.any(|left| is_told(&left)), "{said:?}"),
-                }
+            let mut next = 1;
+            for record in &outbox.records {
+                prop_assert_eq!(record.first, next, "all numbers are there, in a row");
+                next = record.seq.saturating_add(1);
+            }
+            for (seq, before, intended, invalidation) in &whole {
+                let mut records = outbox.records.iter();
+                let holder = records.find(|record| record.has(*seq)).unwrap();
+                prop_assert!(includes(&holder.invalidation, invalidation), "{seq}: {holder:?}");
+                prop_assert!(is_as_careful(holder, (*before, *intended)), "{seq}: {holder:?}");
             }
         }
     }
 
     #[test]
-    fn what_is_not_noted_stays_so_in_whatever_it_becomes() {
+    fn what_is_durable_becomes_one_and_holds_its_place() {
         let mut outbox = Outbox::fresh(InstanceId(1));
         let invalidation = Invalidation {
-            coverage: Coverage::Stamps(Vec::new()),
+            coverage: Coverage::All,
             mode: Mode::Hard,
         };
-        for count in 0..=MOST {
-            outbox.push(Epoch::UNKNOWN, &invalidation, None);
-            if count > 0 {
-                outbox.records.last_mut().unwrap().local = Local::Noted;
+        for position in 0..=MOST as u64 {
+            outbox.push(Epoch { log: 1, position }, &invalidation, None);
+            if position < 100 {
+                outbox.records.last_mut().unwrap().durable = Some(crate::fleet::Cursor {
+                    log: 1,
+                    position,
+                    check: 0,
+                });
             }
         }
-        assert_eq!(outbox.records.len(), 1);
-        assert_eq!(outbox.records[0].seq, MOST as u64 + 1);
-        let mut outbox = Outbox::fresh(InstanceId(1));
-        for count in 0..=MOST {
-            outbox.push(Epoch::UNKNOWN, &invalidation, None);
-            if count < MOST {
-                outbox.records.last_mut().unwrap().local = Local::Noted;
-            }
-        }
-        assert_eq!(outbox.records[0].local, Local::Intended, "the last is not");
+        let [said, rest @ ..] = &outbox.records[..] else {
+            panic!("{outbox:?}");
+        };
+        assert_eq!((said.first, said.seq), (1, 100));
+        assert_eq!(said.durable.map(|id| id.position), Some(99));
+        assert_eq!(said.before.position, 0);
+        assert_eq!(rest.len(), 29);
     }
 }

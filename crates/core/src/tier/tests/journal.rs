@@ -1,6 +1,7 @@
 //! Two orders meet, one worker after the other: what each answer and each own invalidation comes to.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use crate::entry::Epoch;
 use crate::epoch::{Currency, Invalidation, Mode};
@@ -86,8 +87,8 @@ impl FleetLog {
         let behind = behind.filter(|asked| asked.position <= self.end().position);
         let from = behind.map_or(self.records.len(), |asked| asked.position as usize);
         let until = self.records.len().min(from + most);
-        let mut instances: Vec<_> = self.records.iter().map(|record| record.of).collect();
-        instances.dedup_by_key(|(id, _)| *id);
+        let speakers: BTreeSet<_> = self.records.iter().map(|record| record.of.0).collect();
+        let instances = speakers.into_iter().map(|id| (id, self.last(id)));
         Answer {
             cursor: self.at(until),
             reset: behind.is_none(),
@@ -96,7 +97,7 @@ impl FleetLog {
             records: self.records[from..until].to_vec(),
             config: None,
             instances: match behind {
-                None => instances,
+                None => instances.collect(),
                 Some(_) => Vec::new(),
             },
         }
@@ -459,13 +460,14 @@ fn a_damaged_sheet_is_no_contact_and_a_damaged_outbox_another_instance() {
         let epoch = process.now();
         process.follow(&log);
         assert_eq!(process.judge(epoch, 9), Currency::Gone, "{cell}");
-        // What had not been said is said, unless it was lost.
+        // What had not been said is said, and everything where that is lost.
         process.post(&mut log);
-        let said = log
-            .records
-            .iter()
-            .any(|record| record.invalidation == hard(2));
-        assert_eq!(said, cell != "larder1u", "{cell}");
+        let lost = match cell {
+            "larder1u" => of_all(Mode::Hard),
+            _ => hard(2),
+        };
+        let mut said = log.records.iter();
+        assert!(said.any(|record| record.invalidation == lost), "{cell}");
         process.note(1, &hard(3));
         process.post(&mut log);
         let last = log.records.last().unwrap();
@@ -473,6 +475,27 @@ fn a_damaged_sheet_is_no_contact_and_a_damaged_outbox_another_instance() {
         process.follow(&log);
         assert!(process.bearings().epoch_at(log.end()).is_some());
     }
+}
+
+/// A store that fails over to one that is behind gives its place to another.
+#[test]
+fn what_the_store_has_lost_is_said_again() {
+    let (mut process, mut log) = (Process::new(), FleetLog::default());
+    log.say(hard(1));
+    process.follow(&log);
+    process.note(0, &hard(2));
+    process.post(&mut log);
+    assert_eq!(process.bearings().pending(), 0);
+    log.records.pop();
+    log.say(hard(3));
+    process.follow(&log);
+    assert_eq!(process.bearings().pending(), 1);
+    process.post(&mut log);
+    let last = log.records.last().unwrap();
+    assert_eq!(last.invalidation, hard(2));
+    process.follow(&log);
+    assert_eq!(process.journals[0].batch(&process.kv), Ok(None));
+    assert_eq!(process.bearings().epoch_at(log.end()), Some(process.now()));
 }
 
 /// What was noted in it would not be met in the next.

@@ -52,7 +52,8 @@ struct Known {
     noted: Option<usize>,
     /// Its place in the fleet's log.
     position: Option<u64>,
-    is_own: bool,
+    /// Its number, where it is this process's own.
+    own: Option<u64>,
 }
 
 struct Stored {
@@ -154,12 +155,12 @@ fn act(deed: Deed, when: usize, process: &mut Process, log: &mut FleetLog, model
             model.stored.push(Stored { epoch, stamp, from });
         }
         Deed::Note { worker, stamp } => {
-            process.note(worker, &of_stamps(&[stamp], Mode::Hard));
+            let token = process.note(worker, &of_stamps(&[stamp], Mode::Hard));
             model.known.push(Known {
                 stamp,
                 noted: Some(when),
                 position: None,
-                is_own: true,
+                own: Some(token.seq),
             });
         }
         Deed::Poll { worker, most } => {
@@ -176,15 +177,16 @@ fn act(deed: Deed, when: usize, process: &mut Process, log: &mut FleetLog, model
         Deed::Post => {
             let before = log.records.len();
             process.post(log);
-            let own = model.known.iter_mut().filter(|known| known.is_own);
-            let own = own.filter(|known| known.position.is_none());
-            let positions = log
-                .records
-                .iter()
-                .skip(before)
-                .map(|record| record.id.position);
-            own.zip(positions)
-                .for_each(|(known, position)| known.position = Some(position));
+            for known in model
+                .known
+                .iter_mut()
+                .filter(|known| known.position.is_none())
+            {
+                // Several that were noted between two posts are one record, with the number of the last.
+                let mut said = log.records.iter().skip(before);
+                let record = said.find(|record| known.own.is_some_and(|seq| seq <= record.of.1));
+                known.position = record.map(|record| record.id.position);
+            }
         }
         Deed::Say { stamp } => {
             let cursor = log.say(of_stamps(&[stamp], Mode::Hard));
@@ -192,7 +194,7 @@ fn act(deed: Deed, when: usize, process: &mut Process, log: &mut FleetLog, model
                 stamp,
                 noted: None,
                 position: Some(cursor.position),
-                is_own: false,
+                own: None,
             });
         }
     }
