@@ -73,6 +73,19 @@ impl Liaison {
         of(notes.bearings.as_ref()?)
     }
 
+    /// The same, read anew where that was some time ago: another worker may have gone on since.
+    #[cold]
+    #[inline(never)]
+    fn of_bearings_anew<T>(&self, of: impl FnOnce(&Bearings) -> Option<T>) -> Option<T> {
+        let now = crate::host::now().ok()?;
+        let mut notes = self.notes.try_borrow_mut().ok()?;
+        if notes.read <= now && milliseconds_between(notes.read, now) < DOUBTED {
+            return None;
+        }
+        notes.read(now);
+        of(notes.bearings.as_ref()?)
+    }
+
     /// What the fleet knows this process by.
     pub(super) fn instance(&self) -> Option<InstanceId> {
         self.of_bearings(|bearings| Some(bearings.instance()))
@@ -85,12 +98,14 @@ impl Liaison {
 
     /// Up to where it was when this was the process's epoch.
     pub(super) fn cursor_at(&self, epoch: Epoch) -> Option<Cursor> {
-        self.of_bearings(|bearings| bearings.cursor_at(epoch))
+        let now = |bearings: &Bearings| bearings.cursor_at(epoch);
+        self.of_bearings(now).or_else(|| self.of_bearings_anew(now))
     }
 
     /// The epoch of this process for what was asked for when the log was that far.
     pub(super) fn epoch_at(&self, cursor: Cursor) -> Option<Epoch> {
-        self.of_bearings(|bearings| bearings.epoch_at(cursor))
+        let now = |bearings: &Bearings| bearings.epoch_at(cursor);
+        self.of_bearings(now).or_else(|| self.of_bearings_anew(now))
     }
 
     /// How much the fleet does not know yet.
