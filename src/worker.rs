@@ -374,7 +374,8 @@ impl Worker {
 
     /// Up to where everything that was invalidated is gone from memory.
     pub(crate) fn erased(&self, now: Timestamp) -> Option<Epoch> {
-        self.tier.try_borrow().ok()?.erased(&SharedData, now)
+        let at = (Epochs::now(self), now);
+        self.tier.try_borrow().ok()?.erased(&SharedData, at)
     }
 
     /// Tells the other workers that something has changed.

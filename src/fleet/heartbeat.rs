@@ -193,7 +193,11 @@ impl Liaison {
         if let Ok(mut beating) = self.beating.try_borrow_mut() {
             // Where it was the configuration that was too much, the next goes without it.
             let wants = body.and_then(|body| Wants::read(&body).ok());
-            beating.wants_configuration = wants == Some(Wants::Configuration);
+            let is_wanted = wants == Some(Wants::Configuration);
+            if is_wanted && !beating.wants_configuration {
+                beating.due = None; // who wants to change it waits
+            }
+            beating.wants_configuration = is_wanted;
         }
     }
 }

@@ -79,7 +79,8 @@ impl Liaison {
     fn of_bearings_anew<T>(&self, of: impl FnOnce(&Bearings) -> Option<T>) -> Option<T> {
         let now = crate::host::now().ok()?;
         let mut notes = self.notes.try_borrow_mut().ok()?;
-        if notes.read <= now && milliseconds_between(notes.read, now) < DOUBTED {
+        let has_met = notes.bearings.as_ref().and_then(Bearings::cursor).is_some();
+        if has_met && notes.read <= now && milliseconds_between(notes.read, now) < DOUBTED {
             return None;
         }
         notes.read(now);

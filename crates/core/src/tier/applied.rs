@@ -6,6 +6,7 @@
 //!
 //! A worker that takes over an id has nothing in its memory that is older than what its predecessor has said.
 
+use super::incarnation::Incarnation;
 use super::kv::{Cas, KvError, SetError, SharedKv};
 use super::lease::Lease;
 use super::name::Name;
@@ -38,8 +39,12 @@ impl SharedTier {
     }
 
     /// Up to where everything that was invalidated is gone: a sweep that looked at every entry has begun since then and is
-    /// complete, and every worker has let go of what it kept itself. `None` where that cannot be said.
-    pub fn erased(&self, kv: &dyn SharedKv, now: Timestamp) -> Option<Epoch> {
+    /// complete, and every worker has let go of what it kept itself. Where nothing has ever been stored, that is up to now, which
+    /// is this epoch. `None` where it cannot be said.
+    pub fn erased(&self, kv: &dyn SharedKv, (epoch, now): (Epoch, Timestamp)) -> Option<Epoch> {
+        if Incarnation::current(kv) == Ok(None) {
+            return Some(epoch).filter(|epoch| *epoch != Epoch::UNKNOWN);
+        }
         let cell = kv.get(Name::sweeper().as_str()).ok()??;
         let (life, progress) = Progress::decode(&cell.value).ok()?;
         let swept = progress.swept;
