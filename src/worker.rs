@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use larder_core::config::Config;
 use larder_core::entry::Epoch;
-use larder_core::epoch::{Currency, Epochs, Invalidation, Stamped};
+use larder_core::epoch::{Coverage, Currency, Epochs, Invalidation, Stamped};
 use larder_core::exchange::{
     Call, Candidate, CaptureBudget, Compress, Compressions, Full, Histogram, HotTier, Presence,
     Reception, Surpluses, Surroundings, WaitingRoom, What,
@@ -21,8 +21,8 @@ use larder_core::exchange::{
 use larder_core::key::Key;
 use larder_core::report::{Counter, EvictionCause, FleetOp, FleetResult};
 use larder_core::tier::{
-    self, AbsentReason, ChangeHint, EpochLog, Geometry, LocalOrder, Lookup, SharedTier, Stored,
-    SweepPace, Unnoted, WhyNot,
+    self, AbsentReason, ChangeHint, EpochLog, Geometry, LocalOrder, Lookup, Receipt, SharedTier,
+    Stored, SweepPace, Unnoted, WhyNot,
 };
 use larder_core::time::Timestamp;
 use larder_core::wire::WriteToken;
@@ -376,6 +376,12 @@ impl Worker {
     pub(crate) fn erased(&self, now: Timestamp) -> Option<Epoch> {
         let at = (Epochs::now(self), now);
         self.tier.try_borrow().ok()?.erased(&SharedData, at)
+    }
+
+    /// What this covers is to be gone from memory soon: the sweep hurries while somebody waits for what it counts.
+    pub(crate) fn sweep_soon(&self, coverage: &Coverage) {
+        let epoch = Epochs::now(self);
+        let _ = Receipt::open(&SharedData, epoch, coverage); // else it is gone with the next round
     }
 
     /// Tells the other workers that something has changed.

@@ -11,7 +11,7 @@ use larder_core::fleet::{Contact, Cursor};
 use larder_core::report::{FleetOp, FleetResult};
 use larder_core::tier::NotApplied;
 use larder_core::time::Timestamp;
-use larder_core::wire::Answer;
+use larder_core::wire::{Answer, Label, Record};
 
 use super::transport::{Letter, Said, Trouble};
 use super::{Errand, Liaison, later, milliseconds_between};
@@ -145,6 +145,7 @@ impl Liaison {
             let waited = answer.waited_ms.min(milliseconds_between(asked.at, now));
             let vouched = later(asked.at, u32::try_from(waited).unwrap_or(u32::MAX));
             let applied = self.apply(worker, (asked.after, &answer), vouched, now);
+            self.forget_users(worker, &answer.records);
             (applied, answer.config.map(|config| (config, answer.reset)))
         });
         let result = match &applied {
@@ -189,6 +190,17 @@ impl Liaison {
         }
         if is_well {
             self.follow(worker, now);
+        }
+    }
+
+    /// Somebody waits to hear that nothing of a user is left anywhere.
+    fn forget_users(&self, worker: &Worker, records: &[Record]) {
+        let own = self.instance();
+        let is_user = |label: &Label| (label.kind(), label.value()) == ("tag", "user:*");
+        for record in records {
+            if Some(record.of.0) != own && record.label.as_ref().is_some_and(is_user) {
+                worker.sweep_soon(&record.invalidation.coverage);
+            }
         }
     }
 
