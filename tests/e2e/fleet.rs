@@ -12,6 +12,7 @@ use larder_harness::wait::{PATIENCE, eventually};
 
 use crate::stage::x_cache;
 
+mod expiry;
 mod hostile;
 mod killed;
 mod outage;
