@@ -110,15 +110,15 @@ async fn nobody_makes_up_a_token() {
         settle(&mut stage.fleet.client(envoy).await, "/doc").await;
     }
     let asked = stage.fleet.origin.count("/doc");
-    let [instance, seq, mac] = token.split('.').collect::<Vec<_>>()[..] else {
+    let [instance, seq, minutes, mac] = token.split('.').collect::<Vec<_>>()[..] else {
         panic!("{token}");
     };
     let later = seq.parse::<u64>().unwrap() + 1000;
     for forged in [
-        format!("{instance}.{later}.{mac}"),
-        format!("0123456789abcdef.{later}.{mac}"),
-        format!("{instance}.{later}."),
-        format!("{instance}.18446744073709551616.{mac}"),
+        format!("{instance}.{later}.{minutes}.{mac}"),
+        format!("0123456789abcdef.{later}.{minutes}.{mac}"),
+        format!("{instance}.{later}.{minutes}."),
+        format!("{instance}.18446744073709551616.{minutes}.{mac}"),
         format!("{instance}.{later}"),
         "x".repeat(10_000),
         String::new(),
