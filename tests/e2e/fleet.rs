@@ -12,9 +12,11 @@ use larder_harness::wait::{PATIENCE, eventually};
 
 use crate::stage::x_cache;
 
+mod clocks;
 mod expiry;
 mod hostile;
 mod killed;
+mod late;
 mod outage;
 mod partition;
 mod purges;
@@ -22,6 +24,7 @@ mod reads;
 mod settings;
 mod shared;
 mod smoke;
+mod users;
 
 /// Everything below `/doc` is kept for ten minutes and tagged; a write to `/write` ends all of it.
 pub const DOCS: &str = r#"{"rules": [

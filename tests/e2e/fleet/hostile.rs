@@ -219,7 +219,7 @@ async fn a_response_that_is_too_long_to_be_shared_is_cached_all_the_same() {
 }
 
 /// The keys of entries in the store.
-async fn entry_keys(fleet: &Fleet) -> Vec<String> {
+pub(super) async fn entry_keys(fleet: &Fleet) -> Vec<String> {
     let reply = fleet.valkey.command(&["KEYS", "*:e"]).await.unwrap();
     let valkey::Reply::List(keys) = reply else {
         panic!("{reply:?}");

@@ -12,7 +12,7 @@ use super::{DOCS, get, start};
 const CLIENTS: usize = 200;
 
 /// A machine under test may take its time over a look.
-fn patient() -> serde_json::Value {
+pub(super) fn patient() -> serde_json::Value {
     json!({"timeout_ms": 5000})
 }
 
