@@ -188,11 +188,20 @@ impl Service {
         let (parts, body) = request.into_parts();
         let announced = parts.headers.get(header::CONTENT_LENGTH);
         let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if announced.is_some_and(|length| length > most as u64) {
+        if let Some(length) = announced.filter(|length| *length > most as u64) {
+            // Whoever is cut off in its body may see a broken connection in place of the answer.
+            if length <= (most as u64).saturating_mul(2) {
+                let _ = timeout(self.settings.client_timeout, let_go(body)).await;
+            }
             return Err(Refusal::too_large(most));
         }
         collect(body, most, self.settings.client_timeout).await
     }
+}
+
+/// Reads a body and keeps nothing of it.
+async fn let_go(mut body: Body) {
+    while let Some(Ok(_)) = body.frame().await {}
 }
 
 async fn collect(body: Body, most: usize, patience: Duration) -> Result<Bytes, Refusal> {
