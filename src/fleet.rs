@@ -160,6 +160,7 @@ impl Liaison {
             self.end(worker, call, Err(Trouble::Late), now);
         }
         self.look_into_journal(now);
+        let _ = self.token_key(); // made here, it keeps no request waiting
         self.follow(worker, now);
         self.publish(worker, now);
         self.show_heat(worker, now);

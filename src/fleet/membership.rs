@@ -113,6 +113,9 @@ impl Fleet for Member {
     }
 
     fn standing(&self, token: &[u8]) -> Standing {
-        self.worker.fleet.standing(token)
+        let standing = self.worker.fleet.standing(token);
+        // What has been applied meanwhile by another worker counts, so the order of invalidations has to be read after this.
+        self.worker.forget_glance();
+        standing
     }
 }
