@@ -181,10 +181,21 @@ async fn the_printed_lines_show_a_fleet() {
     let stats = ask(&urls[7], opened(get(&urls[7]))).await;
     assert!(stats.text().contains("hit_rate"), "{stats:?}");
 
-    // One more, by Enter.
+    // One more, by Enter. What was read while the news of the update was on its way is not kept for others.
+    for url in [&urls[3], &urls[4]] {
+        wait::eventually("it is kept", PATIENCE, async || {
+            ask(url, get(url)).await.header("x-cache") == Some("HIT")
+        })
+        .await;
+    }
     let input = demo.child.stdin.as_mut().unwrap();
     input.write_all(b"\n").unwrap();
     let late = demo.suggestion();
+    wait::eventually("the fleet has heard of it", PATIENCE, async || {
+        let stats = ask(&urls[7], opened(get(&urls[7]))).await;
+        stats.text().contains("\"envoy-4\"")
+    })
+    .await;
     assert_eq!(ask(&late, get(&late)).await.header("x-cache"), Some("HIT"));
 
     demo.interrupt();
