@@ -18,8 +18,9 @@ use super::{Redis, argument, digits, keys};
 use crate::store::StoreError;
 use crate::store::shapes::{Lease, NewEntry, Put, StoredEntry};
 
-/// How long the number of a lead is remembered after it: longer than clocks of servers differ.
-const REMEMBERED: Duration = Duration::from_secs(600);
+/// How long the number of a lead is remembered after it: longer than clocks of one store's servers should differ, and not much
+/// longer, since each cold key that anybody asks for takes memory for so long.
+const REMEMBERED: Duration = Duration::from_secs(15);
 /// Frames from so many bytes on are packed and unpacked where that keeps nobody waiting.
 const LARGE: usize = 64 << 10;
 /// How many keys one step of a walk looks at, about.
