@@ -1,5 +1,6 @@
 //! From what the operator wrote to what Larder does: patterns compiled, defaults settled, contradictions refused.
 
+use super::composition::Templates;
 use super::content;
 use super::fingerprint::fingerprint;
 use super::matcher::{HostPattern, Matcher, MethodName};
@@ -47,6 +48,7 @@ pub(super) fn compile(raw: RawConfig, problems: &Problems) -> Config {
             .collect(),
         headers: raw.headers,
         limits: limits(raw.limits),
+        composition: raw.composition,
         storage: storage(raw.storage),
         coalescing: raw.origin.coalescing,
         breaker: raw.origin.breaker,
@@ -165,6 +167,7 @@ impl Context<'_> {
             sparing: settings.sparing.compile(&defaults.sparing, ttl),
             shadow: Switch::Off,
             tagging: Tagging::default(),
+            templates: Templates::DEFAULT,
         }
     }
 
@@ -220,6 +223,7 @@ impl Context<'_> {
     fn caching(&self, raw: RawRule, matching: &RawMatch, path: &Given<PathPattern>) -> Action {
         let content = content::content(&raw, self.problems);
         content::check_methods(&raw.at, &matching.methods, content, self.problems);
+        let templates = Templates::compile(&raw, content, self.problems);
         let ttl = self.ttl(&raw);
         let key = KeySpec {
             content,
@@ -233,6 +237,7 @@ impl Context<'_> {
             true => Switch::On,
             false => Switch::Off,
         };
+        policy.templates = templates;
         policy.store_if = self.store_if(&raw.at, raw.store_if);
         policy.tagging = tagging::compile(&raw.tags, &policy, path, self.problems);
         let pattern = matching.path.clone().value();

@@ -18,11 +18,6 @@ pub(super) fn content(raw: &RawRule, problems: &Problems) -> RequestContent {
             );
             RequestContent::Key
         }
-        (Given::Absent | Given::Value(false), Given::Value(true)) => {
-            let problem = "has no meaning without `key.body`";
-            problems.add(field_path(&raw.at, "hold_headers"), problem);
-            RequestContent::Bypass
-        }
         (Given::Absent | Given::Refused | Given::Value(false), _) => RequestContent::Bypass,
     }
 }

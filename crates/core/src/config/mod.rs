@@ -6,6 +6,7 @@
 
 mod admin;
 mod compile;
+mod composition;
 mod compression;
 mod content;
 mod document;
@@ -36,6 +37,7 @@ pub mod reading {
 }
 
 pub use admin::Admin;
+pub use composition::{Composition, Esi, Heads, Templates};
 pub use compression::{Compression, Share};
 pub use management::{Exposure, Management, NoToken, TokenDigest, TokenVerdict};
 pub use orders::{Orders, Purging, REGEX, expression};
@@ -64,6 +66,8 @@ pub struct Config {
     pub limits: Limits,
     /// Bounds on what is kept.
     pub storage: Storage,
+    /// What one page may take that is made of fragments.
+    pub composition: Composition,
     /// Who waits for whom.
     pub coalescing: Coalescing,
     /// When an origin counts as failed.
@@ -232,6 +236,7 @@ mod tests {
                 "breaker": {"window_seconds": 10, "failure_ratio": 0.5, "min_requests": 20, "max_stale_seconds": 0},
                 "negative": [], "refresh_ahead": 0, "ttl_jitter": 0, "background": {"cluster": null},
                 "headers": {"x_cache": true, "cache_status": true, "warning": false, "cache_control": true},
+                "composition": {"max_depth": 3, "max_fragments": 64, "max_bytes": 1048576, "timeout_ms": 2000},
                 "limits": {"max_object_bytes": 1048576, "capture_bytes": 67108864,
                            "max_variants": 16, "max_key_bytes": 4096},
                 "storage": {"slots": 65536, "max_bytes": 268435456, "hot_bytes": 16777216, "log_records": 4096}}"#,
@@ -366,7 +371,7 @@ mod tests {
         problem(format!(r#"{query}, {body}, "hold_headers": false"#), needs);
         problem(
             format!(r#""match": {{}}, {hold}"#),
-            "rules[0].hold_headers: has no meaning without `key.body`",
+            "rules[0].hold_headers: has no meaning without `key.body`, `esi: true` or `json_include: true`",
         );
         problem(
             format!(r#""match": {{}}, "key": {{"body": false}}, {hold}"#),

@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::admin::Admin;
+use super::composition::Composition;
 use super::compression::RawCompression;
 use super::management::Management;
 use super::raw_origin::{RawOrigin, RawSparing};
@@ -28,6 +29,7 @@ pub(super) struct RawConfig {
     pub(super) defaults: RawDefaults,
     pub(super) headers: AddedHeaders,
     pub(super) limits: RawLimits,
+    pub(super) composition: Composition,
     pub(super) storage: RawStorage,
     pub(super) origin: RawOrigin,
     pub(super) route_metadata: Given<Switch>,
@@ -97,6 +99,7 @@ fn read_top(fields: &mut Fields<'_>) -> RawConfig {
         defaults: read_defaults(fields),
         headers: read_headers(fields),
         limits: read_limits(fields),
+        composition: Composition::read(fields),
         storage: read_storage(fields),
         origin: RawOrigin::read(fields),
         route_metadata: switch(fields, "route_metadata"),

@@ -14,11 +14,13 @@ use crate::time::Seconds;
 const MAX_RULES: usize = 1024;
 const MAX_PATTERN_BYTES: usize = 1024;
 /// The fields that mean something only where responses are cached.
-const CACHING: [&str; 20] = [
+const CACHING: [&str; 22] = [
     "ttl_seconds",
     "ttl_mode",
     "key",
     "hold_headers",
+    "esi",
+    "json_include",
     "identity",
     "store_if",
     "heuristic",
@@ -50,6 +52,8 @@ pub(super) struct RawRule {
     pub(super) ttl_mode: RawTtlMode,
     pub(super) key: RawKey,
     pub(super) hold_headers: Given<bool>,
+    pub(super) esi: Given<bool>,
+    pub(super) json_include: Given<bool>,
     pub(super) identity: Option<RawIdentity>,
     pub(super) store_if: RawStoreIf,
     pub(super) tags: Vec<RawText>,
@@ -150,6 +154,8 @@ fn read_rule(fields: &mut Fields<'_>) -> RawRule {
             .optional("key", |cursor| cursor.object(read_key))
             .unwrap_or(RawKey::default()),
         hold_headers: fields.optional("hold_headers", Cursor::flag),
+        esi: fields.optional("esi", Cursor::flag),
+        json_include: fields.optional("json_include", Cursor::flag),
         identity: fields
             .optional("identity", |cursor| cursor.object(read_identity))
             .value(),

@@ -64,6 +64,8 @@ pub struct CachePolicy {
     pub shadow: super::Switch,
     /// The tags that are given to responses.
     pub tagging: super::Tagging,
+    /// Which of the responses are templates.
+    pub templates: super::Templates,
 }
 
 impl CachePolicy {

@@ -3,7 +3,7 @@
 use crate::config::{
     CacheErrors, CachePolicy, Compression, Heuristic, KeySpec, NoVarySearch, QueryOrder, QuerySpec,
     RequestCacheControl, RequestContent, RuleHash, SetCookie, Sparing, StoreIf, Switch, Tagging,
-    Ttl,
+    Templates, Ttl,
 };
 use crate::entry::{
     Epoch, FreshnessSource, Lifetime, Meta, StalePermission, Staleness, Validation,
@@ -40,6 +40,7 @@ pub(super) fn policy() -> CachePolicy {
         sparing: Sparing::new(),
         shadow: Switch::Off,
         tagging: Tagging::default(),
+        templates: Templates::DEFAULT,
     }
 }
 
