@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run fleet test check build wasm tools admin e2e bench bench-eviction compose-test fuzz-smoke fuzz-seeds clean
+.PHONY: help run fleet test check build wasm tools admin ctl e2e bench bench-eviction compose-test fuzz-smoke fuzz-seeds clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(CURDIR)/dist/larder.wasm
@@ -43,8 +43,8 @@ check: ## Check format, lints (native and wasm) and dependencies; needs no netwo
 	cargo test --quiet --package larder-harness --test dependencies
 
 build: wasm ## Build the module and the binaries into dist/
-	$(RELEASE) --package larder-harness --package larder-admin
-	@install -m 755 $(TARGET)/release/larder-demo $(TARGET)/release/larder-origin $(TARGET)/release/larder-admin dist/
+	$(RELEASE) --package larder-harness --package larder-admin --package larder-ctl
+	@install -m 755 $(TARGET)/release/larder-demo $(TARGET)/release/larder-origin $(TARGET)/release/larder-admin $(TARGET)/release/larderctl dist/
 
 wasm: ## Build the module: dist/larder.wasm
 	@[ -d "$$(rustc --print target-libdir --target wasm32-wasip1)" ] || rustup target add wasm32-wasip1
@@ -54,6 +54,9 @@ wasm: ## Build the module: dist/larder.wasm
 
 admin: ## Build the service of a fleet for tests and `make fleet`: larder-admin
 	cargo build --package larder-admin
+
+ctl: ## Build the command line for tests: target/debug/larderctl
+	cargo build --package larder-ctl
 
 tools: ## Fetch Envoy and Valkey into .tools/ unless they are installed
 	@crates/harness/tools.sh

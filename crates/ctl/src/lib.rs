@@ -1,0 +1,53 @@
+//! Larder at the command line.
+//!
+//! ```text
+//! arguments ─▶ cli ─▶ commands/* ─▶ output: a table for people, JSON for programs, from one value
+//!                         │
+//!                         └▶ larder-core: what is checked, explained and tested is decided by the filter's own code
+//! ```
+//!
+//! Every command ends with one of four exit codes ([`exit`]), so that scripts and CI need not read what is printed.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+mod commands;
+mod exit;
+#[allow(dead_code, reason = "the commands that print tables come next")]
+mod output;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::Cli;
+use exit::{Exit, Failure};
+use output::Printer;
+
+/// Does what the command line asks for.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(usage) => return told(&usage).into(),
+    };
+    let mut out = Printer::of(&cli.global);
+    match cli.command.run(&cli.global, &mut out) {
+        Ok(exit) => exit,
+        Err(Failure::NobodyReads) => Exit::Fine,
+        Err(Failure::Said { message, exit }) => {
+            eprintln!("larderctl: {message}");
+            exit
+        }
+    }
+    .into()
+}
+
+/// Help and version are no mistakes.
+fn told(usage: &clap::Error) -> Exit {
+    let _ = usage.print(); // where nobody reads, nobody misses it
+    match usage.use_stderr() {
+        true => Exit::Usage,
+        false => Exit::Fine,
+    }
+}
