@@ -9,7 +9,7 @@
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The checksum of some bytes.
-pub(crate) fn checksum(bytes: &[u8]) -> u64 {
+pub fn checksum(bytes: &[u8]) -> u64 {
     let mut lanes = [1u64, 2, 3, 4];
     let (blocks, rest) = bytes.as_chunks::<32>();
     for block in blocks {

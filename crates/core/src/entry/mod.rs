@@ -17,7 +17,7 @@ mod stamp;
 mod tags;
 mod variants;
 
-pub(crate) use checksum::checksum;
+pub use checksum::checksum;
 #[cfg(test)]
 pub(crate) use codec::tests::sample;
 pub use codec::{DecodeError, Payload};

@@ -20,7 +20,7 @@ use super::{Answerer, Effect, Exchange, State, Step, Surroundings};
 use crate::config::{CachePolicy, Share};
 use crate::entry::{Meta, StoredResponse};
 use crate::flight::{Alone, Flight, Joined, Purpose, Wish};
-use crate::http::{Headers, Method, RequestHead};
+use crate::http::{Headers, Method, RequestHead, is_of_one_request};
 use crate::key::{Key, KeyDigest};
 use crate::policy::Reason;
 use crate::policy::breaker::Advice;
@@ -69,33 +69,9 @@ pub enum Readiness {
     Ready,
 }
 
-/// Fields of a request that are about its client's connection, or that the request of the filter's own has its own of.
-///
-/// What `connection` names besides is left: the proxy has had its say about that, and by the same fields the key was made.
-const LEFT_OUT: [&str; 18] = [
-    "cache-control",
-    "connection",
-    "content-length",
-    "content-type",
-    "expect",
-    "http2-settings",
-    "if-match",
-    "if-range",
-    "if-unmodified-since",
-    "keep-alive",
-    "pragma",
-    "priority",
-    "proxy-connection",
-    "range",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
+/// Whether the request of the filter's own has none of the client's: it asks for what is there now, whatever the client would take.
 fn is_left_out(name: &[u8]) -> bool {
-    let mut others = LEFT_OUT.iter().chain(&freshening::CONDITIONS);
-    name.starts_with(b"x-envoy-") || others.any(|other| other.as_bytes() == name)
+    matches!(name, b"cache-control" | b"pragma") || is_of_one_request(name)
 }
 
 /// So many bytes has a head at most that is kept to be compared with what is sent.

@@ -163,7 +163,7 @@ impl ResponseDirectives {
     }
 
     /// Reads the Cache-Control lines of a response. Allocates nothing but the names in qualified directives.
-    pub(super) fn from_cache_control(headers: &Headers) -> Self {
+    pub fn from_cache_control(headers: &Headers) -> Self {
         let source = Source::CacheControl;
         let elements = elements(headers.all(source.field()));
         Self::from_list(source, elements).unwrap_or(Self::none(source))
