@@ -6,6 +6,16 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
+mod client;
+mod esi;
+mod expression;
+mod fragments;
+mod head;
+mod json;
 mod page;
+mod sheet;
+mod variable;
+mod write;
 
 pub use page::{Composed, Failure, Language, Number, Page, Part, Wanted};

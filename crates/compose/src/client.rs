@@ -1,0 +1,60 @@
+//! The request that a page is made for, and which of its fields the page depends on.
+
+use std::rc::Rc;
+
+use larder_core::http::{Headers, MAX_TARGET_BYTES, Uri, is_of_one_request};
+
+/// The client's request.
+#[derive(Debug)]
+pub(crate) struct Client {
+    request: Rc<Headers>,
+    /// The names of fields whose values are on the page, or decide what is.
+    pub(crate) used: Vec<Vec<u8>>,
+}
+
+impl Client {
+    pub(crate) fn new(request: Rc<Headers>) -> Self {
+        Self {
+            request,
+            used: Vec::new(),
+        }
+    }
+
+    /// What it asks for; `None` where that has bytes that no URI has.
+    pub(crate) fn uri(&self) -> Option<Uri> {
+        let field = |name| self.request.only(name);
+        let target = field(":path").filter(|target| target.len() <= MAX_TARGET_BYTES)?;
+        Uri::of_request(
+            field(":scheme").unwrap_or(b"http"),
+            field(":authority")?,
+            target,
+        )
+    }
+
+    pub(crate) fn request(&self) -> &Headers {
+        &self.request
+    }
+
+    /// The page depends on this field from now on.
+    pub(crate) fn depend(&mut self, field: &[u8]) {
+        if !self.used.iter().any(|used| used == field) {
+            self.used.push(field.to_vec());
+        }
+    }
+
+    /// The request for a fragment, but for its path: by whom the client's is, for something else, in no coding.
+    pub(crate) fn own_request(&self) -> Headers {
+        let mut own = Headers::with_room_for(&self.request);
+        own.push(":method", "GET");
+        for (name, value) in self.request.iter() {
+            let is_kept = match name.first() {
+                Some(b':') => matches!(name, b":scheme" | b":authority"),
+                Some(_) | None => name != b"accept-encoding" && !is_of_one_request(name),
+            };
+            if is_kept {
+                own.push(name, value);
+            }
+        }
+        own
+    }
+}
