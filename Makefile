@@ -2,13 +2,17 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run fleet test check build wasm tools admin ctl e2e bench bench-eviction compose-test fuzz-smoke fuzz-seeds clean
+.PHONY: help run fleet test check build wasm tools admin ctl e2e e2e-matrix bench bench-eviction compose-test fuzz-smoke fuzz-seeds clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(CURDIR)/dist/larder.wasm
 
 # What `make bench` measures: all, quick, memory, purges, herd, stale, crossings, or what larder-bench tells when asked.
 BENCH ?= all
+
+# Which Envoys `make e2e-matrix` tries, and which tests: all, or those whose names have one of these words.
+ENVOYS ?= 1.36 1.37 1.38 1.39 1.40
+TESTS ?=
 
 # Native binaries need the optimiser, not the filter's whole-program optimisation.
 RELEASE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo build --release
@@ -34,6 +38,9 @@ test: ## Run every test: the core natively, the module, the service, and all of 
 
 e2e: wasm tools admin ## Check the module, and run the end-to-end tests in real Envoy
 	$(OPEN_FILES); LARDER_WASM=$(MODULE) cargo test --package larder --test wasm_module --test e2e
+
+e2e-matrix: wasm tools admin ## Run them with several Envoys (ENVOYS="1.36 1.40" TESTS="purges:: herd::")
+	@LARDER_WASM=$(MODULE) ENVOYS="$(ENVOYS)" TESTS="$(TESTS)" crates/harness/e2e-matrix.sh
 
 check: ## Check format, lints (native and wasm) and dependencies; needs no network
 	cargo fmt --all --check

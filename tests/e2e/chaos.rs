@@ -77,9 +77,11 @@ async fn play(
         .unwrap();
     let stage = Stage { origin, envoy };
     let oracle = Arc::new(Oracle::new(world));
+    let release = stage.envoy.release().await.unwrap();
     let mut asking = Vec::new();
     for number in 0..ASKERS {
-        let mut asker = Asker::new(stage.address(), Arc::clone(&oracle), seed + number);
+        let oracle = Arc::clone(&oracle);
+        let mut asker = Asker::new(stage.address(), release, oracle, seed + number);
         asking.push(tokio::spawn(async move {
             for _ in 0..REQUESTS {
                 asker.ask().await;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use larder_harness::client::{Client, Protocol, Request};
+use larder_harness::envoy::Release;
 use larder_harness::origin::Step;
 use larder_harness::wait::PATIENCE;
 use tokio::time::timeout;
@@ -14,6 +15,7 @@ use super::world::{Dice, Manner, facet};
 
 pub struct Asker {
     server: SocketAddr,
+    release: Release,
     oracle: Arc<Oracle>,
     dice: Dice,
     clients: HashMap<usize, Client>,
@@ -32,9 +34,10 @@ enum Sending {
 }
 
 impl Asker {
-    pub fn new(server: SocketAddr, oracle: Arc<Oracle>, seed: u64) -> Self {
+    pub fn new(server: SocketAddr, release: Release, oracle: Arc<Oracle>, seed: u64) -> Self {
         Self {
             server,
+            release,
             oracle,
             dice: Dice::new(seed),
             clients: HashMap::new(),
@@ -70,7 +73,9 @@ impl Asker {
         let answer = timeout(PATIENCE, client.send(request)).await;
         match answer.unwrap_or_else(|_| panic!("no answer to {question:?}")) {
             Ok(answer) => {
-                if sending == Sending::Whole {
+                let may_be_half =
+                    question.manner.breaks_off && !self.release.tells_what_broke_off(protocol);
+                if sending == Sending::Whole && !may_be_half {
                     self.oracle.judge(&question, floor, &answer);
                     if let Some(tag) = answer.header("etag") {
                         let modified = answer.header("last-modified").unwrap_or("never");

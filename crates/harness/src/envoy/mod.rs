@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod listener;
 mod measure;
+mod release;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -32,6 +33,7 @@ pub use error::StartError;
 pub use file::File as ConfigurationFile;
 pub use listener::{HttpFilter, Listener, Target, Wasm};
 pub use measure::CpuMeter;
+pub use release::Release;
 
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(15);
