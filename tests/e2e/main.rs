@@ -18,6 +18,7 @@ mod conditional;
 mod configuration;
 mod content;
 mod crowd;
+mod dashboard;
 mod entries;
 mod evil;
 mod fidelity;

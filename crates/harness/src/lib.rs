@@ -51,6 +51,7 @@ pub mod fleet;
 pub mod origin;
 mod port;
 mod process;
+pub mod prometheus;
 mod scratch;
 pub mod shutdown;
 pub mod template;
