@@ -12,9 +12,13 @@
 
 mod cli;
 mod commands;
+mod document;
 mod exit;
+mod findings;
 #[allow(dead_code, reason = "the commands that print tables come next")]
 mod output;
+mod shadowed;
+mod source;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

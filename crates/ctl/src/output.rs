@@ -81,7 +81,7 @@ impl Printer {
             Style::Bad => "31",
             Style::Doubtful => "33",
         };
-        match self.colored {
+        match self.colored && !text.is_empty() {
             true => format!("\x1b[{code}m{text}\x1b[0m"),
             false => text.to_owned(),
         }

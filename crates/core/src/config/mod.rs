@@ -32,6 +32,7 @@ mod write;
 
 /// How JSON of people's is read, to its end, each problem with its place; and how it is written again.
 pub mod reading {
+    pub use super::problem::{field_path, item_path};
     pub use super::read::{Cursor, Fields, Given, read};
     pub use super::write::{quote, writable, written};
 }

@@ -44,7 +44,7 @@ impl Problems {
 }
 
 /// The path of a field of the object at `path`.
-pub(super) fn field_path(path: &str, name: &str) -> String {
+pub fn field_path(path: &str, name: &str) -> String {
     let plain = !name.is_empty()
         && name
             .bytes()
@@ -59,7 +59,7 @@ pub(super) fn field_path(path: &str, name: &str) -> String {
 }
 
 /// The path of an element of the array at `path`.
-pub(super) fn item_path(path: &str, index: usize) -> String {
+pub fn item_path(path: &str, index: usize) -> String {
     format!("{path}[{index}]")
 }
 
