@@ -17,7 +17,9 @@ mod exit;
 mod findings;
 #[allow(dead_code, reason = "the commands that print tables come next")]
 mod output;
+mod remote;
 mod shadowed;
+mod shown;
 mod source;
 
 use std::ffi::OsString;

@@ -2,6 +2,9 @@
 
 mod check;
 mod completions;
+mod entries;
+mod purge;
+mod stats;
 
 use clap::Subcommand;
 
@@ -14,14 +17,20 @@ use crate::output::Printer;
 pub(crate) enum Command {
     Check(check::Check),
     Completions(completions::Completions),
+    Entries(entries::Entries),
+    Purge(purge::Purge),
+    Stats(stats::Stats),
 }
 
 impl Command {
     /// Does it.
-    pub(crate) fn run(&self, _global: &Global, out: &mut Printer) -> Result<Exit, Failure> {
+    pub(crate) fn run(&self, global: &Global, out: &mut Printer) -> Result<Exit, Failure> {
         match self {
             Self::Check(check) => check.run(out),
             Self::Completions(completions) => completions.run(out),
+            Self::Entries(entries) => entries.run(global, out),
+            Self::Purge(purge) => purge.run(global, out),
+            Self::Stats(stats) => stats.run(global, out),
         }
     }
 }
