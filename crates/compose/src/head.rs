@@ -125,8 +125,10 @@ impl Head {
         if self.is_aged {
             headers.push("age", self.age.get().to_string());
         }
-        if !self.vary.is_empty() {
-            headers.push("vary", &self.vary);
+        match list::elements([self.vary.as_slice()]).any(|name| name.bytes() == b"*") {
+            true => headers.push("vary", "*"),
+            false if self.vary.is_empty() => {}
+            false => headers.push("vary", &self.vary),
         }
         if !is_poorer {
             headers.push("etag", tag(body));

@@ -53,6 +53,11 @@ pub(crate) fn is_json(text: &[u8]) -> bool {
     reader.is_valid() && std::str::from_utf8(text).is_ok()
 }
 
+/// Whether a byte is anything but text within a string.
+fn ends_a_run(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..0x20)
+}
+
 impl Reader {
     pub(crate) fn read(&mut self, text: &[u8], end: End, parts: &mut Parts) {
         self.scan(text, Some(parts));
@@ -69,6 +74,12 @@ impl Reader {
 
     fn scan(&mut self, text: &[u8], mut parts: Option<&mut Parts>) {
         while let Some(byte) = text.get(self.at).filter(|_| !self.is_broken) {
+            if self.grammar.is_in_text() && !ends_a_run(*byte) {
+                let rest = text.get(self.at..).unwrap_or_default();
+                let run = rest.iter().position(|byte| ends_a_run(*byte));
+                self.at = self.at.saturating_add(run.unwrap_or(rest.len()));
+                continue;
+            }
             let Some(event) = self.grammar.step(*byte) else {
                 self.is_broken = true;
                 return;

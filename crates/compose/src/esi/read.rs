@@ -85,6 +85,13 @@ fn begins(rest: &[u8], with: &[u8], end: End) -> Beginning {
     }
 }
 
+/// Whether what stands before a colon begins a tag with it.
+fn ends(before: &[u8], tag: &[u8]) -> bool {
+    let (start, _) = tag.split_at(tag.len().saturating_sub(1));
+    let end = before.get(before.len().saturating_sub(start.len())..);
+    end.is_some_and(|end| end.eq_ignore_ascii_case(start))
+}
+
 impl Reader {
     pub(crate) fn read(&mut self, text: &[u8], end: End, parts: &mut Parts, client: &mut Client) {
         while self.at < text.len() {
@@ -122,6 +129,7 @@ impl Reader {
         Next::Read
     }
 
+    /// Looks for the last byte of what a beginning is told by: in a page there are fewer colons than angles.
     fn markup(
         &mut self,
         (text, end): (&[u8], End),
@@ -129,30 +137,54 @@ impl Reader {
         client: &mut Client,
     ) -> Next {
         let rest = text.get(self.at..).unwrap_or_default();
-        let is_vars = self.scopes.innermost().is_vars;
-        let found = match (is_vars, self.is_hidden) {
-            (false, false) => memchr(b'<', rest),
-            (true, false) => memchr2(b'<', b'$', rest),
-            (false, true) => memchr2(b'<', b'-', rest),
-            (true, true) => memchr3(b'<', b'$', b'-', rest),
+        let found = match (self.scopes.innermost().is_vars, self.is_hidden) {
+            (false, false) => memchr2(b':', b'!', rest),
+            (true, false) => memchr3(b':', b'!', b'$', rest),
+            (false, true) => memchr3(b':', b'!', b'-', rest),
+            (true, true) => rest.iter().position(|byte| b":!$-".contains(byte)),
         };
         let Some(found) = found else {
-            return self.skip(rest.len());
+            // What it ends with may be the first bytes of a tag.
+            self.skip(rest.len().saturating_sub(END_TAG.len().saturating_sub(1)));
+            return Next::Wait;
         };
-        self.skip(found);
-        let rest = rest.get(found..).unwrap_or_default();
-        match rest.first() {
-            Some(b'<') => self.angle((rest, end), parts, client),
-            Some(b'$') => self.dollar((rest, end), parts, client),
-            Some(_) | None => match begins(rest, COMMENT_END, end) {
-                Beginning::Is => {
-                    self.drop(COMMENT_END.len(), parts);
-                    self.is_hidden = false;
-                    Next::Read
-                }
-                Beginning::IsNot => self.skip(1),
-                Beginning::Unknown => Next::Wait,
-            },
+        let (before, behind) = rest.split_at(found.min(rest.len()));
+        match behind.first() {
+            Some(b':') => {
+                let start = match ends(before, TAG) {
+                    true => TAG,
+                    false if ends(before, END_TAG) => END_TAG,
+                    false => return self.skip(found.saturating_add(1)),
+                };
+                self.skip(found.saturating_add(1).saturating_sub(start.len()));
+                let rest = text.get(self.at..).unwrap_or_default();
+                self.tag((rest, end), start.len(), parts, client)
+            }
+            Some(b'!') if before.ends_with(b"<") => {
+                self.skip(found.saturating_sub(1));
+                self.declaration(text.get(self.at..).unwrap_or_default(), end, parts)
+            }
+            Some(b'$') => {
+                self.skip(found);
+                self.dollar((behind, end), parts, client)
+            }
+            Some(b'-') => {
+                self.skip(found);
+                self.hidden_end(behind, end, parts)
+            }
+            Some(_) | None => self.skip(found.saturating_add(1)),
+        }
+    }
+
+    fn hidden_end(&mut self, rest: &[u8], end: End, parts: &mut Parts) -> Next {
+        match begins(rest, COMMENT_END, end) {
+            Beginning::Is => {
+                self.drop(COMMENT_END.len(), parts);
+                self.is_hidden = false;
+                Next::Read
+            }
+            Beginning::IsNot => self.skip(1),
+            Beginning::Unknown => Next::Wait,
         }
     }
 
@@ -161,25 +193,6 @@ impl Reader {
         self.keep(self.at, parts);
         self.skip(bytes);
         self.kept = self.at;
-    }
-
-    fn angle(&mut self, (rest, end): (&[u8], End), parts: &mut Parts, client: &mut Client) -> Next {
-        match rest.get(1) {
-            Some(b'e' | b'E') => match begins(rest, TAG, end) {
-                Beginning::Is => self.tag((rest, end), TAG.len(), parts, client),
-                Beginning::IsNot => self.skip(1),
-                Beginning::Unknown => Next::Wait,
-            },
-            Some(b'/') => match begins(rest, END_TAG, end) {
-                Beginning::Is => self.tag((rest, end), END_TAG.len(), parts, client),
-                Beginning::IsNot => self.skip(1),
-                Beginning::Unknown => Next::Wait,
-            },
-            Some(b'!') => self.declaration(rest, end, parts),
-            Some(_) => self.skip(1),
-            None if end == End::Reached => self.skip(1),
-            None => Next::Wait,
-        }
     }
 
     fn declaration(&mut self, rest: &[u8], end: End, parts: &mut Parts) -> Next {
@@ -204,7 +217,7 @@ impl Reader {
                 self.skip(CDATA.len())
             }
             (Beginning::Unknown, _) | (_, Beginning::Unknown) => Next::Wait,
-            (Beginning::IsNot, Beginning::IsNot) => self.skip(1),
+            (Beginning::IsNot, Beginning::IsNot) => self.skip(2),
         }
     }
 

@@ -116,6 +116,14 @@ impl Grammar {
         }
     }
 
+    /// Whether it stands in a string, behind no backslash.
+    pub(super) fn is_in_text(&self) -> bool {
+        let State::Text(text) = self.state else {
+            return false;
+        };
+        matches!(text.escape, Escape::No)
+    }
+
     /// Takes in a byte; `None` where it cannot stand there.
     pub(super) fn step(&mut self, byte: u8) -> Option<Event> {
         match self.state {

@@ -75,6 +75,8 @@ fn it_varies_as_any_part_does() {
     );
     assert_eq!(played.field("vary"), Some("cookie, accept, x-user"));
     assert_eq!(heads(&[], &[&[]]).field("vary"), None);
+    let by_anything = heads(&[("vary", "accept")], &[&[("vary", "*")]]);
+    assert_eq!(by_anything.field("vary"), Some("*"));
 }
 
 #[test]

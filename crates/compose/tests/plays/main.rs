@@ -1,5 +1,6 @@
 //! Pages as clients get them: a template, an origin that has its fragments, and what comes of it.
 #![allow(
+    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

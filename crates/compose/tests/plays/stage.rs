@@ -23,7 +23,7 @@ pub(crate) struct Stage {
     pub(crate) head: Headers,
     pub(crate) language: Language,
     pub(crate) bounds: Composition,
-    origin: HashMap<String, At>,
+    pub(crate) origin: HashMap<String, At>,
 }
 
 /// A page, and what was asked for it.
