@@ -1,5 +1,5 @@
 //! The list of requirements in docs/http-semantics.md: complete by section, and every test that it names exists. So does every
-//! test that docs/security.md names.
+//! test that docs/security.md and docs/upgrade.md name.
 
 #![allow(
     clippy::unwrap_used,
@@ -74,7 +74,7 @@ fn rows(manual: &str) -> Vec<Row> {
             section: format!("{specification}, {section}"),
             cells,
         };
-        if !["attack", "requirement", "---"].contains(&&*row.cells[0]) {
+        if !["attack", "requirement", "who", "---"].contains(&&*row.cells[0]) {
             rows.push(row);
         }
     }
@@ -148,6 +148,18 @@ fn every_attack_has_a_test_that_exists() {
             let (module, name) = test.split_once("::").unwrap();
             assert!(exists(module, name), "{test}");
         }
+    }
+}
+
+#[test]
+fn what_is_said_about_upgrades_is_shown_by_tests_that_exist() {
+    let manual = fs::read_to_string(format!("{ROOT}/docs/upgrade.md")).unwrap();
+    let named = manual.split('`').skip(1).step_by(2);
+    let tests: Vec<&str> = named.filter(|text| text.contains("::")).collect();
+    assert!(tests.len() > 8, "{tests:?}");
+    for test in tests {
+        let (module, name) = test.split_once("::").unwrap();
+        assert!(exists(module, name), "{test}");
     }
 }
 
