@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run fleet test check build wasm tools admin ctl e2e e2e-matrix bench bench-eviction compose-test fuzz-smoke fuzz-seeds clean
+.PHONY: help run fleet test check build wasm tools admin ctl e2e e2e-matrix bench bench-eviction compose-test fuzz-smoke fuzz-seeds schema clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(CURDIR)/dist/larder.wasm
@@ -86,6 +86,9 @@ fuzz-smoke: ## Fuzz each reader for FUZZ_SECONDS (10) seconds; needs a C++ compi
 
 fuzz-seeds: ## Write the fuzzer's seeds anew, where the format of entries has changed for instance
 	cargo test --quiet --package larder-core --test corpus -- --ignored write_the_seeds
+
+schema: ## Write envoy/larder.schema.json and docs/configuration.md anew, from crates/schema
+	cargo run --quiet --package larder-schema
 
 clean: ## Remove everything built or fetched
 	cargo clean
