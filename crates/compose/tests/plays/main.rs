@@ -8,6 +8,7 @@
 )]
 
 mod choices;
+mod docs;
 mod failures;
 mod heads;
 mod hostile;
