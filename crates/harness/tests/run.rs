@@ -57,16 +57,23 @@ impl Demo {
             .unwrap()
     }
 
-    /// The URLs of the `curl` lines it prints.
-    fn suggestions(&mut self) -> Vec<String> {
+    /// The `curl` lines it prints.
+    fn lines(&mut self) -> Vec<String> {
         let welcome = self.output.by_ref().map(Result::unwrap);
         let welcome = welcome.take_while(|line| !line.contains("Requests:"));
-        let quoted = |line: String| line.split('\'').nth(1).map(str::to_owned);
-        welcome
-            .filter(|line| line.contains("curl"))
-            .filter_map(quoted)
-            .collect()
+        welcome.filter(|line| line.contains("curl")).collect()
     }
+
+    /// Their URLs.
+    fn suggestions(&mut self) -> Vec<String> {
+        self.lines().iter().map(|line| quoted(line, 0)).collect()
+    }
+}
+
+/// What stands in the so many-th single quotes of a line, counted from 0.
+fn quoted(line: &str, number: usize) -> String {
+    let mut quoted = line.split('\'').skip(1).step_by(2);
+    quoted.nth(number).unwrap().to_owned()
 }
 
 impl Demo {
@@ -74,8 +81,7 @@ impl Demo {
     fn suggestion(&mut self) -> String {
         let lines = self.output.by_ref().map(Result::unwrap);
         let mut suggested = lines.filter(|line| line.contains("curl"));
-        let line = suggested.next().unwrap();
-        line.split('\'').nth(1).unwrap().to_owned()
+        quoted(&suggested.next().unwrap(), 0)
     }
 }
 
@@ -98,8 +104,9 @@ fn split(url: &str) -> (SocketAddr, String) {
 #[tokio::test]
 async fn the_printed_lines_show_what_they_say() {
     let mut demo = Demo::start("0");
-    let urls = demo.suggestions();
-    assert_eq!(urls.len(), 6, "{urls:?}");
+    let lines = demo.lines();
+    let urls: Vec<String> = lines.iter().map(|line| quoted(line, 0)).collect();
+    assert_eq!(urls.len(), 9, "{urls:?}");
     let (address, never) = split(&urls[3]);
     let mut client = Client::connect(address, Protocol::Http1).await.unwrap();
     let miss = client.get(&split(&urls[0]).1).await.unwrap();
@@ -122,14 +129,28 @@ async fn the_printed_lines_show_what_they_say() {
     assert_eq!(client.send(purge).await.unwrap().status, 200);
     let purged = client.get(&split(&urls[0]).1).await.unwrap();
     assert_eq!(purged.header("x-cache"), Some("MISS"));
-    let stats = opened(Request::get(&split(&urls[5]).1));
+    let own = split(&urls[5]).1;
+    let unruled = client.get(&own).await.unwrap();
+    let because = unruled.header("cache-status").unwrap();
+    assert!(because.contains("no-freshness"), "{because}");
+    let rule = quoted(&lines[6], 1);
+    let change = Request::new("PUT", &split(&urls[6]).1).body(rule);
+    assert_eq!(client.send(opened(change)).await.unwrap().status, 200);
+    let purge = || opened(Request::new("POST", &split(&urls[7]).1));
+    for _ in 0..2 {
+        let words = [client.get(&own).await, client.get(&own).await];
+        let words = words.map(|answer| answer.unwrap().header("x-cache").unwrap().to_owned());
+        assert_eq!(words, ["MISS", "HIT"]);
+        assert_eq!(client.send(purge()).await.unwrap().status, 200);
+    }
+    let stats = opened(Request::get(&split(&urls[8]).1));
     let stats = client.send(stats).await.unwrap();
     assert!(stats.text().contains(r#""hit_rate":""#), "{}", stats.text());
     demo.interrupt();
     assert!(demo.end().await.success());
     let rest: Vec<String> = demo.output.by_ref().map(Result::unwrap).collect();
     let requests = rest.iter().filter(|line| line.contains("  GET "));
-    assert_eq!(requests.count(), 7, "a line for each request: {rest:?}");
+    assert_eq!(requests.count(), 12, "a line for each request: {rest:?}");
     TcpListener::bind(address).unwrap();
 }
 

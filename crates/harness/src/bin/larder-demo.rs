@@ -117,7 +117,10 @@ fn with_management(rules: &str) -> Result<String, Failure> {
 fn welcome(listen: SocketAddr, envoy: &Envoy) {
     let cached = format!("'http://{listen}/api/analytics/aggregate?days=7'");
     let never = format!("'http://{listen}/api/predictive/churn?customer=42'");
-    let stats = format!("'http://{listen}/api/cache/stats'");
+    let own = format!("'http://{listen}/report'");
+    let api = |path: &str| format!("'http://{listen}/api/cache/{path}'");
+    let (stats, config, tag) = (api("stats"), api("config"), api("invalidate/tag/reports"));
+    let rule = r#"'{"rules": {"reports": {"match": {"path": "/report"}, "ttl_seconds": 600, "tags": ["reports"]}}}'"#;
     let token = "\"Authorization: Bearer demo\"";
     println!(
         "Larder is at http://{listen}  (rules: envoy/larder.json, Envoy's log: {log})
@@ -134,6 +137,12 @@ Try these in another terminal, in this order:
       x-cache: BYPASS, a new generated_at each time: never cached
   curl -s -X PURGE {cached} -H {token}
       purged: the next one is a MISS again
+  curl -si {own}
+      x-cache: MISS, detail=no-freshness, after 800 ms: no rule names it
+  curl -s -X PUT {config} -H {token} -d {rule}
+      a rule of your own, at once: the report is a MISS once more, and a HIT from then on (to stay, it goes into envoy/larder.json)
+  curl -s -X POST {tag} -H {token}
+      all that has that tag is purged
   curl -s {stats} -H {token}
       what is stored, and how often that was of use (docs/management.md)
 
