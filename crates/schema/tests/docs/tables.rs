@@ -1,36 +1,11 @@
-//! The manual says what the code does.
+//! Tables that say what the code does. (That of the reasons is printed, see `fresh`.)
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on should stop"
-)]
-
-use larder_core::policy::Reason;
 use larder_core::report::Family;
 
-#[test]
-fn the_manual_lists_every_reason_with_its_description() {
-    let manual = std::fs::read_to_string(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../docs/configuration.md"
-    ))
-    .unwrap();
-    let (_, section) = manual
-        .split_once("| reason | meaning |\n|---|---|\n")
-        .unwrap();
-    let expected: String = Reason::ALL
-        .iter()
-        .map(|reason| format!("| `{}` | {} |\n", reason.code(), reason.description()))
-        .collect();
-    assert!(
-        section == expected,
-        "the table in docs/configuration.md should be:\n{expected}"
-    );
-}
+use crate::pages::root;
 
 fn read(name: &str) -> String {
-    std::fs::read_to_string(format!("{}/../../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    std::fs::read_to_string(root().join(name)).unwrap()
 }
 
 #[test]
@@ -69,8 +44,7 @@ fn every_label_is_made_one_again_in_the_sample() {
 
 #[test]
 fn the_architecture_names_what_exists() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    let manual = std::fs::read_to_string(format!("{root}/docs/architecture.md")).unwrap();
+    let manual = read("docs/architecture.md");
     let paths: Vec<&str> = manual
         .split('`')
         .skip(1)
@@ -79,6 +53,6 @@ fn the_architecture_names_what_exists() {
         .collect();
     assert!(paths.len() > 10, "{paths:?}");
     for path in paths {
-        assert!(std::path::Path::new(root).join(path).exists(), "{path}");
+        assert!(root().join(path).exists(), "{path}");
     }
 }
