@@ -10,7 +10,7 @@ use crate::places::Place;
 use crate::problems;
 
 /// The words that the reader's source has in quotation marks: all that it could ask for.
-fn words() -> BTreeSet<String> {
+pub(crate) fn words() -> BTreeSet<String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/config");
     let mut words = BTreeSet::new();
     for file in fs::read_dir(source).unwrap() {

@@ -98,6 +98,8 @@ fn about(kind: &Kind) -> Vec<Value> {
         Kind::Word(words) => words
             .iter()
             .flat_map(|word| [json!(word), json!(word.to_uppercase()), json!([word])])
+            // Those that are not described too.
+            .chain(crate::fields::words().into_iter().map(Value::from))
             .collect(),
     }
 }
