@@ -32,6 +32,7 @@ mod isolation;
 mod keys;
 mod management;
 mod managing;
+mod meshes;
 mod negative;
 mod partial;
 mod performance;
