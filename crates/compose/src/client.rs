@@ -4,12 +4,20 @@ use std::rc::Rc;
 
 use larder_core::http::{Headers, MAX_TARGET_BYTES, Uri, is_of_one_request};
 
+/// So many variables are replaced on one page, since each may be looked for in all of a request.
+const MOST_VARIABLES: u32 = 1024;
+
+/// A page that depends on more fields depends on anything.
+const MOST_FIELDS: usize = 32;
+
 /// The client's request.
 #[derive(Debug)]
 pub(crate) struct Client {
     request: Rc<Headers>,
     /// The names of fields whose values are on the page, or decide what is.
     pub(crate) used: Vec<Vec<u8>>,
+    /// How many variables may still be replaced.
+    variables: u32,
 }
 
 impl Client {
@@ -17,6 +25,7 @@ impl Client {
         Self {
             request,
             used: Vec::new(),
+            variables: MOST_VARIABLES,
         }
     }
 
@@ -37,9 +46,19 @@ impl Client {
 
     /// The page depends on this field from now on.
     pub(crate) fn depend(&mut self, field: &[u8]) {
+        let field = match self.used.len() < MOST_FIELDS {
+            true => field,
+            false => b"*",
+        };
         if !self.used.iter().any(|used| used == field) {
             self.used.push(field.to_vec());
         }
+    }
+
+    /// One more variable is to be replaced; `None` where that is too much.
+    pub(crate) fn one_more_variable(&mut self) -> Option<()> {
+        self.variables = self.variables.checked_sub(1)?;
+        Some(())
     }
 
     /// The request for a fragment, but for its path: by whom the client's is, for something else, in no coding.

@@ -34,6 +34,9 @@ const OF_THE_TEMPLATE: [&str; 19] = [
     "vary",
 ];
 
+/// What varies by more names varies by anything.
+const MOST_VARY_BYTES: usize = 1024;
+
 /// What is known of all parts so far.
 #[derive(Debug)]
 pub(crate) struct Head {
@@ -99,6 +102,12 @@ impl Head {
     }
 
     fn vary_by(&mut self, name: &[u8]) {
+        if self.vary.len() > MOST_VARY_BYTES {
+            self.vary = b"*".to_vec();
+        }
+        if self.vary == b"*" {
+            return;
+        }
         let mut names = list::elements([self.vary.as_slice()]);
         let is_known = names.any(|known| known.bytes().eq_ignore_ascii_case(name));
         drop(names);

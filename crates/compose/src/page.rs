@@ -8,7 +8,7 @@ use larder_core::http::{Headers, Uri, list};
 use crate::client::Client;
 use crate::fragments::{Fragment, FragmentState, Fragments};
 use crate::json::is_json;
-use crate::sheet::{Asked, End, Sheet};
+use crate::sheet::{Asked, End, Room, Sheet};
 
 /// How a template says where fragments go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +82,8 @@ pub struct Page {
     /// The template, and those that stand in it.
     pub(crate) sheets: Vec<Sheet>,
     pub(crate) fragments: Fragments,
-    /// How many includes there may still be.
-    room: usize,
+    /// What templates may still have.
+    room: Room,
     end: End,
     /// Whether something that was wanted could not be had, whatever stands in its place.
     pub(crate) is_poorer: bool,
@@ -99,14 +99,17 @@ impl Page {
         bounds: Composition,
     ) -> Self {
         let client = Client::new(request);
-        let sheet = Sheet::new(language, 0, client.uri(), bounds.max_bytes);
+        let sheet = Sheet::new(language, 0, client.uri());
         Self {
             status,
             headers,
             client,
             sheets: vec![sheet],
             fragments: Fragments::new(bounds),
-            room: bounds.max_fragments,
+            room: Room {
+                includes: bounds.max_fragments,
+                made: bounds.max_bytes,
+            },
             end: End::Open,
             is_poorer: false,
         }
@@ -190,8 +193,7 @@ impl Page {
         let fragment = self.fragments.get(at).ok_or(Failure::Unreadable)?;
         let (wanted_in, target) = (fragment.language, fragment.target.clone());
         let base = self.client.uri().map(|uri| Uri { target, ..uri });
-        let most_made = self.fragments.bounds().max_bytes;
-        let mut sheet = Sheet::new(language, fragment.depth, base, most_made);
+        let mut sheet = Sheet::new(language, fragment.depth, base);
         sheet.text = body;
         sheet.parts.room = self.room;
         sheet.read(End::Reached, &mut self.client);

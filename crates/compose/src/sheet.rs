@@ -41,12 +41,17 @@ pub(crate) struct Parts {
     pub(crate) made: Vec<u8>,
     pub(crate) tries: Vec<Try>,
     pub(crate) includes: Vec<Include>,
-    /// How many includes there may still be.
-    pub(crate) room: usize,
-    /// So long may the text be that is made.
-    pub(crate) most_made: usize,
+    pub(crate) room: Room,
     /// Whether something that was wanted could not be had, whatever stands in its place.
     pub(crate) is_poorer: bool,
+}
+
+/// What all templates of a page together may still have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Room {
+    pub(crate) includes: usize,
+    /// Bytes of values.
+    pub(crate) made: usize,
 }
 
 /// A piece of the page, and where it stands.
@@ -122,7 +127,7 @@ pub(crate) enum Instead {
 }
 
 impl Sheet {
-    pub(crate) fn new(language: Language, depth: u8, base: Option<Uri>, most_made: usize) -> Self {
+    pub(crate) fn new(language: Language, depth: u8, base: Option<Uri>) -> Self {
         Self {
             depth,
             text: Vec::new(),
@@ -132,8 +137,7 @@ impl Sheet {
                 made: Vec::new(),
                 tries: Vec::new(),
                 includes: Vec::new(),
-                room: 0,
-                most_made,
+                room: Room::default(),
                 is_poorer: false,
             },
             reader: match language {
@@ -261,10 +265,10 @@ impl Parts {
         (src, alt): (Address, Option<Address>),
         instead: Instead,
     ) {
-        let Some(room) = self.room.checked_sub(1) else {
+        let Some(room) = self.room.includes.checked_sub(1) else {
             return self.one_too_many(place, instead);
         };
-        self.room = room;
+        self.room.includes = room;
         self.piece(place, Content::Include(self.includes.len()));
         self.includes.push(Include {
             place,
@@ -272,6 +276,21 @@ impl Parts {
             alt,
             instead,
         });
+    }
+
+    /// Text that is made, from where it starts.
+    pub(crate) fn made(&mut self, place: Place, start: usize) {
+        let made = start..self.made.len();
+        match self.room.made.checked_sub(made.len()) {
+            Some(room) => self.room.made = room,
+            None => {
+                self.made.truncate(start);
+                return self.gap(place, Failure::Bound);
+            }
+        }
+        if !made.is_empty() {
+            self.piece(place, Content::Made(made));
+        }
     }
 
     #[cold]
@@ -286,7 +305,7 @@ impl Parts {
                 let start = self.made.len();
                 self.made.extend_from_slice(b"null");
                 let made = start..self.made.len();
-                self.piece(place, Content::Made(made));
+                self.piece(place, Content::Made(made)); // shorter than the include
             }
         }
     }

@@ -7,7 +7,7 @@ mod value;
 
 use crate::client::Client;
 use crate::page::Failure;
-use crate::sheet::{Content, Parts, Place};
+use crate::sheet::{Parts, Place};
 pub(crate) use value::Value;
 use value::value;
 
@@ -125,6 +125,7 @@ impl<'a> Cursor<'a> {
 impl Variable<'_> {
     /// What it stands for; `None` where that is empty, or nothing.
     pub(crate) fn value(&self, client: &mut Client) -> Option<Value> {
+        client.one_more_variable()?;
         let value = value((self.name, self.key), client)?;
         let is_some = !value.text.is_empty() && value.text.len() <= MOST_VALUE_BYTES;
         is_some.then_some(value)
@@ -142,13 +143,7 @@ impl Variable<'_> {
             Some(value) => escape_markup(value.text.as_bytes(), &mut parts.made),
             None => parts.made.extend_from_slice(self.default()),
         }
-        if parts.made.len() > parts.most_made {
-            parts.made.truncate(start);
-            parts.gap(place, Failure::Bound);
-        } else if parts.made.len() > start {
-            let made = start..parts.made.len();
-            parts.piece(place, Content::Made(made));
-        }
+        parts.made(place, start);
     }
 }
 

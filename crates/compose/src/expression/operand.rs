@@ -6,6 +6,9 @@ use std::cmp::Ordering;
 use crate::client::Client;
 use crate::variable;
 
+/// A longer text is in none: it would be compared at each place of the other.
+const MOST_SOUGHT_BYTES: usize = 256;
+
 /// A value of either side.
 #[derive(Debug)]
 pub(super) struct Operand<'a> {
@@ -89,13 +92,14 @@ impl<'a> Operand<'a> {
         }
         match comparison {
             Comparison::Order(orders) => orders.contains(&order(&self.text, &other.text)),
-            Comparison::Has => {
-                other.text.is_empty()
-                    || self
-                        .text
-                        .windows(other.text.len())
-                        .any(|part| *part == *other.text)
-            }
+            Comparison::Has => match other.text.len() {
+                0 => true,
+                length @ 1..=MOST_SOUGHT_BYTES => {
+                    let mut parts = self.text.windows(length);
+                    parts.any(|part| *part == *other.text)
+                }
+                _ => false,
+            },
         }
     }
 }

@@ -168,3 +168,9 @@ fn tests_that_do_not_hold_or_cannot_be_read() {
     assert!(holds(&deep(16)) && !holds(&deep(17)) && !holds(&deep(2000)));
     assert!(holds(&format!("{}(1==1)", "!".repeat(14))) && !holds(&"!".repeat(4000)));
 }
+
+#[test]
+fn only_short_texts_are_looked_for_in_others() {
+    let test = |length: usize| format!("'{}b' has '{}'", "a".repeat(300), "a".repeat(length));
+    assert!(holds(&test(256)) && !holds(&test(257)));
+}

@@ -177,3 +177,10 @@ fn a_template_within_a_fragment_counts_like_any() {
     assert_eq!(played.field("cache-control"), Some("max-age=7"));
     assert_eq!(played.field("vary"), Some("x-nested, x-inner"));
 }
+
+#[test]
+fn what_varies_by_very_much_varies_by_anything() {
+    let many: Vec<String> = (0..20_000).map(|number| format!("x-{number}")).collect();
+    let played = heads(&[("vary", &many.join(","))], &[]);
+    assert_eq!(played.field("vary"), Some("*"));
+}

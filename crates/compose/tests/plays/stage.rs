@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use larder_compose::{Composed, Failure, Language, Page, Part, Wanted};
+use larder_compose::{Composed, Failure, Language, Number, Page, Part, Wanted};
 use larder_core::config::Composition;
 use larder_core::http::Headers;
 
@@ -120,14 +120,44 @@ impl Stage {
     fn answer(&self, page: &mut Page, asked: &mut Vec<String>) {
         while let Some(Wanted { number, request }) = page.next_wanted() {
             let target = String::from_utf8(request.only(":path").unwrap().to_vec()).unwrap();
-            match self.origin.get(&target) {
-                Some(At::Here(part, language)) => page.arrived(number, part.clone(), *language),
-                Some(At::Nowhere(failure)) => page.failed(number, *failure),
-                Some(At::Late) => {}
-                None => page.failed(number, Failure::Unreachable),
-            }
+            self.tell(page, number, &target);
             asked.push(target);
         }
+    }
+
+    /// Tells a page what is at an address.
+    fn tell(&self, page: &mut Page, number: Number, target: &str) {
+        match self.origin.get(target) {
+            Some(At::Here(part, language)) => page.arrived(number, part.clone(), *language),
+            Some(At::Nowhere(failure)) => page.failed(number, *failure),
+            Some(At::Late) => {}
+            None => page.failed(number, Failure::Unreachable),
+        }
+    }
+
+    /// The same, with answers that come after the template, in an order of their own.
+    pub(crate) fn play_out_of_order(
+        &self,
+        template: &[u8],
+        mut choose: impl FnMut(usize) -> usize,
+    ) -> Played {
+        let (mut page, mut asked, mut open) = (self.page(), Vec::new(), Vec::new());
+        page.push(template);
+        page.end();
+        loop {
+            while let Some(Wanted { number, request }) = page.next_wanted() {
+                let target = String::from_utf8(request.only(":path").unwrap().to_vec()).unwrap();
+                asked.push(target.clone());
+                open.push((number, target));
+            }
+            if open.is_empty() {
+                break;
+            }
+            let (number, target) = open.swap_remove(choose(open.len()) % open.len());
+            self.tell(&mut page, number, &target);
+        }
+        let page = page.finish();
+        Played { page, asked }
     }
 
     pub(crate) fn play(&self, template: impl AsRef<[u8]>) -> Played {

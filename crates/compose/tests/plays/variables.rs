@@ -238,3 +238,34 @@ fn a_fragment_that_is_a_template_has_the_same_client() {
         "$(HTTP_HOST)"
     );
 }
+
+#[test]
+fn values_have_only_so_much_room_on_the_whole_page() {
+    let mut stage = Stage::new().asking("x-long", &"a".repeat(100));
+    stage.bounds.max_bytes = 250;
+    let vars = "<esi:vars>$(HTTP_X_LONG)</esi:vars>";
+    stage = stage.with_template("/1", vars).with_template("/2", vars);
+    let played = stage.play(format!(
+        "{vars}<esi:include src='/1'/><esi:include src='/2'/>"
+    ));
+    assert_eq!(played.text().len(), 200);
+    assert_eq!(played.page.missing, [Failure::Bound]);
+}
+
+#[test]
+fn a_page_has_only_so_many_variables_and_depends_on_anything_after_so_many_fields() {
+    let stage = Stage::new();
+    let variables = "$(HTTP_HOST|-)".repeat(1025);
+    let text = vars(&stage, &variables);
+    assert!(
+        text.ends_with("shop.example-") && !text.contains("-shop"),
+        "{text}"
+    );
+    let fields: String = (0..33)
+        .map(|number| format!("$(HTTP_X_{number})"))
+        .collect();
+    let played = stage.play(format!("<esi:vars>{fields}</esi:vars>"));
+    assert_eq!(played.field("vary"), Some("*"));
+    let played = Stage::new().play("<esi:vars>$(HTTP_X_1)$(HTTP_X_2)</esi:vars>");
+    assert_eq!(played.field("vary"), Some("x-1, x-2"));
+}
