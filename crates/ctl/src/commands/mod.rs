@@ -5,6 +5,7 @@ mod completions;
 mod entries;
 mod purge;
 mod stats;
+mod warm;
 
 use clap::Subcommand;
 
@@ -20,6 +21,7 @@ pub(crate) enum Command {
     Entries(entries::Entries),
     Purge(purge::Purge),
     Stats(stats::Stats),
+    Warm(warm::Warm),
 }
 
 impl Command {
@@ -31,6 +33,7 @@ impl Command {
             Self::Entries(entries) => entries.run(global, out),
             Self::Purge(purge) => purge.run(global, out),
             Self::Stats(stats) => stats.run(global, out),
+            Self::Warm(warm) => warm.run(global, out),
         }
     }
 }

@@ -17,6 +17,11 @@ impl Address {
         self.scheme
     }
 
+    /// Host and port.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
     /// That of a URL that is longer: all of it up to its path, and the rest.
     ///
     /// # Errors

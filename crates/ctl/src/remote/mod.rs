@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(crate) use address::{Address, Slashes, escaped};
 pub(crate) use answer::Answer;
-pub(crate) use client::{Call, Client};
+pub(crate) use client::{Call, Client, agent};
 
 use crate::exit::Failure;
 

@@ -12,3 +12,4 @@ mod purge;
 mod stage;
 mod stats;
 mod trouble;
+mod warm;
