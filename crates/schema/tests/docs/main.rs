@@ -12,5 +12,6 @@ mod configurations;
 mod links;
 mod names;
 mod pages;
+mod settings;
 mod tables;
 mod yaml;
