@@ -22,7 +22,7 @@ OPEN_FILES := ulimit -n "$$(ulimit -Hn)" 2>/dev/null || true
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: wasm tools ## Start Envoy with Larder and a demo API, and show what to try (LARDER_PORT=8080)
+run: wasm tools ## Start Envoy with Larder and a demo API, and show what to try (LARDER_PORT=8080 LARDER_CONFIG=envoy/larder.json)
 	@cargo build --package larder-harness --bin larder-demo
 	@LARDER_WASM=$(MODULE) exec $(TARGET)/debug/larder-demo
 

@@ -167,6 +167,26 @@ async fn a_taken_port_is_named_with_the_way_out() {
 }
 
 #[tokio::test]
+async fn mistakes_in_the_rules_are_named_with_their_file_and_nothing_else() {
+    let file = std::env::temp_dir().join(format!("larder-run-{}.json", std::process::id()));
+    let rules =
+        r#"{"rules": [{"name": "a", "match": {}, "ttl_secnds": 1}, {"name": "a", "match": {}}]}"#;
+    std::fs::write(&file, rules).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_larder-demo"))
+        .env("LARDER_PORT", "0")
+        .env("LARDER_CONFIG", &file)
+        .output()
+        .unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{error}");
+    let of_file = |line: &&str| line.contains(&*file.to_string_lossy());
+    assert_eq!(error.lines().filter(of_file).count(), 2, "{error}");
+    assert_eq!(error.lines().count(), 2, "{error}");
+    assert!(error.contains("did you mean `ttl_seconds`?"), "{error}");
+}
+
+#[tokio::test]
 async fn the_printed_lines_show_a_fleet() {
     let mut demo = Demo::fleet("0");
     let urls = demo.suggestions();

@@ -1,16 +1,19 @@
 //! What `make run` starts: the demo's API, Envoy with Larder in front of it, and a line for each
 //! request, until Ctrl-C.
 //!
-//! It runs the files people run, `envoy/envoy.yaml` and `envoy/larder.json`, with the marked
-//! values changed for this machine.
+//! It runs the files people run, `envoy/envoy.yaml` and `envoy/larder.json` (or what `LARDER_CONFIG` names), with the
+//! marked values changed for this machine.
 
 use std::env;
 use std::error::Error;
+use std::fmt::Display;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use larder_core::config::Config;
 use larder_harness::access_log::{follow, summary};
 use larder_harness::demo::Demo;
 use larder_harness::envoy::Envoy;
@@ -98,7 +101,7 @@ fn render(listen: SocketAddr, origin: SocketAddr) -> Result<String, Failure> {
         ("LARDER_ADDRESS", listen.ip().to_string()),
         ("LARDER_PORT", listen.port().to_string()),
         ("LARDER_WASM", tools::module()?.display().to_string()),
-        ("LARDER_CONFIG", with_management(&read("larder.json")?)?),
+        ("LARDER_CONFIG", configuration()?),
         ("ORIGIN_ADDRESS", origin.ip().to_string()),
         ("ORIGIN_PORT", origin.port().to_string()),
     ];
@@ -106,9 +109,24 @@ fn render(listen: SocketAddr, origin: SocketAddr) -> Result<String, Failure> {
     Ok(rendered.map_err(|error| format!("envoy/envoy.yaml: {error}"))?)
 }
 
+/// Where the rules are.
+fn rules() -> PathBuf {
+    let asked = env::var_os("LARDER_CONFIG").map(PathBuf::from);
+    asked.unwrap_or_else(|| tools::checkout().join("envoy/larder.json"))
+}
+
 /// The rules, and the management API. The word `demo` opens it, since only this machine reaches it.
-fn with_management(rules: &str) -> Result<String, Failure> {
-    let mut config: Map<String, Value> = serde_json::from_str(rules)?;
+///
+/// What is wrong with them is said here, before Envoy says it among a hundred lines.
+fn configuration() -> Result<String, Failure> {
+    let path = rules();
+    let said = |problem: &dyn Display| format!("{}: {problem}", path.display());
+    let text = fs::read_to_string(&path).map_err(|error| said(&error))?;
+    if let Err(problems) = Config::parse(text.as_bytes()) {
+        let problems: Vec<String> = problems.iter().map(|problem| said(problem)).collect();
+        return Err(problems.join("\n").into());
+    }
+    let mut config: Map<String, Value> = serde_json::from_str(&text)?;
     let token = "2a97516c354b68848cdbd8f54a226a0a55b21ed138e207ad6c5cbb9c00aa5aea";
     config.insert("management".to_owned(), json!({ "token_sha256": token }));
     Ok(format!("{:#}\n", Value::Object(config)))
@@ -123,7 +141,7 @@ fn welcome(listen: SocketAddr, envoy: &Envoy) {
     let rule = r#"'{"rules": {"reports": {"match": {"path": "/report"}, "ttl_seconds": 600, "tags": ["reports"]}}}'"#;
     let token = "\"Authorization: Bearer demo\"";
     println!(
-        "Larder is at http://{listen}  (rules: envoy/larder.json, Envoy's log: {log})
+        "Larder is at http://{listen}  (rules: {rules}, Envoy's log: {log})
 
 Try these in another terminal, in this order:
 
@@ -140,7 +158,7 @@ Try these in another terminal, in this order:
   curl -si {own}
       x-cache: MISS, detail=no-freshness, after 800 ms: no rule names it
   curl -s -X PUT {config} -H {token} -d {rule}
-      a rule of your own, at once: the report is a MISS once more, and a HIT from then on (to stay, it goes into envoy/larder.json)
+      a rule of your own, at once: the report is a MISS once more, and a HIT from then on (to stay, it goes into that file)
   curl -s -X POST {tag} -H {token}
       all that has that tag is purged
   curl -s {stats} -H {token}
@@ -148,6 +166,7 @@ Try these in another terminal, in this order:
 
 Ctrl-C stops everything. Requests:
 ",
+        rules = rules().display(),
         log = envoy.log().display(),
     );
 }
