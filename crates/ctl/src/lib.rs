@@ -14,6 +14,7 @@ mod cli;
 mod commands;
 mod document;
 mod exit;
+mod explanation;
 mod findings;
 #[allow(dead_code, reason = "the commands that print tables come next")]
 mod output;
@@ -21,6 +22,8 @@ mod remote;
 mod shadowed;
 mod shown;
 mod source;
+#[allow(dead_code, unused_imports, reason = "`test` comes next")]
+mod stage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -69,6 +69,21 @@ impl Source {
         found(&[document], Others::AreOurs)
     }
 
+    /// The only configuration in it.
+    pub(crate) fn configuration(&self) -> Result<Configuration, Failure> {
+        let mut found = self
+            .configurations()
+            .map_err(|missing| missing.failure(&self.name))?;
+        match (found.pop(), found.len()) {
+            (Some(only), 0) => Ok(only),
+            (_, others) => Err(Failure::usage(format!(
+                "{}: has {} configurations; put the one that is meant into a file of its own",
+                self.name,
+                others.saturating_add(1)
+            ))),
+        }
+    }
+
     /// By its name; where that says nothing, JSON begins with a brace.
     fn is_yaml(&self) -> bool {
         let extension = Path::new(&self.name).extension();

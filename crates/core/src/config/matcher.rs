@@ -33,6 +33,32 @@ impl Matcher {
             })
     }
 
+    /// The first condition that does not hold; `None` where the request matches. For who asks why: [`Matcher::matches`]
+    /// decides.
+    pub(super) fn misfit(
+        &self,
+        head: &RequestHead,
+        host: Option<&str>,
+        path: &str,
+    ) -> Option<Misfit<'_>> {
+        if !self.methods.iter().any(|method| method.is_of(head)) {
+            return Some(Misfit::Method);
+        }
+        if !self.takes_path(path) {
+            return Some(Misfit::Path);
+        }
+        if !self.takes_host(|| host) {
+            return Some(Misfit::Host);
+        }
+        let mut headers = self.headers.iter();
+        let is_missing = |(name, value): &&(String, String)| {
+            let mut lines = head.headers().all(name);
+            !lines.any(|line| line == value.as_bytes())
+        };
+        let missing = headers.find(is_missing);
+        missing.map(|(name, _)| Misfit::Header(name))
+    }
+
     /// Names of the fields it looks at.
     pub(super) fn fields(&self) -> impl Iterator<Item = &str> {
         self.headers.iter().map(|(name, _)| name.as_str())
@@ -53,6 +79,19 @@ impl Matcher {
         let host_matches = |pattern: &HostPattern| host().is_some_and(|host| pattern.matches(host));
         self.host.as_ref().is_none_or(host_matches)
     }
+}
+
+/// What a rule asks for that a request has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misfit<'a> {
+    /// A field of this name, with that value.
+    Header(&'a str),
+    /// The host.
+    Host,
+    /// The method.
+    Method,
+    /// The path.
+    Path,
 }
 
 /// A method, also one that Larder attaches no meaning to.
@@ -177,6 +216,36 @@ mod tests {
             ),
         ] {
             assert_eq!(HostPattern::parse(text), Err(problem.to_owned()), "{text}");
+        }
+    }
+    #[test]
+    fn what_does_not_match_has_a_condition_that_does_not_hold() {
+        let config = crate::config::Config::parse(
+            br#"{"rules": [{"name": "a", "match": {"path": "/a/.*", "host": "*.b.com", "headers": {"x-c": "1"}}}]}"#,
+        );
+        let config = config.unwrap();
+        let [rule] = config.rules.as_slice() else {
+            panic!("{config:?}");
+        };
+        for (method, host, path, field, expected) in [
+            ("GET", "a.b.com", "/a/1", "1", None),
+            ("PUT", "a.b.com", "/a/1", "1", Some(Misfit::Method)),
+            ("GET", "a.b.com", "/b", "1", Some(Misfit::Path)),
+            ("GET", "b.com", "/a/1", "1", Some(Misfit::Host)),
+            ("GET", "a.b.com", "/a/1", "2", Some(Misfit::Header("x-c"))),
+        ] {
+            let head = crate::http::Headers::from_iter([
+                (":method", method),
+                (":scheme", "http"),
+                (":authority", host),
+                (":path", path),
+                ("x-c", field),
+            ]);
+            let head = RequestHead::parse(head).unwrap();
+            let misfit = rule.matcher.misfit(&head, Some(host), path);
+            assert_eq!(misfit, expected, "{method} {host}{path}");
+            let matches = rule.matcher.matches(&head, &&Some(host), path);
+            assert_eq!(matches, misfit.is_none());
         }
     }
 }

@@ -41,6 +41,7 @@ pub use admin::Admin;
 pub use composition::{Composition, Esi, Heads, Templates};
 pub use compression::{Compression, Share};
 pub use management::{Exposure, Management, NoToken, TokenDigest, TokenVerdict};
+pub use matcher::Misfit;
 pub use orders::{Orders, Purging, REGEX, expression};
 pub use origin::{BreakerSettings, Coalescing, Negative, Sparing, StaleWindow, StaleWindows};
 pub use pattern::{NamePattern, Template, TemplatePart};

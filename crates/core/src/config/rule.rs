@@ -1,8 +1,8 @@
 //! One rule: which requests it takes, and what it decides about them.
 
 use super::Compression;
-use super::matcher::Matcher;
-use crate::http::Method;
+use super::matcher::{Matcher, Misfit};
+use crate::http::{Authority, Method, RequestHead, Target};
 use crate::time::Seconds;
 
 /// A named rule.
@@ -14,6 +14,14 @@ pub struct Rule {
     pub(super) matcher: Matcher,
     /// What to do with the requests it takes.
     pub action: Action,
+}
+
+impl Rule {
+    /// Why it does not take a request; `None` where it does.
+    pub fn misfit(&self, head: &RequestHead, target: &Target) -> Option<Misfit<'_>> {
+        let host = Authority::parse(head.authority()).map(|authority| authority.host());
+        self.matcher.misfit(head, host, target.path())
+    }
 }
 
 /// What a rule does with the requests it takes.

@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod entries;
+mod explain;
 mod purge;
 mod stats;
 mod warm;
@@ -19,6 +20,7 @@ pub(crate) enum Command {
     Check(check::Check),
     Completions(completions::Completions),
     Entries(entries::Entries),
+    Explain(explain::Explain),
     Purge(purge::Purge),
     Stats(stats::Stats),
     Warm(warm::Warm),
@@ -31,6 +33,7 @@ impl Command {
             Self::Check(check) => check.run(out),
             Self::Completions(completions) => completions.run(out),
             Self::Entries(entries) => entries.run(global, out),
+            Self::Explain(explain) => explain.run(global, out),
             Self::Purge(purge) => purge.run(global, out),
             Self::Stats(stats) => stats.run(global, out),
             Self::Warm(warm) => warm.run(global, out),

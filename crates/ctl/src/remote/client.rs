@@ -120,7 +120,6 @@ impl Client {
     ///
     /// # Errors
     /// Where nobody answered, or refuses.
-    #[allow(dead_code, reason = "`explain` comes next")]
     pub(crate) fn explain(&self, question: Value) -> Result<Value, Failure> {
         self.call(Call::post("/explain").body(question))
     }

@@ -7,6 +7,7 @@
 )]
 
 mod check;
+mod explain;
 mod flags;
 
 use std::io::Write;
