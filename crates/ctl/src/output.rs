@@ -98,6 +98,11 @@ impl Printer {
         self.out.write_all(text.as_bytes())
     }
 
+    /// All that was printed is on its way.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     /// A value, for programs.
     pub(crate) fn json(&mut self, value: &Value) -> io::Result<()> {
         writeln!(self.out, "{value:#}")

@@ -6,6 +6,7 @@ mod entries;
 mod explain;
 mod purge;
 mod stats;
+mod top;
 mod warm;
 
 use clap::Subcommand;
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     Explain(explain::Explain),
     Purge(purge::Purge),
     Stats(stats::Stats),
+    Top(top::Top),
     Warm(warm::Warm),
 }
 
@@ -36,6 +38,7 @@ impl Command {
             Self::Explain(explain) => explain.run(global, out),
             Self::Purge(purge) => purge.run(global, out),
             Self::Stats(stats) => stats.run(global, out),
+            Self::Top(top) => top.run(global, out),
             Self::Warm(warm) => warm.run(global, out),
         }
     }

@@ -116,6 +116,15 @@ impl Client {
         self.send(&url, &place, self.token.as_deref(), call)
     }
 
+    /// The answer of a path that is for instances, with a secret of its own.
+    ///
+    /// # Errors
+    /// Where nobody answered.
+    pub(crate) fn ask_beside(&self, secret: &str, call: Call) -> Result<Answer, Failure> {
+        let url = self.at.url(&call.path);
+        self.send(&url, &self.place(), Some(secret), call)
+    }
+
     /// What `POST explain` says of a question in its form.
     ///
     /// # Errors

@@ -11,5 +11,7 @@ mod fleet;
 mod purge;
 mod stage;
 mod stats;
+mod terminal;
+mod top;
 mod trouble;
 mod warm;

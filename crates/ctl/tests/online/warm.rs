@@ -13,6 +13,7 @@ use larder_harness::wait::{PATIENCE, eventually};
 use tokio::io::AsyncWriteExt;
 
 use crate::stage::{HOST, Stage, command, x_cache};
+use crate::terminal::Terminal;
 
 const RULES: &str = r#"[
     {"name": "never", "match": {"path": "/never/.*"}, "cache": false},
@@ -168,6 +169,47 @@ async fn no_more_are_asked_for_at_a_time_than_was_said() {
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(out.contains("9 stored, 0 failed"), "{out}");
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_shows_how_far_it_is() {
+    let stage = stage().await;
+    let gate = Gate::closed();
+    stage
+        .origin
+        .on("/page/last", Reply::ok("page").behind(&gate));
+    stage.origin.on("/broken", Reply::new(500, ""));
+    let scratch = Scratch::new("ctl").unwrap();
+    let list = written(&scratch, "/page/1\n/page/2\n/broken\n/page/last\n");
+    let at = format!("http://{}", stage.address());
+    let mut warm = command(&[
+        "warm",
+        &list,
+        "--at",
+        &at,
+        "--host",
+        HOST,
+        "--concurrency",
+        "1",
+    ]);
+    let mut terminal = Terminal::run(warm.as_std_mut(), 100, 12);
+    let shown = terminal
+        .until("three of four", |shown| shown.contains("] 3/4  75%"))
+        .await;
+    assert!(shown.contains("[##################------]"), "{shown}");
+    assert!(
+        shown.contains("500") && shown.contains("/broken"),
+        "{shown}"
+    );
+    gate.open();
+    assert_eq!(terminal.ended().await.code(), Some(1));
+    let shown = terminal
+        .until("the sum", |shown| shown.contains("4 of 4 URLs in"))
+        .await;
+    assert!(
+        shown.contains("[########################] 4/4 100%"),
+        "{shown}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
