@@ -127,6 +127,13 @@ impl Page {
         }
     }
 
+    /// The template as it came, where no page can be made of it after all.
+    pub fn into_template(mut self) -> Vec<u8> {
+        let template = self.sheets.first_mut();
+        let text = template.map(|sheet| std::mem::take(&mut sheet.text));
+        text.unwrap_or_default()
+    }
+
     /// That was all of it.
     pub fn end(&mut self) {
         if self.end == End::Open {

@@ -187,3 +187,11 @@ fn what_a_fragment_says_is_not_read_unless_it_is_a_template() {
         text
     );
 }
+
+#[test]
+fn a_template_of_which_no_page_can_be_made_is_given_back() {
+    let mut page = Stage::new().page();
+    page.push(b"<esi:include src='/a'/>");
+    page.push(b"<esi:");
+    assert_eq!(page.into_template(), b"<esi:include src='/a'/><esi:");
+}
