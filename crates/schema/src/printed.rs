@@ -76,10 +76,9 @@ fn object(table: &Table) -> Map<String, Value> {
 }
 
 fn property(field: &Field) -> Map<String, Value> {
-    let plain = kind(&field.kind);
     let mut schema = match field.nullable {
-        true => fields_of(json!({ "anyOf": [plain, { "type": "null" }] })),
-        false => fields_of(plain),
+        true => or_null(kind(&field.kind)),
+        false => fields_of(kind(&field.kind)),
     };
     schema.insert("description".to_owned(), description(field).into());
     if let Absent::Is(value) = &field.default {
@@ -88,6 +87,16 @@ fn property(field: &Field) -> Map<String, Value> {
     if !field.examples.is_empty() {
         schema.insert("examples".to_owned(), json!(field.examples));
     }
+    schema
+}
+
+/// Of a value that has a type `null` is another: so editors say what is wrong with it, and not that it is neither.
+fn or_null(plain: Value) -> Map<String, Value> {
+    let Some(name) = plain.get("type").cloned() else {
+        return fields_of(json!({ "anyOf": [plain, { "type": "null" }] }));
+    };
+    let mut schema = fields_of(plain);
+    schema.insert("type".to_owned(), json!([name, "null"]));
     schema
 }
 
