@@ -22,7 +22,7 @@ use larder_core::key::Key;
 use larder_core::report::{Counter, EvictionCause, FleetOp, FleetResult};
 use larder_core::tier::{
     self, AbsentReason, ChangeHint, EpochLog, Geometry, LocalOrder, Lookup, Receipt, SharedTier,
-    Stored, SweepPace, Unnoted, WhyNot,
+    Stored, SweepPace, WhyNot,
 };
 use larder_core::time::Timestamp;
 use larder_core::wire::WriteToken;
@@ -282,19 +282,14 @@ impl Worker {
                 noted.map(|noted| noted.token)
             }
             false => {
-                self.fleet.leave_fleet();
-                self.append(invalidation, now).map(|_| None)
+                let noted = self.fleet.enter_apart(self, invalidation, now);
+                noted.map(|_| None)
             }
         };
         noted.unwrap_or_else(|_| {
             self.count(Counter::InvalidationFailed);
             None
         })
-    }
-
-    fn append(&self, invalidation: &Invalidation, now: Timestamp) -> Result<Epoch, Unnoted> {
-        let mut epochs = self.epochs.try_borrow_mut().map_err(|_| Unnoted)?;
-        epochs.append(&SharedData, &*self.metrics, invalidation, now)
     }
 
     /// The order of invalidations, as the journal of the fleet needs it.
@@ -346,6 +341,7 @@ impl Worker {
     ) -> T {
         ledger.show();
         then(&Desk {
+            apart: &|invalidation| self.fleet.enter_apart(self, invalidation, now),
             around,
             board: ledger.board(),
             count: &|counter| self.count(counter),

@@ -121,15 +121,17 @@ impl Liaison {
         notes.journal.batch(&SharedData).ok()?
     }
 
-    /// Something is invalidated of which no fleet will hear: where this process was of one, it has to begin anew before it is
-    /// again, or it would be given what the fleet has from before.
+    /// Notes an invalidation while there is no fleet: for one that there was, too.
     #[cold]
     #[inline(never)]
-    pub(crate) fn leave_fleet(&self) {
-        if let Ok(mut notes) = self.notes.try_borrow_mut() {
-            let _ = notes.journal.leave(&SharedData); // who cannot write this can invalidate nothing either
-            notes.bearings = None;
-        }
+    pub(crate) fn enter_apart(
+        &self,
+        worker: &Worker,
+        invalidation: &Invalidation,
+        now: Timestamp,
+    ) -> Result<Epoch, Unnoted> {
+        let mut notes = self.notes.try_borrow_mut().map_err(|_| Unnoted)?;
+        notes.journal.note_apart(&worker.order(now), invalidation)
     }
 
     /// Notes an invalidation here and for the fleet.

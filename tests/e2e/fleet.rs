@@ -17,6 +17,7 @@ mod expiry;
 mod hostile;
 mod killed;
 mod late;
+mod leaving;
 mod outage;
 mod partition;
 mod purges;

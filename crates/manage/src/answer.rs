@@ -7,7 +7,7 @@ use std::cell::RefCell;
 
 use larder_core::config::Config;
 use larder_core::entry::Epoch;
-use larder_core::epoch::{Currency, Invalidation, Stamped};
+use larder_core::epoch::{Coverage, Currency, Invalidation, Mode, Stamped};
 use larder_core::exchange::{Call, Candidate, Surroundings};
 use larder_core::report::{Counter, Numbers};
 use larder_core::tier::{ByteGauge, ChangeHint, EpochLog, SharedKv, SharedTier, Stored, Unnoted};
@@ -24,6 +24,8 @@ use crate::{entries, explain, invalidate, receipts, stats};
 
 /// What a worker has to answer with.
 pub struct Desk<'a> {
+    /// Notes an invalidation where there is no fleet.
+    pub apart: &'a dyn Fn(&Invalidation) -> Result<Epoch, Unnoted>,
     /// What the exchanges of this configuration share.
     pub around: &'a Surroundings,
     /// Where workers show one another what they have seen.
@@ -73,28 +75,33 @@ impl Desk<'_> {
         }
     }
 
-    /// Notes an invalidation; every request that comes from here on knows of it.
-    pub(crate) fn invalidate(&self, invalidation: &Invalidation) -> Result<Epoch, Unnoted> {
+    /// A place in the order of invalidations, for who needs its number.
+    pub(crate) fn take_place(&self) -> Result<Epoch, Unnoted> {
+        let nothing = Invalidation {
+            coverage: Coverage::Stamps(Vec::new()),
+            mode: Mode::Soft,
+        };
         let noted = match self.epochs.try_borrow_mut() {
-            Ok(mut epochs) => epochs.append(self.kv, self.hint, invalidation, self.now),
+            Ok(mut epochs) => epochs.append(self.kv, self.hint, &nothing, self.now),
             Err(_) => Err(Unnoted), // no borrow outlives a call
         };
-        if noted.is_err() {
-            (self.count)(Counter::InvalidationFailed);
-        }
-        noted
+        self.counted(noted)
     }
 
-    /// As [`Desk::invalidate`]; and the others of the fleet are told.
-    pub(crate) fn invalidate_everywhere(
+    /// Notes an invalidation, which every request that comes from here on knows of; and the others of the fleet are told.
+    pub(crate) fn invalidate(
         &self,
         invalidation: &Invalidation,
         named: impl FnOnce() -> Named,
     ) -> Result<Epoch, Unnoted> {
-        let Some(fleet) = self.fleet else {
-            return self.invalidate(invalidation);
+        let noted = match self.fleet {
+            Some(fleet) => fleet.invalidate(invalidation, &named()),
+            None => (self.apart)(invalidation),
         };
-        let noted = fleet.invalidate(invalidation, &named());
+        self.counted(noted)
+    }
+
+    fn counted(&self, noted: Result<Epoch, Unnoted>) -> Result<Epoch, Unnoted> {
         if noted.is_err() {
             (self.count)(Counter::InvalidationFailed);
         }

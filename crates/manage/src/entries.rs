@@ -286,7 +286,7 @@ pub(crate) fn put(key: &Key, call: &Call, desk: &Desk<'_>, now: Timestamp) -> Ou
         let mode = Mode::Hard;
         let invalidation = Invalidation { coverage, mode };
         let named = || Named::new(InvalidationKind::Key, name.as_str());
-        if desk.invalidate_everywhere(&invalidation, named).is_err() {
+        if desk.invalidate(&invalidation, named).is_err() {
             return Outcome::unnoted();
         }
     }

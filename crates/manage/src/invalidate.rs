@@ -139,7 +139,7 @@ fn acknowledged(
             Coverage::Names(_) => patterns.next().unwrap_or_else(together),
             Coverage::All | Coverage::Stamps(_) => together(),
         };
-        let Ok(epoch) = desk.invalidate_everywhere(invalidation, named) else {
+        let Ok(epoch) = desk.invalidate(invalidation, named) else {
             return Outcome::unnoted();
         };
         ids.push(receipts::open(

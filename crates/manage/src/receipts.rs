@@ -57,11 +57,7 @@ pub(crate) fn try_out(invalidations: &[Invalidation], desk: &Desk<'_>) -> Outcom
     let mut ids = Vec::new();
     for invalidation in invalidations {
         // A receipt's id comes from its place in the order, so each takes one.
-        let nothing = Invalidation {
-            coverage: Coverage::Stamps(Vec::new()),
-            mode: Mode::Soft,
-        };
-        let Ok(epoch) = desk.invalidate(&nothing) else {
+        let Ok(epoch) = desk.take_place() else {
             return Outcome::unnoted();
         };
         ids.push(Receipt::open(desk.kv, epoch, &invalidation.coverage).ok());
@@ -111,7 +107,7 @@ pub(crate) fn forget_user(user: &str, desk: &Desk<'_>) -> Outcome {
     let invalidation = Invalidation { coverage, mode };
     // Who it was is not for everybody who reads the log.
     let named = || Named::new(InvalidationKind::Tag, "user:*");
-    let Ok(epoch) = desk.invalidate_everywhere(&invalidation, named) else {
+    let Ok(epoch) = desk.invalidate(&invalidation, named) else {
         return Outcome::unnoted();
     };
     let (kind, source) = (InvalidationKind::Tag, InvalidationSource::Api);

@@ -106,6 +106,7 @@ fn at(config: Config, (settings, kv): (&Settings, &MemoryKv), call: &Call) -> Do
         0,
     );
     let desk = Desk {
+        apart: &|_| Err(Unnoted), // there is a fleet
         around: &around,
         board: &Board::new(0),
         count: &|_| {},

@@ -165,21 +165,6 @@ impl Journal {
         Ok(lead)
     }
 
-    /// Something was invalidated of which the fleet will not hear. Where this process has followed the log, it is another
-    /// instance from now on, which begins by dropping everything; else there is nothing to do.
-    ///
-    /// # Errors
-    /// [`Unwritten`].
-    pub fn leave(&mut self, kv: &dyn SharedKv) -> Result<(), Unwritten> {
-        let id = instance::known(kv)?;
-        match id.map(|id| Sheet::read(kv, id)).transpose()? {
-            Some((sheet, _)) if sheet.place.is_some() => {
-                instance::begin_anew(kv, &mut self.random).map(drop)
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
     /// Notes that this version of the fleet's configuration is in force.
     ///
     /// # Errors

@@ -42,6 +42,22 @@ impl Journal {
         Ok(Noted { epoch, token })
     }
 
+    /// Invalidates where there is no fleet now. Where this process has followed a log it may be of that fleet again, whose store has
+    /// entries from before: then this is kept for it, as while its service cannot be reached.
+    ///
+    /// # Errors
+    /// As [`Journal::note`].
+    pub fn note_apart(
+        &mut self,
+        order: &LocalOrder<'_>,
+        invalidation: &Invalidation,
+    ) -> Result<Epoch, Unnoted> {
+        match has_followed(order.kv) {
+            Ok(false) => order.append(invalidation, order.now),
+            Ok(true) | Err(Unwritten) => Ok(self.note(order, invalidation, None)?.epoch),
+        }
+    }
+
     fn intend(
         &mut self,
         order: &LocalOrder<'_>,
@@ -143,6 +159,13 @@ impl Outbox {
             self.records.retain(|record| !record.is_passed(place));
         }
     }
+}
+
+/// Whether this process has ever been in touch with a fleet. One that has not leaves no cells for it.
+fn has_followed(kv: &dyn SharedKv) -> Result<bool, Unwritten> {
+    let id = instance::known(kv)?;
+    let sheet = id.map(|id| sheet_of(kv, id)).transpose()?;
+    Ok(sheet.is_some_and(|sheet| sheet.place.is_some()))
 }
 
 fn sheet_of(kv: &dyn SharedKv, id: InstanceId) -> Result<Sheet, Unwritten> {

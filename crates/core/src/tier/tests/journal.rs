@@ -126,6 +126,17 @@ impl Process {
         self.journals[0].bearings(&self.kv).unwrap()
     }
 
+    fn note_apart(&mut self, worker: usize, invalidation: &Invalidation) {
+        let order = LocalOrder {
+            kv: &self.kv,
+            hint: &self.hint,
+            epochs: &self.epochs[worker],
+            now: NOW,
+        };
+        let noted = self.journals[worker].note_apart(&order, invalidation);
+        noted.unwrap();
+    }
+
     pub(super) fn note(&mut self, worker: usize, invalidation: &Invalidation) -> WriteToken {
         let order = LocalOrder {
             kv: &self.kv,
@@ -546,24 +557,34 @@ fn a_log_that_was_lost_is_followed_from_its_end() {
 }
 
 #[test]
-fn who_was_of_no_fleet_for_a_while_begins_anew() {
+fn what_was_noted_apart_from_the_fleet_is_told_when_it_is_back() {
     let (mut process, mut log) = (Process::new(), FleetLog::default());
-    process.journals[0].leave(&process.kv).unwrap();
-    assert!(process.kv.names().is_empty(), "it never was of one");
+    process.note_apart(0, &hard(1));
     process.follow(&log);
-    process.note(0, &hard(1));
-    let (before, cursor) = (process.bearings().instance(), log.end());
-    let epoch = process.now();
-    // What is invalidated now, nobody tells the fleet, which may have it from before.
-    process.journals[1].leave(&process.kv).unwrap();
+    assert_eq!(process.bearings().pending(), 0, "there was no fleet yet");
+    let (cursor, before) = (log.end(), process.bearings().instance());
+    process.note_apart(1, &hard(2));
     let bearings = process.bearings();
-    assert_ne!(bearings.instance(), before);
-    assert_eq!(bearings.epoch_at(cursor), None);
-    assert_eq!(bearings.pending(), 1, "what was to be said is said");
+    assert_eq!((bearings.instance(), bearings.pending()), (before, 1));
+    // What the fleet has from before is met by it, and other things are not.
+    let brought_in = bearings.epoch_at(cursor).unwrap();
+    assert_eq!(process.judge(brought_in, 2), Currency::Gone);
+    assert_eq!(process.judge(brought_in, 9), Currency::Current);
     process.post(&mut log);
+    assert_eq!(log.last(before), 1);
     process.follow(&log);
-    assert_eq!(process.judge(epoch, 9), Currency::Gone);
-    let again = process.bearings().instance();
-    process.journals[0].leave(&process.kv).unwrap();
-    assert_ne!(process.bearings().instance(), again);
+    let brought_in = process.bearings().epoch_at(log.end()).unwrap();
+    assert_eq!(process.judge(brought_in, 2), Currency::Current);
+}
+
+#[test]
+fn who_was_never_of_a_fleet_leaves_no_cells_for_one() {
+    let mut process = Process::new();
+    let before = process.kv.names();
+    process.note_apart(0, &hard(1));
+    let names = process.kv.names();
+    let of_fleets = ["larder1n", "larder1j", "larder1u"];
+    assert_eq!(before.len(), 0);
+    assert!(!names.is_empty());
+    assert!(names.iter().all(|name| !of_fleets.contains(&name.as_str())));
 }
