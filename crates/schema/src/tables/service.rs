@@ -41,7 +41,7 @@ pub(super) fn management() -> Field {
         Field::new(
             "token_sha256",
             Kind::Text(DIGEST),
-            "In place of that, the SHA-256 of the token.",
+            "In place of `token_env`, the SHA-256 of the token.",
         )
         .or_null()
         .such_as("2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"),

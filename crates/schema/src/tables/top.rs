@@ -180,7 +180,7 @@ fn limits() -> Field {
         Field::new(
             "capture_bytes",
             bytes(1, 512 * MIB),
-            "What a worker keeps of exchanges under way: bodies that are being stored, and requests that wait. At least `max_object_bytes`.",
+            "What a worker keeps of exchanges under way: bodies that are being stored, and requests that wait. At least `limits.max_object_bytes`.",
         )
         .or(64 * MIB),
         Field::new("max_tags", whole(1, 256), "The tags of one response.").or(64),
