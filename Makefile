@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run fleet test check build wasm tools admin ctl e2e e2e-matrix bench bench-eviction compose-test fuzz-smoke fuzz-seeds schema clean
+.PHONY: help run fleet test check build wasm tools admin ctl e2e e2e-matrix bench bench-eviction image compose-test fuzz-smoke fuzz-seeds schema clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(CURDIR)/dist/larder.wasm
@@ -77,6 +77,9 @@ bench: wasm tools ## Compare Larder with Envoy's own caches and others (BENCH=qu
 bench-eviction: ## Compare what the shared tier keeps with LRU, S3-FIFO, W-TinyLFU and the optimum
 	$(RELEASE) --package larder-harness --bin larder-bench-eviction
 	@$(TARGET)/release/larder-bench-eviction
+
+image: wasm ## Pack the module as Istio and Envoy Gateway fetch it: an OCI image layout in dist/image
+	@envoy/image.py $(MODULE) dist/image "$$(cargo metadata --no-deps --format-version 1 | sed 's/.*"name":"larder","version":"\([^"]*\)".*/\1/')"
 
 compose-test: wasm tools ## Start envoy/docker-compose*.yaml and try them; without Docker only check the files
 	@envoy/compose-test.sh
