@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run fleet test check build wasm tools admin ctl e2e e2e-matrix bench bench-eviction image compose-test fuzz-smoke fuzz-seeds schema clean
+.PHONY: help run fleet test check build wasm tools admin ctl e2e e2e-matrix bench bench-eviction image manifests-test compose-test fuzz-smoke fuzz-seeds schema clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(CURDIR)/dist/larder.wasm
@@ -35,6 +35,7 @@ test: ## Run every test: the core natively, the module, the service, and all of 
 	@$(MAKE) --no-print-directory wasm tools admin
 	$(OPEN_FILES); LARDER_WASM=$(MODULE) cargo test --workspace --exclude larder-core
 	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory manifests-test
 
 e2e: wasm tools admin ## Check the module, and run the end-to-end tests in real Envoy
 	$(OPEN_FILES); LARDER_WASM=$(MODULE) cargo test --package larder --test wasm_module --test e2e
@@ -80,6 +81,9 @@ bench-eviction: ## Compare what the shared tier keeps with LRU, S3-FIFO, W-TinyL
 
 image: wasm ## Pack the module as Istio and Envoy Gateway fetch it: an OCI image layout in dist/image
 	@envoy/image.py $(MODULE) dist/image "$$(cargo metadata --no-deps --format-version 1 | sed 's/.*"name":"larder","version":"\([^"]*\)".*/\1/')"
+
+manifests-test: admin ## Check the Helm chart, and the manifests for Istio and Envoy Gateway, by Helm and the published schemas
+	@LARDER_ADMIN=$(TARGET)/debug/larder-admin envoy/manifests-test.sh
 
 compose-test: wasm tools ## Start envoy/docker-compose*.yaml and try them; without Docker only check the files
 	@envoy/compose-test.sh
