@@ -21,8 +21,6 @@ use wait::{Awaited, End};
 /// Purge URLs, keys, tags, patterns or a user's data, at one Envoy or in a fleet
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Purge {
-    #[command(flatten)]
-    names: Names,
     /// Make it stale in place of removing it: the origin is asked whether it is still good
     #[arg(long)]
     soft: bool,
@@ -41,6 +39,8 @@ pub(crate) struct Purge {
     /// Do purge everything
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    names: Names,
 }
 
 /// One thing that was done, and what came of it.
