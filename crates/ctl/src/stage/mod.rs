@@ -92,6 +92,7 @@ impl Stage {
     pub(crate) fn call(&self, head: Headers, content: Vec<u8>) -> Option<Said> {
         let head = RequestHead::parse(head).ok()?;
         let desk = Desk {
+            apart: &|invalidation| self.log.note(invalidation, self.now),
             around: &self.around,
             board: &Board::new(0),
             count: &|_| {},

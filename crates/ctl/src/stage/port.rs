@@ -9,7 +9,7 @@ use larder_core::epoch::{Currency, Epochs, Invalidation, Stamped};
 use larder_core::exchange::{Background, Readiness};
 use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::report::{Counter, Gauge, Numbers, RuleCounter};
-use larder_core::tier::{ChangeHint, EpochLog, MemoryKv};
+use larder_core::tier::{ChangeHint, EpochLog, MemoryKv, Unnoted};
 use larder_core::time::Timestamp;
 use larder_manage::{Progress, Warm, WarmOrder};
 
@@ -53,8 +53,17 @@ impl Log {
 
     /// Memory takes all that is written.
     pub(super) fn apply(&self, invalidation: &Invalidation, now: Timestamp) {
+        let _ = self.note(invalidation, now);
+    }
+
+    /// What the management API is told has a place in the order.
+    pub(super) fn note(
+        &self,
+        invalidation: &Invalidation,
+        now: Timestamp,
+    ) -> Result<Epoch, Unnoted> {
         let mut epochs = self.epochs.borrow_mut();
-        let _ = epochs.append(&*self.kv, &self.hint, invalidation, now);
+        epochs.append(&*self.kv, &self.hint, invalidation, now)
     }
 }
 
