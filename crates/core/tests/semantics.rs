@@ -86,6 +86,7 @@ fn exists(module: &str, name: &str) -> bool {
     let folder = match module.split('/').next() {
         Some("e2e") => "tests",
         Some("page" | "service") => "crates/admin/tests",
+        Some("plays") => "crates/compose/tests",
         Some("scenarios") => "crates/core/tests",
         _ => "crates/core/src",
     };
