@@ -245,7 +245,8 @@ impl Worker {
                 self.carry_out(step.effects, now);
                 return Some(status);
             }
-            Verdict::Consult(_)
+            Verdict::Compose(_)
+            | Verdict::Consult(_)
             | Verdict::Hold
             | Verdict::Inspect
             | Verdict::Manage(_)

@@ -242,6 +242,7 @@ fn added(play: &Play) -> impl Iterator<Item = String> {
         Effect::SetRequestHeader(name, value) => Some(field(name.as_bytes(), value)),
         Effect::Compress(_)
         | Effect::Count(_)
+        | Effect::Gather(_)
         | Effect::Invalidate(_)
         | Effect::Land(..)
         | Effect::Measure(..)

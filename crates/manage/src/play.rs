@@ -116,6 +116,7 @@ impl Play {
             Effect::AddHeader(..)
             | Effect::Compress(_)
             | Effect::Count(_)
+            | Effect::Gather(_)
             | Effect::Invalidate(_)
             | Effect::Land(..)
             | Effect::Measure(..)
@@ -147,6 +148,11 @@ impl Play {
             Verdict::Reply(Reply { status, pairs, .. }) => {
                 let head = Headers::copy_of_pairs(&pairs).unwrap_or_default();
                 self.reply = Some((status, head));
+                None
+            }
+            // The template stands for its page.
+            Verdict::Compose(template) => {
+                self.reply = Some((template.status, template.headers));
                 None
             }
             Verdict::Consult(_)

@@ -11,7 +11,7 @@ use super::parked::Waited;
 use super::response::{Audience, Basis, Forwarding, Known, outcome};
 use super::serve;
 use super::validate::Question;
-use super::{Effect, Passage, State, Step, Surroundings};
+use super::{Effect, Passage, State, Step, Surroundings, compose};
 use crate::config::CachePolicy;
 use crate::entry::StoredResponse;
 use crate::http::{Headers, Method};
@@ -147,6 +147,11 @@ impl Looking {
             lead, hold, waited, ..
         } = self.turn;
         let mut effects = edits(&basis, (&lead, waited), self.subject.head.headers());
+        if let Some(policy) = around.config.policy(self.subject.policy)
+            && !is_shadow
+        {
+            effects.extend(edits_for_page(policy, &basis, self.subject.head.headers()));
+        }
         let flight = match lead {
             Lead::Alone | Lead::Open | Lead::Released | Lead::Unnoted => None,
             Lead::Outside(flight) | Lead::Taken(flight) => Some(flight),
@@ -182,6 +187,17 @@ impl Looking {
         };
         (state, Step::continue_with(effects))
     }
+}
+
+/// What has to change besides, where a template may come: the client's conditions are about the page.
+fn edits_for_page(policy: &CachePolicy, basis: &Basis, request: &Headers) -> Vec<Effect> {
+    let mut edits = compose::edits(policy, request);
+    if !edits.is_empty() && !matches!(basis, Basis::Asked(_)) {
+        let theirs = freshening::CONDITIONS.into_iter();
+        let theirs = theirs.filter(|name| request.contains(name));
+        edits.extend(theirs.map(Effect::RemoveRequestHeader));
+    }
+    edits
 }
 
 /// What has to change in the request's head before it goes to the origin.

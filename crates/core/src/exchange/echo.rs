@@ -310,6 +310,7 @@ mod tests {
                 other @ (Effect::AddHeader(..)
                 | Effect::Compress(_)
                 | Effect::Count(_)
+                | Effect::Gather(_)
                 | Effect::Land(..)
                 | Effect::Measure(..)
                 | Effect::Refresh(_)

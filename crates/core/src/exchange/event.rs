@@ -1,5 +1,6 @@
 //! Everything the outside can tell an exchange.
 
+use super::compose::Page;
 use super::echo::HeadSize;
 use crate::fleet::Consulted;
 use crate::http::Headers;
@@ -13,6 +14,8 @@ pub enum Event<'a> {
     Aborted,
     /// What the tiers hold under the key that was asked for.
     Answer(Answer<'a>),
+    /// The page of a template is made.
+    Composed(Box<Page>),
     /// What the fleet had under the key that it was asked for.
     Consulted(Consulted),
     /// The next bytes of the response's body.

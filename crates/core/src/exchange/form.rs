@@ -13,6 +13,7 @@ use crate::entry::{Coding, StoredResponse};
 use crate::http::{Headers, RequestHead};
 use crate::policy::Reason;
 use crate::policy::range::Validators;
+use crate::policy::template::Kind;
 use crate::policy::validation::{Condition, Preconditions};
 use crate::transform::{GzipError, Wish, gzip_fields, is_suitable, plain_fields, unzip, wish};
 
@@ -71,6 +72,9 @@ pub(super) fn of<'a>(
         work,
     };
     let body = Cow::Borrowed(stored.body);
+    if Kind::of(policy.templates, stored.status, &headers) != Kind::Plain {
+        return of_template(stored, (headers, validators), entry, around);
+    }
     match stored.coding {
         Coding::AsReceived => Ok(form(headers, body, Work::None)),
         Coding::Compressible => {
@@ -93,6 +97,33 @@ pub(super) fn of<'a>(
             }
         },
     }
+}
+
+/// A template as it came, since a page is made of it.
+#[cold]
+fn of_template<'a>(
+    stored: &StoredResponse<'a>,
+    (headers, validators): (Headers, Validators),
+    entry: EntryId,
+    around: &Surroundings,
+) -> Result<Form<'a>, Unfit> {
+    let (body, work) = match stored.coding {
+        Coding::AsReceived | Coding::Compressible => (Cow::Borrowed(stored.body), Work::None),
+        Coding::Gzip { length } => match around.hot.plain(entry, &stored.meta, length) {
+            Some(body) => (Cow::Owned(body), Work::None),
+            None => {
+                let body = unzip(stored.body, length, around.config.limits.max_object_bytes)?;
+                around.hot.keep_plain(entry, stored, &body);
+                (Cow::Owned(body), Work::Unzipped)
+            }
+        },
+    };
+    Ok(Form {
+        headers,
+        body,
+        validators,
+        work,
+    })
 }
 
 /// What tells the parts of this response from those of others, where clients get it in two forms: both have the same date,
@@ -138,6 +169,10 @@ fn shared(policy: &CachePolicy, headers: Headers) -> Headers {
     }
 }
 
+fn is_template(status: u16, headers: &Headers, policy: &CachePolicy) -> bool {
+    Kind::of(policy.templates, status, headers) != Kind::Plain
+}
+
 fn has_it(status: u16, headers: &Headers, request: &RequestHead) -> bool {
     let condition = Preconditions::of(request).map(|asked| asked.evaluate(status, headers));
     condition == Some(Condition::NotModified)
@@ -160,7 +195,11 @@ impl Held {
         (request, policy): (&RequestHead, &CachePolicy),
         cap: usize,
     ) -> Result<Self, Unfit> {
-        let plain = match (stored.coding, wish_under(policy, request)) {
+        let wish = match Headers::copy_of_pairs(stored.pairs) {
+            Ok(headers) if is_template(stored.status, &headers, policy) => Wish::Plain,
+            Ok(_) | Err(_) => wish_under(policy, request),
+        };
+        let plain = match (stored.coding, wish) {
             (Coding::AsReceived | Coding::Compressible, _) | (Coding::Gzip { .. }, Wish::Gzip) => {
                 None
             }
@@ -222,6 +261,9 @@ impl Held {
     pub(super) fn into_form(self, headers: Headers, policy: &CachePolicy) -> (Headers, Vec<u8>) {
         match (self.coding, self.plain) {
             (Coding::AsReceived | Coding::Compressible, _) => (headers, self.bytes),
+            (Coding::Gzip { .. }, Some(plain)) if is_template(200, &headers, policy) => {
+                (headers, plain)
+            }
             (Coding::Gzip { .. }, Some(plain)) => (shared(policy, headers), plain),
             (Coding::Gzip { .. }, None) => (gzip_fields(headers), self.bytes),
         }

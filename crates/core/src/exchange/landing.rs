@@ -76,6 +76,12 @@ pub(super) fn of_skipped(
         Reason::AmbiguousPath
         | Reason::BreakerOpen
         | Reason::Busy
+        | Reason::FragmentAddress
+        | Reason::FragmentBound
+        | Reason::FragmentOverdue
+        | Reason::FragmentStatus
+        | Reason::FragmentUnreachable
+        | Reason::FragmentUnreadable
         | Reason::Grpc
         | Reason::IdentityInvalid
         | Reason::Internal
@@ -105,6 +111,7 @@ pub(super) fn of_skipped(
         | Reason::SlotContention
         | Reason::SoftPurged
         | Reason::Swr
+        | Reason::TemplateCoded
         | Reason::Upgrade => let_go(now),
     }
 }

@@ -17,10 +17,11 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::compose;
 use super::echo::{Given, Sent, Source};
 use super::hot::{Held, HotState, Standing};
 use super::lookup::Looking;
-use super::serve::{self, Answered, timed_lines};
+use super::serve::{Answered, timed_lines};
 use super::step::Body;
 use super::{Reply, State, Step, Surroundings, Verdict};
 use crate::config::{AddedHeaders, KeySource, PolicyId};
@@ -32,6 +33,7 @@ use crate::key::Key;
 use crate::policy::request::{Demands, RequestBody};
 use crate::policy::reuse::{self, Reuse};
 use crate::policy::stale::Terms;
+use crate::policy::template::Language;
 use crate::report::{Annotation, Outcome, ServedFrom, Tally};
 use crate::tier::{Kept, Knock};
 use crate::time::{Seconds, Timestamp};
@@ -68,6 +70,8 @@ pub(super) struct Memo {
     /// As what.
     outcome: Outcome,
     timed: Timed,
+    /// Where it is a template.
+    template: Option<Language>,
     /// How often it was given lately ([`super::HotTier::hottest`]).
     given_times: u32,
 }
@@ -136,7 +140,7 @@ pub(super) fn recall<'a>(
         Some(()) => {
             memo.given_times = memo.given_times.saturating_add(1);
             memo.count(&around.tally);
-            Some(memo.give())
+            Some(memo.give(request))
         }
         None => {
             // What comes in its place may be nothing to keep.
@@ -244,6 +248,7 @@ impl Memo {
         let mut body = Vec::new();
         body.try_reserve_exact(content.body.len()).ok()?;
         body.extend_from_slice(&content.body);
+        let template = answered.template.as_deref();
         let given = Given::new(content.status, &content.headers, body.len());
         let timed = Timed {
             first: answered.timed_from,
@@ -263,7 +268,8 @@ impl Memo {
             added,
             details: content.details,
             given,
-            sent_bytes: serve::sent_bytes(&looking.subject.head, &body),
+            sent_bytes: compose::sent_bytes(template, &looking.subject.head, &body),
+            template: template.map(compose::Asked::language),
             body: Rc::new(body),
             rule: looking.subject.policy,
             outcome: Outcome::of_fresh(stored.status),
@@ -369,7 +375,12 @@ impl Memo {
         Some(())
     }
 
-    fn give<'a>(&self) -> (State, Step<'a>) {
+    fn give<'a>(&self, request: &Headers) -> (State, Step<'a>) {
+        if let Some(language) = self.template {
+            let body = Body::Shared(Rc::clone(&self.body));
+            let answer = (&self.given, self.source);
+            return compose::begin_again((language, request), answer, (body, self.details));
+        }
         let sent = Sent::new(self.given.clone(), self.source);
         let reply = Reply {
             status: self.given.status,

@@ -24,6 +24,7 @@ mod boarding;
 mod breaking;
 mod budget;
 mod capture;
+mod compose;
 mod consult;
 mod contact;
 mod deferred;
@@ -79,6 +80,7 @@ use crate::report::{Annotation, Counter, Line, ServedFrom, Tally};
 use crate::time::Timestamp;
 
 pub use budget::CaptureBudget;
+pub use compose::{Delivery, Page, Template};
 pub use deferred::{Compress, Compressed, Compressions};
 pub use echo::HeadSize;
 pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld, Wake};
@@ -373,6 +375,7 @@ impl Exchange {
                 comparing.finish(around);
                 (State::done(), Step::pass())
             }
+            (state, Event::Composed(page)) => compose::made(around, state, *page),
             (State::Serving(sent), Event::Returned(size)) => sent.returned(&around.surpluses, size),
             (State::Serving(sent), Event::ReturnedHead(head)) => {
                 sent.inspected(&around.surpluses, &head)
@@ -411,6 +414,7 @@ fn surprised(state: State, event: &Event<'_>) -> State {
         Event::Aborted | Event::ResponseEnded => State::done(),
         Event::Answer(_)
         | Event::Chunk(_)
+        | Event::Composed(_)
         | Event::Consulted(_)
         | Event::Request(_)
         | Event::RequestBody(_)

@@ -16,7 +16,7 @@ use super::present::present;
 use super::response::{Audience, Basis, Forwarding, Known};
 use super::serve::Warrant;
 use super::validate::Question;
-use super::{Answerer, Effect, Exchange, State, Step, Surroundings};
+use super::{Answerer, Effect, Exchange, State, Step, Surroundings, compose};
 use crate::config::{CachePolicy, Share};
 use crate::entry::{Meta, StoredResponse};
 use crate::flight::{Alone, Flight, Joined, Purpose, Wish};
@@ -27,6 +27,7 @@ use crate::policy::breaker::Advice;
 use crate::policy::request::{OnMiss, RequestBody};
 use crate::policy::reuse::{Reuse, Stale};
 use crate::policy::stale::Terms;
+use crate::policy::template::Kind;
 use crate::policy::{freshening, invalidation};
 use crate::report::Forward;
 use crate::time::{Seconds, Timestamp};
@@ -303,6 +304,7 @@ impl Looking {
         now: Timestamp,
     ) -> Option<Refresh> {
         let mut request = own_request(&self.subject.head);
+        compose::edit(policy, &mut request);
         let mut subject = self.subject;
         subject.head = RequestHead::parse(request.clone()).ok()?;
         subject.facts = subject.facts.as_get();
@@ -360,15 +362,21 @@ impl Forwarding {
     pub(super) fn watch(
         &self,
         around: &Surroundings,
-        (status, meta): (u16, &Meta),
+        (status, meta, headers): (u16, &Meta, &Headers),
     ) -> Option<Effect> {
         around.background.get()?;
         let policy = around.config.policy(self.subject.policy)?;
         let window = Terms::of(policy, status).while_revalidate(&meta.staleness);
         let head = self.subject.head.headers();
-        let is_wanted = window > Seconds::ZERO || policy.sparing.refresh_ahead != Share::NONE;
+        let is_wanted = window > Seconds::ZERO
+            || policy.sparing.refresh_ahead != Share::NONE
+            || Kind::of(policy.templates, status, headers) != Kind::Plain;
         let is_of_use = is_wanted && head.size() <= MOST_WATCHED;
-        is_of_use.then(|| Effect::Watch(head.clone()))
+        is_of_use.then(|| {
+            let mut head = head.clone();
+            compose::edit(policy, &mut head);
+            Effect::Watch(head)
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use super::store::{Capturing, Draft, Placement};
 use super::validate::{Confirmation, Maker, Question, maker};
 use super::{
     Effect, Histogram, Shareable, Sight, Sighting, State, Step, Surroundings, Ticket, annotate,
-    landing, serve,
+    compose, landing, serve,
 };
 use crate::config::{CachePolicy, Limits, Switch};
 use crate::entry::{
@@ -179,10 +179,18 @@ impl Forwarding {
             (basis, _, Maker::Upstream) => basis,
         };
         match self.begin(around, basis, &response, body, now) {
-            Err(reason) => self.skipped(around, (response.status, &response.headers), reason, now),
+            Err(reason) => {
+                let sent = (response.status, &response.headers);
+                let annotation = Annotation::Miss(self.forward, Storing::Skipped(reason));
+                let (state, mut step) = self.skipped(around, sent, reason, now);
+                step.effects
+                    .extend(self.gather(around, (sent, body, None), annotation));
+                (state, step)
+            }
             Ok(mut capturing) => {
                 capturing.flight = self.flight.take();
-                let watch = self.watch(around, (response.status, &capturing.draft.meta));
+                let watched = (response.status, &capturing.draft.meta, &response.headers);
+                let watch = self.watch(around, watched);
                 let capturing = self.shown(around, &response.headers, capturing, now);
                 let captured = self.captured(around, &response.headers, (capturing, body), now);
                 let (state, mut step) = captured;
@@ -293,8 +301,12 @@ impl Forwarding {
         let promise = policy
             .filter(|policy| policy.store_if.json.is_none() && policy.shadow == Switch::Off)
             .and_then(|policy| serve::cache_control(sent, &capturing.draft.meta, policy, around));
+        let status = capturing.draft.status;
+        let arrived = ((status, sent), body, promise.as_deref());
+        let gathered = self.gather(around, arrived, annotation);
         let promise = promise.map(|value| Effect::AddHeader("cache-control", value));
         step.effects.extend(promise);
+        step.effects.extend(gathered);
         match body {
             ResponseBody::Follows => (State::Capturing(Box::new(capturing)), step),
             ResponseBody::None => {
@@ -302,6 +314,19 @@ impl Forwarding {
                 step.effects.extend(stored.effects);
                 (state, step)
             }
+        }
+    }
+
+    /// What is done where this is a template, of which a client gets a page.
+    fn gather(
+        &self,
+        around: &Surroundings,
+        arrived: compose::Arrived<'_>,
+        said: Annotation,
+    ) -> Vec<Effect> {
+        match self.audience {
+            Audience::Client => compose::of_arrived(around, &self.subject, arrived, said),
+            Audience::Nobody => Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use super::compose::{self, Asked};
 use super::echo::{Given, Sent, Source};
 use super::request::Subject;
 use super::{Effect, Reply, State, Step, Surroundings, Verdict, partial};
@@ -116,12 +117,17 @@ pub(super) struct Answered<'a> {
     /// From which field on they are [`timed_lines`].
     pub(super) timed_from: usize,
     pub(super) effects: Vec<Effect>,
+    /// Where it is a template.
+    pub(super) template: Option<Box<Asked>>,
 }
 
 impl<'a> Answered<'a> {
     /// It is sent in place of the request, and comes by again before the client gets it.
     pub(super) fn reply(self, source: Source) -> (State, Step<'a>) {
         let content = self.content;
+        if let Some(asked) = self.template {
+            return compose::begin(*asked, (content, self.effects), source);
+        }
         let given = Given::new(content.status, &content.headers, content.body.len());
         let reply = Reply {
             status: content.status,
@@ -233,10 +239,15 @@ pub(super) fn answer_with<'a>(
         | Warrant::Stale(..) => ServedFrom::Shared,
     };
     let age = has_age.then_some(found.age);
-    let condition = Preconditions::of(&subject.head).map_or(Condition::Full, |asked| {
+    let head = (found.status, &found.headers);
+    let template = compose::language(around, subject, head);
+    let template = compose::asked(template, subject.head.headers(), source);
+    let conditions = Preconditions::of(&subject.head).filter(|_| template.is_none());
+    let condition = conditions.map_or(Condition::Full, |asked| {
         asked.evaluate(found.status, &found.headers)
     });
     let mut content = match condition {
+        Condition::Full if template.is_some() => Content::whole(found),
         Condition::Full => select(found),
         Condition::NotModified => {
             around.tally.not_modified();
@@ -254,7 +265,7 @@ pub(super) fn answer_with<'a>(
         | Annotation::Revalidated(..)
         | Annotation::Unanswered => None,
     };
-    let bytes = sent_bytes(&subject.head, &content.body);
+    let bytes = compose::sent_bytes(template.as_deref(), &subject.head, &content.body);
     around.tally.serve(source, bytes);
     let added = around.config.headers;
     annotation.make_way(added, &mut content.headers);
@@ -273,6 +284,7 @@ pub(super) fn answer_with<'a>(
             .into_iter()
             .map(|why| Effect::Count(Counter::StaleServed(why)))
             .collect(),
+        template,
     }
 }
 
@@ -367,6 +379,7 @@ pub(super) fn unanswered<'a>(added: AddedHeaders) -> Answered<'a> {
         },
         timed_from: 0,
         effects: Vec::new(),
+        template: None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Deref;
 use std::rc::Rc;
 
+use super::compose::Template;
 use super::deferred::Compress;
 use super::manage::Call;
 use super::refresh::Refresh;
@@ -29,6 +30,8 @@ pub struct Step<'a> {
 /// What happens to the message now.
 #[derive(Debug)]
 pub enum Verdict<'a> {
+    /// What is here is a template: its page is made, and comes back as an event.
+    Compose(Box<Template<'a>>),
     /// The request waits while the fleet is asked, and the answer comes back as an event.
     Consult(Consultation),
     /// It goes on its way.
@@ -124,6 +127,8 @@ pub enum Effect {
     Land(Flight, Landing),
     /// Something took so many microseconds.
     Measure(Histogram, u64),
+    /// What comes is a template: its body is gathered, its page is made, and comes back as an event.
+    Gather(Box<Template<'static>>),
     /// The origin is asked behind the client's back.
     Refresh(Box<Refresh>),
     /// All lines of that name go from the response's head.

@@ -14,7 +14,7 @@ use super::incomplete::Waiting;
 use super::response::Forwarding;
 use super::serve::{self, Answered, Found, Warrant};
 use super::store::Draft;
-use super::{Effect, Reply, Sight, State, Step, Surroundings, Verdict, echo, landing};
+use super::{Effect, Reply, Sight, State, Step, Surroundings, Verdict, compose, echo, landing};
 use crate::config::CachePolicy;
 use crate::entry::{Meta, StoredResponse, TagList};
 use crate::http::{ContentRange, Headers, RequestHead, ResponseHead};
@@ -189,7 +189,7 @@ impl Question {
                 around,
                 now,
             );
-            let watch = forwarding.watch(around, (draft.status, &draft.meta));
+            let watch = forwarding.watch(around, (draft.status, &draft.meta, &draft.headers));
             Ok((draft.with_held(&self.body)?, landing, watch))
         });
         let (storing, mut effects, landing) = match stored {
@@ -257,6 +257,10 @@ pub(super) fn replace<'a>(
     body: ResponseBody,
     answered: Answered<'a>,
 ) -> Step<'a> {
+    let mut answered = answered;
+    if let Some(asked) = answered.template.take() {
+        return compose::begin_in_place(*asked, answered);
+    }
     let Answered {
         mut content,
         mut effects,

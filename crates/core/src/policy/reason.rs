@@ -44,6 +44,18 @@ reasons! {
     Busy = "busy",
     /// The response is older than it may get.
     Expired = "expired",
+    /// A fragment's address is none that may be asked for: another host's, the management API's, or no address.
+    FragmentAddress = "fragment-address",
+    /// The page has more fragments, deeper ones, or more bytes than `composition` allows.
+    FragmentBound = "fragment-bound",
+    /// A fragment did not come within `composition.timeout_ms`.
+    FragmentOverdue = "fragment-overdue",
+    /// A fragment was answered with an error.
+    FragmentStatus = "fragment-status",
+    /// A fragment could not be asked for: nobody answers, or the route alters requests (then name `background.cluster`).
+    FragmentUnreachable = "fragment-unreachable",
+    /// A fragment is coded, or not of the type that its template needs.
+    FragmentUnreadable = "fragment-unreadable",
     /// gRPC is answered by grpc-status trailers, which a cache cannot replay.
     Grpc = "grpc",
     /// The rule wants an identity, and the value it names cannot be used.
@@ -129,7 +141,9 @@ reasons! {
     /// The response has more tags than `limits.max_tags`, or longer ones (256 bytes, 8 KiB together, 1,024 levels), or is in more
     /// cache groups than 64, of 256 bytes.
     TagLimit = "tag-limit",
-    /// The response is larger than `limits.max_object_bytes`.
+    /// The template came in a content coding, so no page could be made of it.
+    TemplateCoded = "template-coded",
+    /// The response is larger than `limits.max_object_bytes`, or, as a template, than `composition.max_bytes`.
     TooLarge = "too-large",
     /// The request upgrades to another protocol.
     Upgrade = "upgrade",

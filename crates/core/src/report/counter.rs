@@ -39,6 +39,8 @@ pub enum Counter {
     FetchTime,
     /// See [`Family::FleetOps`]; only with one of [`FleetOp::results`].
     Fleet(FleetOp, FleetResult),
+    /// See [`Family::FragmentsMissing`]; only with a reason of a fragment.
+    FragmentMissing(Reason),
     /// See [`Family::HitTime`].
     HitTime,
     /// See [`Family::HostFailures`].
@@ -57,6 +59,8 @@ pub enum Counter {
     NotModified,
     /// See [`Family::NotStored`].
     NotStored(Reason),
+    /// See [`Family::Pages`].
+    PageMade,
     /// See [`Family::Reloads`].
     Reloaded(Reload),
     /// See [`Family::Served`].
@@ -65,6 +69,8 @@ pub enum Counter {
     StaleServed(Reason),
     /// See [`Family::Stored`].
     Stored,
+    /// See [`Family::TemplatesRaw`]; only with a reason of a template.
+    TemplateRaw(Reason),
     /// See [`Family::TickFailures`].
     TickFailed,
     /// See [`Family::TierSkips`].
@@ -87,10 +93,11 @@ pub enum RuleCounter {
 }
 
 /// Those without labels.
-const PLAIN: [Counter; 20] = [
+const PLAIN: [Counter; 21] = [
     Counter::Stored,
     Counter::HotHit,
     Counter::NotModified,
+    Counter::PageMade,
     Counter::Coalesced,
     Counter::FetchTime,
     Counter::TimedHits,
@@ -108,6 +115,24 @@ const PLAIN: [Counter; 20] = [
     Counter::TierSkipped,
     Counter::AuthFailed,
     Counter::LockTimeout,
+];
+
+/// Why a fragment is missing.
+pub(super) const MISSING: [Reason; 6] = [
+    Reason::FragmentAddress,
+    Reason::FragmentBound,
+    Reason::FragmentOverdue,
+    Reason::FragmentStatus,
+    Reason::FragmentUnreachable,
+    Reason::FragmentUnreadable,
+];
+
+/// Why no page is made of a template.
+pub(super) const RAW: [Reason; 4] = [
+    Reason::Busy,
+    Reason::NoBody,
+    Reason::TemplateCoded,
+    Reason::TooLarge,
 ];
 
 /// What lets something stale be given.
@@ -148,6 +173,8 @@ impl Counter {
                 .map(|state| Self::BreakerChanged(*state)),
         );
         all.extend(STALE.map(Self::StaleServed));
+        all.extend(MISSING.map(Self::FragmentMissing));
+        all.extend(RAW.map(Self::TemplateRaw));
         all.extend(Reload::ALL.iter().map(|result| Self::Reloaded(*result)));
         for kind in InvalidationKind::ALL {
             for mode in Mode::ALL {
@@ -175,6 +202,7 @@ impl Counter {
             Self::Fetched(..) => Family::Fetches,
             Self::FetchTime => Family::FetchTime,
             Self::Fleet(..) => Family::FleetOps,
+            Self::FragmentMissing(_) => Family::FragmentsMissing,
             Self::HitTime => Family::HitTime,
             Self::HostFailed => Family::HostFailures,
             Self::HotHit => Family::HotHits,
@@ -184,10 +212,12 @@ impl Counter {
             Self::LockTimeout => Family::LockTimeouts,
             Self::NotModified => Family::NotModified,
             Self::NotStored(_) => Family::NotStored,
+            Self::PageMade => Family::Pages,
             Self::Reloaded(_) => Family::Reloads,
             Self::Served(_) => Family::Served,
             Self::StaleServed(_) => Family::StaleServed,
             Self::Stored => Family::Stored,
+            Self::TemplateRaw(_) => Family::TemplatesRaw,
             Self::TickFailed => Family::TickFailures,
             Self::TierSkipped => Family::TierSkips,
             Self::TimedHits => Family::TimedHits,
@@ -200,9 +230,11 @@ impl Counter {
         let family = self.family();
         match self {
             Self::BreakerChanged(state) => family.with(&[state.word()]),
-            Self::Bypassed(reason) | Self::NotStored(reason) | Self::StaleServed(reason) => {
-                family.with(&[reason.code()])
-            }
+            Self::Bypassed(reason)
+            | Self::FragmentMissing(reason)
+            | Self::NotStored(reason)
+            | Self::StaleServed(reason)
+            | Self::TemplateRaw(reason) => family.with(&[reason.code()]),
             Self::Called(outcome) => family.with(&[outcome.word()]),
             Self::Evicted(cause) => family.with(&[cause.word()]),
             Self::Fetched(class, result) => family.with(&[class.word(), result.word()]),
@@ -227,6 +259,7 @@ impl Counter {
             | Self::InvalidationFailed
             | Self::LockTimeout
             | Self::NotModified
+            | Self::PageMade
             | Self::Stored
             | Self::TickFailed
             | Self::TierSkipped

@@ -76,6 +76,12 @@ families! {
     Stored = "larder_stored_total", [],
     /// Responses to requests that were looked up, and that were not stored.
     NotStored = "larder_not_stored_total", ["reason"],
+    /// Pages made of templates and fragments.
+    Pages = "larder_pages_total", [],
+    /// Fragments that are missing on pages whose templates did not say what stands in their place.
+    FragmentsMissing = "larder_fragments_missing_total", ["reason"],
+    /// Templates that went to clients as they are.
+    TemplatesRaw = "larder_templates_raw_total", ["reason"],
     /// Entries, as of the last sweep.
     Entries = "larder_entries", ["vm_id"],
     /// Bytes stored: a running estimate, corrected by each sweep.

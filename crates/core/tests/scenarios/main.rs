@@ -46,6 +46,7 @@ mod spokesman;
 mod stage;
 mod stale;
 mod tags;
+mod templates;
 mod together;
 mod token;
 mod totality;

@@ -120,6 +120,7 @@ fn outcome(step: Step<'_>) -> Outcome {
         Verdict::Continue | Verdict::Inspect => Outcome::GoesOn,
         Verdict::Hold => Outcome::Held,
         Verdict::Lookup(_) => Outcome::LookedUp,
+        Verdict::Compose(template) => panic!("nothing is composed here: {template:?}"),
         Verdict::Consult(asked) => panic!("nobody is asked here: {asked:?}"),
         Verdict::Park(parking) => panic!("nobody waits here: {parking:?}"),
     }

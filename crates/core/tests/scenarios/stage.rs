@@ -9,13 +9,14 @@ use larder_core::entry::{Epoch, Payload, StoredResponse};
 use larder_core::epoch::{Coverage, Currency, Epochs, Invalidation, Mode, Scope, Stamped};
 use larder_core::exchange::{
     Answer, Arrival, Arriving, Background, CaptureBudget, Compressions, Effect, Event, Exchange,
-    HeadSize, HotTier, Parking, Refresh, Reply, ResponseBody, Step, Surpluses, Surroundings,
-    Verdict,
+    HeadSize, HotTier, Page, Parking, Refresh, Reply, ResponseBody, Step, Surpluses, Surroundings,
+    Template, Verdict,
 };
 use larder_core::fleet::{Consultation, Fleet};
 use larder_core::flight::{Flights, Landing};
 use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, KeyDigest, Unreadable};
+use larder_core::policy::Reason;
 use larder_core::policy::request::RequestBody;
 use larder_core::report::{Counter, InvalidationKind, InvalidationSource, Outcome, RuleCounter};
 use larder_core::tier::{
@@ -73,6 +74,10 @@ pub struct Stage {
     pub consulting: Option<Consultation>,
     /// The requests of the filter's own that nobody has answered yet, the oldest first.
     pub refreshes: VecDeque<Refresh>,
+    /// Why fragments are missing on pages.
+    pub missing: Vec<Reason>,
+    /// The template whose body comes.
+    pub gathered: Option<Box<Template<'static>>>,
     /// How often it was to be seen whether the proxy alters requests.
     pub watched: usize,
 }
@@ -353,6 +358,8 @@ impl Stage {
             consulting: None,
             lent: None,
             refreshes: VecDeque::new(),
+            missing: Vec::new(),
+            gathered: None,
             watched: 0,
         }
     }
@@ -733,7 +740,8 @@ impl Stage {
                     let found = self.tier.lookup(&*self.kv, &key, self.now);
                     (Some(found), Verdict::Continue)
                 }
-                verdict @ (Verdict::Continue
+                verdict @ (Verdict::Compose(_)
+                | Verdict::Continue
                 | Verdict::Hold
                 | Verdict::Inspect
                 | Verdict::Manage(_)
@@ -750,6 +758,12 @@ impl Stage {
                 self.carry_out(step.effects, &mut sent);
                 verdict = step.verdict;
             }
+            if let Verdict::Compose(template) = verdict {
+                let page = self.page_of(*template);
+                let step = exchange.on(Event::Composed(Box::new(page)), self.now);
+                self.carry_out(step.effects, &mut sent);
+                verdict = step.verdict;
+            }
             if let Verdict::Reply(reply) = verdict {
                 // It passes no filter again, and what follows of the origin's response goes nowhere.
                 let head = self.prepared(&reply);
@@ -757,6 +771,22 @@ impl Stage {
             }
         }
         Ok(sent)
+    }
+
+    /// A page of a template: `+` stands for a fragment of it.
+    pub fn page_of(&self, template: Template<'_>) -> Page {
+        let mut headers = template.headers;
+        headers.remove("etag");
+        let body = [&template.body, &b"+"[..]].concat();
+        headers.push("etag", format!("\"{}\"", String::from_utf8_lossy(&body)));
+        Page {
+            delivery: template.delivery,
+            request: template.request,
+            status: template.status,
+            headers,
+            body,
+            missing: self.missing.clone(),
+        }
     }
 
     /// The response's body, behind the head that was `sent` to the client.
@@ -837,6 +867,10 @@ impl Stage {
         self.carry_out(step.effects, request);
         match step.verdict {
             Verdict::Continue | Verdict::Hold | Verdict::Inspect => None,
+            Verdict::Compose(template) => {
+                let page = self.page_of(*template);
+                self.drive(exchange, Event::Composed(Box::new(page)), request)
+            }
             Verdict::Manage(_) => panic!("nobody receives calls here"),
             Verdict::Consult(asked) => match self.consult(asked) {
                 Ok(said) => self.drive(exchange, Event::Consulted(said), request),
@@ -888,6 +922,7 @@ impl Stage {
                     flight.land(Landing::Unshared { until: self.now });
                 }
                 Effect::Land(flight, landing) => flight.land(landing),
+                Effect::Gather(template) => self.gathered = Some(template),
                 Effect::Measure(..) => {}
                 Effect::Refresh(refresh) => self.refreshes.push_back(*refresh),
                 Effect::Invalidate(invalidation) => {

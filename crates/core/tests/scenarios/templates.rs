@@ -1,0 +1,199 @@
+//! Templates: what a client asks of a response it asks of the page.
+
+use larder_core::config::Heads;
+use larder_core::exchange::Event;
+use larder_core::policy::Reason;
+use larder_core::report::Counter;
+
+use crate::stage::{Response, Stage, get, reply, request};
+
+const ESI: &str =
+    r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"esi":true}]}"#;
+const HELD: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60,"esi":true,"hold_headers":true}]}"#;
+const BY_ORIGIN: &str = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]}"#;
+
+fn html(body: &str) -> Response {
+    reply(body)
+        .with("content-type", "text/html")
+        .with("etag", "\"t\"")
+        .with("last-modified", "Thu, 01 Jan 1970 00:00:01 GMT")
+}
+
+fn stage(configuration: &str) -> Stage {
+    let mut stage = Stage::new(configuration);
+    stage.exchange(get("/a"), html("template"));
+    stage
+}
+
+#[test]
+fn from_the_cache_a_template_is_a_page_and_hot_ones_are_too() {
+    let mut stage = stage(ESI);
+    for _ in 0..4 {
+        let seen = stage.exchange(get("/a"), reply("nobody asks"));
+        assert_eq!((seen.status, seen.text()), (200, "template+"));
+        assert_eq!(seen.field("content-length"), "9");
+        assert_eq!(seen.cache().0, "HIT");
+    }
+    assert_eq!(stage.origin_requests, 1);
+    assert!(stage.count(Counter::HotHit) > 0);
+    assert_eq!(stage.count(Counter::PageMade), 4);
+}
+
+#[test]
+fn a_condition_is_about_the_page_and_a_part_is_none() {
+    let mut stage = stage(ESI);
+    for _ in 0..3 {
+        let mut ask = |name, value| stage.exchange(get("/a").with(name, value), reply(""));
+        assert_eq!(ask("if-none-match", "\"t\"").text(), "template+");
+        assert_eq!(ask("if-none-match", "\"template+\"").status, 304);
+        let part = ask("range", "bytes=0-1");
+        assert_eq!((part.status, part.text()), (200, "template+"));
+    }
+    let head = stage.exchange(request("HEAD", "/a"), reply(""));
+    assert_eq!((head.status, head.field("content-length")), (200, "9"));
+}
+
+#[test]
+fn a_template_is_asked_for_whole_and_uncoded() {
+    let mut stage = Stage::new(ESI);
+    let asked = get("/a")
+        .with("accept-encoding", "br")
+        .with("range", "bytes=0-1")
+        .with("if-none-match", "\"1\"");
+    stage.exchange(asked, html("template"));
+    for name in ["accept-encoding", "if-none-match", "range"] {
+        assert!(!stage.asked.contains(name), "{name}");
+    }
+    let capability = stage.asked.only("surrogate-capability");
+    assert_eq!(capability, Some(&b"larder=\"ESI/1.0\""[..]));
+    let mut stage = Stage::new(BY_ORIGIN);
+    stage.exchange(get("/a").with("accept-encoding", "br"), html("template"));
+    assert!(stage.asked.contains("accept-encoding"));
+    assert!(!stage.asked.contains("surrogate-capability"));
+}
+
+#[test]
+fn a_head_that_leaves_before_its_page_lets_nobody_keep_it() {
+    let mut stage = Stage::new(ESI);
+    let mut exchange = stage.begin(get("/a"));
+    let came = html("template")
+        .with("content-length", "8")
+        .with("surrogate-control", "max-age=9");
+    let head = stage.head(&mut exchange, &came).unwrap();
+    for name in [
+        "content-length",
+        "etag",
+        "last-modified",
+        "surrogate-control",
+    ] {
+        assert!(!head.contains(name), "{name}");
+    }
+    assert_eq!(head.only("cache-control"), Some(&b"private, no-cache"[..]));
+    let template = stage.gathered.take().unwrap();
+    assert_eq!(template.delivery.heads(), Heads::Sent);
+}
+
+#[test]
+fn a_head_that_waits_is_the_pages() {
+    let mut stage = Stage::new(HELD);
+    let mut exchange = stage.begin(get("/a"));
+    stage.head(&mut exchange, &html("")).unwrap();
+    assert!(stage.gathered.is_none(), "nothing comes");
+    let mut exchange = stage.begin(get("/b"));
+    let came = html("template").with("server", "x");
+    let head = stage.head(&mut exchange, &came).unwrap();
+    assert!(head.contains("etag"));
+    stage.rest(&mut exchange, came, head);
+    let template = stage.gathered.take().unwrap();
+    assert_eq!(template.delivery.heads(), Heads::Held);
+    assert!(template.headers.contains("cache-status") && !template.headers.contains("server"));
+    let page = stage.page_of(*template);
+    let step = exchange.on(Event::Composed(Box::new(page)), stage.now);
+    assert!(matches!(
+        step.verdict,
+        larder_core::exchange::Verdict::Reply(_)
+    ));
+}
+
+#[test]
+fn the_origin_marks_what_is_a_template() {
+    let mut stage = Stage::new(BY_ORIGIN);
+    let marked = html("template").with("surrogate-control", "content=\"ESI/1.0\"");
+    stage.exchange(get("/a"), marked);
+    stage.exchange(get("/plain"), html("plain"));
+    for _ in 0..3 {
+        let seen = stage.exchange(get("/a"), reply(""));
+        assert_eq!(
+            (seen.text(), seen.field("surrogate-control")),
+            ("template+", "")
+        );
+        assert_eq!(stage.exchange(get("/plain"), reply("")).text(), "plain");
+    }
+}
+
+#[test]
+fn confirmed_stale_and_rescued_templates_are_pages() {
+    let rule = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":1,"stale_if_error_seconds":60,"esi":true}]}"#;
+    let mut stage = Stage::new(rule);
+    stage.exchange(get("/a"), html("template"));
+    stage.wait(3);
+    let confirmed = reply("").status(304).with("etag", "\"t\"");
+    let seen = stage.exchange(get("/a"), confirmed);
+    assert_eq!((seen.cache().0, seen.text()), ("REVALIDATED", "template+"));
+    stage.wait(3);
+    let seen = stage.exchange(get("/a"), reply("broken").status(503));
+    assert_eq!((seen.cache().0, seen.text()), ("STALE", "template+"));
+}
+
+#[test]
+fn what_was_compressed_is_unzipped_for_its_page() {
+    let rule = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}],"compression":{"threshold_bytes":64}}"#;
+    let body = "template ".repeat(100);
+    let mut stage = Stage::new(rule);
+    stage.exchange(get("/a"), html(&body));
+    let zip = || get("/a").with("accept-encoding", "gzip");
+    stage.exchange(zip(), reply(""));
+    stage.compress();
+    stage.reconfigure(&rule.replace("60}", "60,\"esi\":true}"));
+    let seen = stage.exchange(zip(), html(&body));
+    assert!(seen.text().starts_with("template "), "{seen:?}");
+}
+
+#[test]
+fn a_gap_is_told_and_its_page_not_kept() {
+    let mut stage = stage(ESI);
+    stage.missing = vec![Reason::FragmentStatus];
+    for _ in 0..3 {
+        let seen = stage.exchange(get("/a"), reply(""));
+        assert_eq!(seen.field("cache-control"), "no-store");
+        assert!(
+            seen.cache().1.ends_with("; detail=fragment-status"),
+            "{seen:?}"
+        );
+        assert_eq!(seen.field("etag"), "");
+    }
+    assert_eq!(
+        stage.count(Counter::FragmentMissing(Reason::FragmentStatus)),
+        3
+    );
+}
+
+#[test]
+fn a_coded_template_is_none_and_is_counted() {
+    let mut stage = Stage::new(ESI);
+    let coded = html("zipped").with("content-encoding", "gzip");
+    assert_eq!(stage.exchange(get("/a"), coded).text(), "zipped");
+    assert_eq!(stage.count(Counter::TemplateRaw(Reason::TemplateCoded)), 1);
+    assert_eq!(stage.exchange(get("/a"), reply("")).text(), "zipped");
+}
+
+#[test]
+fn a_rule_that_is_only_tried_makes_no_pages() {
+    let rule = ESI.replace("\"esi\":true", "\"esi\":true,\"shadow\":true");
+    let mut stage = Stage::new(&rule);
+    for _ in 0..3 {
+        let seen = stage.exchange(get("/a").with("accept-encoding", "br"), html("template"));
+        assert_eq!(seen.text(), "template");
+        assert!(stage.asked.contains("accept-encoding"));
+    }
+}
