@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use crate::host;
 use crate::root::Root;
 use crate::stream::Stream;
 use crate::worker::Worker;
@@ -113,8 +114,35 @@ impl Contexts {
             return worker.flights.go_on_soon();
         }
         for (stream, why) in worker.flights.ready() {
-            if let Some(stream) = self.streams.get_mut(&stream) {
-                stream.on_woken(why);
+            match self.streams.get_mut(&stream) {
+                Some(stream) => stream.on_woken(why),
+                None => worker.composing.woken(&worker, stream, why),
+            }
+        }
+        self.go_on_composing(&worker);
+    }
+
+    /// Pages go on for which something has come, or which have been waited for long enough.
+    fn go_on_composing(&mut self, worker: &Worker) {
+        if worker.composing.is_idle() && !worker.composing.is_any_found() {
+            return;
+        }
+        for _ in 0..MOST_AT_ONCE {
+            let Some(found) = worker.composing.next_found() else {
+                break;
+            };
+            if let Some(stream) = self.streams.get_mut(&found.stream) {
+                stream.on_fragment(found.number, found.outcome);
+            }
+        }
+        if worker.composing.is_any_found() {
+            return worker.flights.call_back();
+        }
+        if let Ok(now) = host::now() {
+            while let Some(stream) = worker.composing.next_overdue(now) {
+                if let Some(stream) = self.streams.get_mut(&stream) {
+                    stream.on_page_overdue();
+                }
             }
         }
     }

@@ -5,13 +5,15 @@
 //! symmetry's sake. `tests/wasm_module.rs` has the list.
 //!
 //! A callback cannot be entered while another one of this VM is: what it asks of the host that would call back (a reply, a
-//! resumption) waits until it is over (proxy-wasm-cpp-host `src/context.cc`, `DeferAfterCallActions`). Only memory is asked
-//! for in between, and that touches no context.
+//! resumption) waits until it is over (proxy-wasm-cpp-host `src/context.cc`, `DeferAfterCallActions`). Memory is asked for in
+//! between, and that touches no context; and a body that is larger than the proxy buffers makes it end the stream at once, which is
+//! noted, and taken in when the callback is over.
 
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc};
 use std::cell::RefCell;
+use std::mem::take;
 use std::ptr::null_mut;
 
 use crate::contexts::Contexts;
@@ -23,6 +25,8 @@ use larder_core::policy::request::RequestBody;
 thread_local! {
     // A VM has one thread, so these are the VM's.
     static CONTEXTS: RefCell<Contexts> = RefCell::new(Contexts::default());
+    /// Those that have ended while another callback was under way.
+    static ENDED: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Whether something ends here, as the host writes it.
@@ -30,9 +34,21 @@ type Ended = u32;
 
 fn with_contexts<T>(otherwise: T, then: impl FnOnce(&mut Contexts) -> T) -> T {
     CONTEXTS.with(|contexts| match contexts.try_borrow_mut() {
-        Ok(mut contexts) => then(&mut contexts),
+        Ok(mut contexts) => {
+            let result = then(&mut contexts);
+            let ended = ENDED.with(|ended| ended.try_borrow_mut().map(|mut it| take(&mut *it)));
+            for id in ended.unwrap_or_default() {
+                contexts.delete(id);
+            }
+            result
+        }
         Err(_) => otherwise, // no callback is entered in another
     })
+}
+
+/// Whether the proxy has ended a stream in the callback that is under way.
+pub(crate) fn has_ended(id: u32) -> bool {
+    ENDED.with(|ended| ended.try_borrow().is_ok_and(|ended| ended.contains(&id)))
 }
 
 /// A stream that is not known passes.
@@ -104,7 +120,15 @@ extern "C" fn proxy_on_log(id: u32) {
 /// A context is over.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(id: u32) {
-    with_contexts((), |contexts| contexts.delete(id));
+    let is_free = CONTEXTS.with(|contexts| contexts.try_borrow_mut().is_ok());
+    if is_free {
+        return with_contexts((), |contexts| contexts.delete(id));
+    }
+    ENDED.with(|ended| {
+        if let Ok(mut ended) = ended.try_borrow_mut() {
+            ended.push(id);
+        }
+    });
 }
 
 /// The timer of a root context.

@@ -71,6 +71,7 @@ const RESPONSE_BODY: u32 = 1;
 const CALL_RESPONSE_BODY: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const REQUEST: u32 = 0;
+const RESPONSE: u32 = 1;
 const NO_GRPC_STATUS: i32 = -1;
 
 #[link(wasm_import_module = "env")]
@@ -150,6 +151,13 @@ unsafe extern "C" {
         pairs: *const u8,
         pairs_len: usize,
         grpc_status: i32,
+    ) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        max: usize,
+        data: *const u8,
+        len: usize,
     ) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_set_shared_data(
@@ -256,6 +264,13 @@ pub(crate) fn response_chunk(max: usize) -> Result<Vec<u8>, HostError> {
     buffer(RESPONSE_BODY, max)
 }
 
+/// Puts this in the place of the first `bytes` of the response body that is here; in front of it, where they are none. Beyond what
+/// it buffers the proxy ends the stream at once ([`crate::exports::has_ended`]).
+pub(crate) fn set_response_body(bytes: usize, body: &[u8]) -> Result<(), HostError> {
+    // SAFETY: the body outlives the call; the host copies it.
+    check(unsafe { proxy_set_buffer_bytes(RESPONSE_BODY, 0, bytes, body.as_ptr(), body.len()) })
+}
+
 /// Up to `max` bytes of the request's body: of all that a pause has kept of it.
 pub(crate) fn request_body(max: usize) -> Result<Vec<u8>, HostError> {
     match buffer(REQUEST_BODY, max) {
@@ -276,6 +291,13 @@ pub(crate) fn resume_request(stream: u32) -> Result<(), HostError> {
     speak_for(stream)?;
     // SAFETY: no pointers.
     check(unsafe { proxy_continue_stream(REQUEST) })
+}
+
+/// The same of a response.
+pub(crate) fn resume_response(stream: u32) -> Result<(), HostError> {
+    speak_for(stream)?;
+    // SAFETY: no pointers.
+    check(unsafe { proxy_continue_stream(RESPONSE) })
 }
 
 /// Answers a request that a callback of its stream has held, from outside of that stream's callbacks. Until the current

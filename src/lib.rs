@@ -9,6 +9,7 @@
 //! and keeps the worker's clock ticking; `stream` is one exchange.
 
 mod callout;
+mod compose;
 mod contexts;
 mod desk;
 mod exports;

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
+use larder_core::config::Config;
 use larder_core::exchange::{
     Arriving, Background, Effect, Event, Exchange, Readiness, Refresh, ResponseBody,
     is_sent_as_it_came,
@@ -20,6 +21,7 @@ use larder_core::tier::{Passage, Route};
 use larder_core::time::{Seconds, Timestamp};
 
 use crate::callout::{LATEST, OfTheOrigin, PATIENCE, answered_head, mark};
+use crate::compose::Road;
 use crate::fleet::Parcel;
 use crate::host;
 use crate::shared_data::SharedData;
@@ -155,6 +157,16 @@ fn route() -> Option<(Route, Vec<u8>)> {
     });
     let route = Route::of([&host, &name, &cluster]);
     (!cluster.is_empty()).then_some((route, cluster))
+}
+
+/// How fragments of the page of the stream at hand get to their origin.
+pub(crate) fn road(config: &Config) -> Road {
+    if let Some(cluster) = &config.background {
+        return Road::Named(cluster.clone());
+    }
+    let cluster =
+        route().and_then(|(route, cluster)| Some((route, String::from_utf8(cluster).ok()?)));
+    cluster.map_or(Road::None, |(route, cluster)| Road::Cluster(route, cluster))
 }
 
 /// The request of the stream at hand came with one head and was sent with another, or the same.

@@ -89,6 +89,7 @@ impl Root {
             let worker = live.worker();
             worker.warming.answered(worker, token, size);
             worker.refreshing.answered(worker, token, size);
+            worker.composing.answered(worker, token, size);
             worker.fleet.answered(worker, token, size);
         }
     }

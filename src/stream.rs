@@ -1,5 +1,6 @@
 //! One exchange: callbacks become events, steps become host calls.
 
+mod composing;
 mod consulting;
 mod parked;
 
@@ -14,6 +15,7 @@ use crate::ledger::Ledger;
 use crate::live::{Force, Live};
 use crate::refresh;
 use crate::worker::{Seat, Worker};
+use composing::Making;
 use consulting::Errand;
 use larder_core::exchange::{
     Answer, Arrival, Arriving, Call, Effect, Event, Exchange, Field, Full, HeadSize, Histogram,
@@ -42,6 +44,8 @@ pub(crate) struct Stream {
     /// While the request's head is held and nothing has come of its body.
     seat: Option<Seat>,
     place: Place,
+    /// The page that is made of what is here, or comes.
+    making: Option<Box<Making>>,
     /// What it waits for of the fleet.
     errand: Option<Errand>,
     /// The lead that the fleet has given it.
@@ -68,7 +72,7 @@ pub(crate) enum Part {
 }
 
 /// The proxy's attributes of this stream, read when asked for.
-struct HostAttributes;
+pub(crate) struct HostAttributes;
 
 impl Attributes for HostAttributes {
     fn attribute(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
@@ -93,6 +97,7 @@ impl Stream {
             watched: RefCell::default(),
             seat: None,
             place: Place::Fresh,
+            making: None,
             errand: None,
             lead: None,
             brought: None,
@@ -155,7 +160,7 @@ impl Stream {
 
     /// Something comes behind the request's head, and with it there are so many bytes of its body.
     fn request_body(&mut self, bytes: usize, part: Part) -> Result<Action, HostError> {
-        if self.place == Place::Parked || self.errand.is_some() {
+        if self.place == Place::Parked || self.errand.is_some() || self.is_composing() {
             return Ok(Action::Pause); // the host keeps it, and gives it on in its order
         }
         if self.exchange.held_request().is_none() {
@@ -198,6 +203,7 @@ impl Stream {
             self.wait_no_more();
             self.exchange.give_up();
         }
+        self.compose_no_more();
         if self.exchange.expects_own_reply() {
             return self.own_reply(lines);
         }
@@ -221,7 +227,11 @@ impl Stream {
             }),
             now,
         );
-        self.obey(step, now)
+        let action = self.obey(step, now)?;
+        Ok(match self.holds_head() {
+            true => Action::Pause,
+            false => action,
+        })
     }
 
     /// It comes by before the callback that gave it has well ended, so its clock need not be read again.
@@ -262,6 +272,9 @@ impl Stream {
     }
 
     fn body(&mut self, size: usize, part: Part) -> Result<Action, HostError> {
+        if self.is_composing() {
+            return self.template_body(size, part);
+        }
         self.exchange.passed(size);
         let Some(wanted) = self.exchange.wanted_body() else {
             return Ok(Action::Continue);
@@ -279,6 +292,9 @@ impl Stream {
     }
 
     fn trailers(&mut self) -> Result<Action, HostError> {
+        if self.is_composing() {
+            return self.template_trailers();
+        }
         match self.exchange.wanted_body() {
             Some(_) => self.ended(host::now()?),
             None => Ok(Action::Continue),
@@ -297,6 +313,7 @@ impl Stream {
 
     fn obey(&mut self, step: Step<'_>, now: Timestamp) -> Result<Action, HostError> {
         let action = match step.verdict {
+            Verdict::Compose(template) => self.compose(*template, now)?,
             Verdict::Consult(asked) => self.consult(&asked, now)?,
             Verdict::Continue => Action::Continue,
             Verdict::Hold => Action::Pause,
@@ -309,11 +326,15 @@ impl Stream {
                 Action::Pause
             }
         };
-        if let Some(token) = self.carry_out(step.effects, now) {
+        self.carry_out_all(step.effects, now);
+        Ok(action)
+    }
+
+    fn carry_out_all(&mut self, effects: Vec<Effect>, now: Timestamp) {
+        if let Some(token) = self.carry_out(effects, now) {
             let added = host::add_response_header(b"larder-token", token.as_bytes());
             self.worker.tolerate(added);
         }
-        Ok(action)
     }
 
     /// Gives what the client may show to see what it has changed, where that is known to a fleet.
@@ -327,6 +348,7 @@ impl Stream {
                     .tolerate(host::add_response_header(name.as_bytes(), value.as_bytes())),
                 Effect::Compress(wish) => self.worker.note(wish),
                 Effect::Count(counter) => self.worker.count(counter),
+                Effect::Gather(template) => self.gather(*template, now),
                 Effect::Invalidate(invalidation) => {
                     noted = self.worker.invalidate(&invalidation, now).or(noted);
                 }
@@ -441,6 +463,7 @@ impl Stream {
     pub(crate) fn end(mut self) {
         self.unpark();
         self.wait_no_more();
+        self.compose_no_more();
         if self.exchange.minds_the_end()
             && let Ok(now) = host::now()
         {

@@ -244,6 +244,7 @@ fn look_up(
             Effect::AddHeader(..)
             | Effect::Compress(_)
             | Effect::Count(_)
+            | Effect::Gather(_)
             | Effect::Invalidate(_)
             | Effect::Land(..)
             | Effect::Measure(..)
@@ -263,7 +264,7 @@ fn look_up(
         | Verdict::Inspect
         | Verdict::Manage(_)
         | Verdict::Park(_) => Err(End::NotStored(Reason::RequestBody)),
-        Verdict::Reply(_) => Err(End::Fresh),
+        Verdict::Compose(_) | Verdict::Reply(_) => Err(End::Fresh),
         Verdict::Lookup(key) => {
             let found = worker.lookup(&key, now);
             let step = exchange.on(Event::Answer(Answer::of(&found)), now);

@@ -28,6 +28,7 @@ use larder_core::time::Timestamp;
 use larder_core::wire::WriteToken;
 use larder_manage::{Desk, Desks, Fleet, Outcome, Settings};
 
+use crate::compose::Composing;
 use crate::fleet::{Awaited, Herald, Liaison, Member};
 use crate::host::HostError;
 use crate::ledger::Ledger;
@@ -109,6 +110,8 @@ pub(crate) struct Worker {
     metrics: Rc<Metrics>,
     /// What is fetched before clients ask.
     pub(crate) warming: Warming,
+    /// The fragments of pages.
+    pub(crate) composing: Composing,
     /// What is made fresh behind clients' backs.
     pub(crate) refreshing: Refreshing,
     waiting: RefCell<WaitingRoom>,
@@ -173,6 +176,7 @@ impl Worker {
             hot_bytes: Cell::new(0),
             metrics: Rc::new(Metrics::define()),
             warming: Warming::default(),
+            composing: Composing::default(),
             refreshing: Refreshing::default(),
             waiting: RefCell::default(),
             fleet: Liaison::default(),
@@ -390,6 +394,11 @@ impl Worker {
         let hint = self.metrics.read_hint();
         self.glance.set(Glance::Taken(hint));
         hint
+    }
+
+    /// That was the hint in this callback.
+    pub(crate) fn hold_glance(&self, hint: Option<u64>) {
+        self.glance.set(Glance::Taken(hint));
     }
 
     /// The callback is over, or has waited for something.

@@ -38,6 +38,7 @@ const OURS: &[&str] = &[
     "proxy_replace_header_map_value",
     "proxy_resolve_shared_queue",
     "proxy_send_local_response",
+    "proxy_set_buffer_bytes",
     "proxy_set_effective_context",
     "proxy_set_shared_data",
     "proxy_set_tick_period_milliseconds",

@@ -204,6 +204,13 @@ impl Airspace {
         }
     }
 
+    /// Has this worker called back; without a queue of its own it goes on with the next tick.
+    pub(crate) fn call_back(&self) {
+        if let Some((_, own)) = self.own.get() {
+            let _ = host::enqueue(own, &Signal::More.encode());
+        }
+    }
+
     /// A worker without a queue has nobody wait.
     fn send(&self, worker: u8, item: &[u8]) {
         let Ok(mut others) = self.others.try_borrow_mut() else {

@@ -46,7 +46,11 @@ impl Worker {
         } else {
             self.sweep_on(now);
         }
-        let watch = self.watch_flights(now).max(self.fleet.step(self, now));
+        self.composing.step(self, now);
+        let mut watch = self.watch_flights(now).max(self.fleet.step(self, now));
+        if !self.composing.is_idle() {
+            watch = watch.max(Pace::Watch);
+        }
         match self.sweeping.get() {
             SweepPace::Rest => pace.max(watch),
             SweepPace::Work => Pace::Work,

@@ -1,0 +1,357 @@
+//! One fragment, from its request to what has come of it.
+
+use larder_compose::{Failure, Number, Part};
+use larder_core::exchange::{
+    Answer, Arrival, Arriving, Effect, Event, Field, Reply, ResponseBody, Step, Template, Verdict,
+    Wake,
+};
+use larder_core::flight::Landing;
+use larder_core::http::{Headers, Target};
+use larder_core::key::{Attributes, Unreadable};
+use larder_core::policy::request::RequestBody;
+use larder_core::tier::{Passage, Stored};
+use larder_core::time::Timestamp;
+
+use super::{Fetched, Fragment, Road, State, latest, spoken};
+use crate::callout::{OfTheOrigin, PATIENCE, answered_head, mark};
+use crate::fleet::Parcel;
+use crate::host;
+use crate::shared_data::SharedData;
+use crate::stream::{HostAttributes, settled};
+use crate::worker::Worker;
+
+/// What has become of a fragment for now.
+pub(super) enum Outcome {
+    /// It has come, or cannot be had.
+    Found(Result<Fetched, Failure>),
+    /// It comes.
+    Waits(Fragment),
+}
+
+/// What an exchange of a fragment wants.
+enum Wish {
+    /// The origin is to be asked, or what it has said is the answer.
+    GoOn,
+    Found(Result<Fetched, Failure>),
+    Park,
+}
+
+/// What stands in for an answer that never came.
+struct Nobody;
+
+impl Attributes for Nobody {
+    fn attribute(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
+        let is_asked_who = path == ["response", "code_details"];
+        Ok(is_asked_who.then(|| b"no_healthy_upstream".to_vec()))
+    }
+}
+
+/// The head of a response on its way to a page, and what an exchange does to it.
+struct Taking {
+    headers: Headers,
+    language: Option<larder_compose::Language>,
+    stored: Option<Stored>,
+    parcel: Parcel,
+    road: Road,
+}
+
+impl Fragment {
+    /// Its request arrives.
+    pub(super) fn ask(mut self, worker: &Worker, now: Timestamp) -> Outcome {
+        if self.is_of_management() {
+            return Outcome::Found(Err(Failure::Address));
+        }
+        let arrival = Arrival {
+            headers: self.request.clone(),
+            body: RequestBody::None,
+            attributes: &HostAttributes,
+        };
+        let step = self.exchange.on(Event::Request(arrival), now);
+        let wish = self.obey(worker, step, now);
+        self.follow(worker, wish, now)
+    }
+
+    /// It waits no more for another's response.
+    pub(super) fn woken(
+        mut self,
+        worker: &Worker,
+        why: Wake,
+        now: Timestamp,
+    ) -> (u32, Number, Outcome) {
+        let (stream, number) = (self.stream, self.number);
+        let step = self.exchange.on(Event::Woken(why), now);
+        let wish = self.obey(worker, step, now);
+        (stream, number, self.follow(worker, wish, now))
+    }
+
+    /// No page has a call of the management API on it.
+    fn is_of_management(&self) -> bool {
+        let config = self.exchange.surroundings().config();
+        let Some(management) = &config.management else {
+            return false;
+        };
+        let path = self.request.only(":path").unwrap_or_default();
+        // What is no path is nobody's.
+        Target::parse(path).is_ok_and(|target| {
+            let path = target.path().as_bytes();
+            path.starts_with(management.prefix.as_bytes())
+        })
+    }
+
+    fn follow(mut self, worker: &Worker, wish: Wish, now: Timestamp) -> Outcome {
+        match wish {
+            Wish::Found(found) => Outcome::Found(found),
+            Wish::Park => {
+                self.state = State::Parked;
+                Outcome::Waits(self)
+            }
+            Wish::GoOn => match self.call(worker, now) {
+                Some(token) => {
+                    self.state = State::Called(token, latest(now));
+                    Outcome::Waits(self)
+                }
+                None => Outcome::Found(self.taken_in(worker, None, now)),
+            },
+        }
+    }
+
+    fn call(&mut self, worker: &Worker, now: Timestamp) -> Option<u32> {
+        let cluster = match &self.road {
+            Road::None => return None,
+            Road::Named(cluster) => {
+                mark(worker, &mut self.request, now);
+                cluster
+            }
+            Road::Cluster(route, _)
+                if Passage::known(&SharedData, *route) == Some(Passage::Altered) =>
+            {
+                return None;
+            }
+            Road::Cluster(_, cluster) => cluster,
+        };
+        host::call(cluster, &self.request.to_pairs(), PATIENCE).ok()
+    }
+
+    /// Steps until it is answered, waits, or has to be asked for.
+    fn obey(&mut self, worker: &Worker, step: Step<'_>, now: Timestamp) -> Wish {
+        self.carry_out(worker, step.effects, now);
+        match step.verdict {
+            Verdict::Continue => Wish::GoOn,
+            Verdict::Compose(template) => Wish::Found(Ok(of_template(*template))),
+            Verdict::Reply(reply) => Wish::Found(of_reply(&reply)),
+            Verdict::Lookup(key) => {
+                let found = worker.lookup(&key, now);
+                let step = self.exchange.on(Event::Answer(Answer::of(&found)), now);
+                self.obey(worker, step, now)
+            }
+            Verdict::Consult(_) => {
+                let silent = larder_core::fleet::Consulted::Silent;
+                let step = self.exchange.on(Event::Consulted(silent), now);
+                self.obey(worker, step, now)
+            }
+            Verdict::Park(parking) => {
+                let most = self.exchange.surroundings().config().coalescing.max_waiters;
+                match worker.flights.park(self.id, parking, most, now) {
+                    Ok(()) => Wish::Park,
+                    Err(_) => {
+                        let step = self.exchange.on(Event::Woken(Wake::Full), now);
+                        self.obey(worker, step, now)
+                    }
+                }
+            }
+            Verdict::Hold | Verdict::Inspect | Verdict::Manage(_) => {
+                Wish::Found(Err(Failure::Address))
+            }
+        }
+    }
+
+    /// On its way to the origin.
+    fn carry_out(&mut self, worker: &Worker, effects: Vec<Effect>, now: Timestamp) {
+        for effect in effects {
+            match effect {
+                Effect::RemoveRequestHeader(name) => self.request.remove(name),
+                Effect::SetRequestHeader(name, value) => {
+                    self.request.remove(name);
+                    self.request.push(name, value);
+                }
+                Effect::Refresh(refresh) => worker.refreshing.send(worker, *refresh, now),
+                Effect::Compress(wish) => worker.note(wish),
+                Effect::Count(counter) => worker.count(counter),
+                Effect::Land(flight, landing) => flight.land(settled(landing, None, now)),
+                Effect::Measure(histogram, micros) => worker.measure(histogram, micros),
+                Effect::AddHeader(..)
+                | Effect::Gather(_)
+                | Effect::Invalidate(_)
+                | Effect::RemoveHeader(_)
+                | Effect::SetField(_)
+                | Effect::SetHeader(..)
+                | Effect::Store(_)
+                | Effect::Watch(_) => {}
+            }
+        }
+    }
+
+    /// Its call was answered, or was not.
+    pub(super) fn answered(
+        self,
+        worker: &Worker,
+        size: Option<(usize, usize)>,
+        now: Timestamp,
+    ) -> (u32, Number, Outcome) {
+        let (stream, number) = (self.stream, self.number);
+        let found = self.taken_in(worker, size, now);
+        (stream, number, Outcome::Found(found))
+    }
+
+    /// The origin's response, as a client's would be taken in, or none.
+    fn taken_in(
+        mut self,
+        worker: &Worker,
+        size: Option<(usize, usize)>,
+        now: Timestamp,
+    ) -> Result<Fetched, Failure> {
+        let answer = size.and_then(|(lines, bytes)| Some((answered_head(lines)?, bytes)));
+        let is_there = answer.is_some();
+        let (headers, bytes) =
+            answer.unwrap_or_else(|| (Headers::from_iter([(":status", "503")]), 0));
+        let body = match bytes {
+            0 => ResponseBody::None,
+            _ => ResponseBody::Follows,
+        };
+        let attributes: &dyn Attributes = match is_there {
+            true => &OfTheOrigin,
+            false => &Nobody,
+        };
+        let mut taking = Taking {
+            headers: headers.clone(),
+            language: None,
+            stored: None,
+            parcel: Parcel::default(),
+            road: self.road.clone(),
+        };
+        let arriving = Arriving {
+            headers,
+            body,
+            attributes,
+        };
+        let mut step = self.exchange.on(Event::Response(arriving), now);
+        let found;
+        if let Verdict::Lookup(key) = &step.verdict {
+            taking.carry_out(worker, std::mem::take(&mut step.effects), now);
+            found = worker.lookup(key, now);
+            step = self.exchange.on(Event::Answer(Answer::of(&found)), now);
+        }
+        taking.carry_out(worker, step.effects, now);
+        let outcome = match step.verdict {
+            Verdict::Reply(reply) => of_reply(&reply),
+            Verdict::Compose(template) => Ok(of_template(*template)),
+            Verdict::Continue if is_there => self.body(worker, (&mut taking, bytes), now),
+            Verdict::Consult(_)
+            | Verdict::Continue
+            | Verdict::Hold
+            | Verdict::Inspect
+            | Verdict::Lookup(_)
+            | Verdict::Manage(_)
+            | Verdict::Park(_) => Err(Failure::Unreachable),
+        };
+        worker.fleet.share(worker, taking.parcel, None, now);
+        outcome
+    }
+
+    fn body(
+        &mut self,
+        worker: &Worker,
+        (taking, bytes): (&mut Taking, usize),
+        now: Timestamp,
+    ) -> Result<Fetched, Failure> {
+        let body = host::call_response_body(bytes).map_err(|_| Failure::Unreachable)?;
+        if let Some(wanted) = self.exchange.wanted_body() {
+            let chunk = body.get(..wanted).unwrap_or(&body);
+            let step = self.exchange.on(Event::Chunk(chunk), now);
+            taking.carry_out(worker, step.effects, now);
+            let step = self.exchange.on(Event::ResponseEnded, now);
+            taking.carry_out(worker, step.effects, now);
+        }
+        let status = taking.headers.only(":status").unwrap_or_default();
+        let status = str::from_utf8(status).ok().and_then(|it| it.parse().ok());
+        let mut headers = std::mem::take(&mut taking.headers);
+        headers.retain(|name, _| !name.starts_with(b":"));
+        let part = Part {
+            status: status.ok_or(Failure::Status)?,
+            headers,
+            body,
+        };
+        Ok((part, taking.language))
+    }
+}
+
+impl Taking {
+    fn carry_out(&mut self, worker: &Worker, effects: Vec<Effect>, now: Timestamp) {
+        for effect in effects {
+            match effect {
+                Effect::AddHeader(name, value) => self.headers.push(name, value),
+                Effect::RemoveHeader(name) => self.headers.remove(name),
+                Effect::SetHeader(name, value) => {
+                    self.headers.remove(name);
+                    self.headers.push(name, value);
+                }
+                Effect::SetField(Field { name, lines }) => {
+                    let is_other = |other: &[u8]| !other.eq_ignore_ascii_case(&name);
+                    self.headers.retain(|other, _| is_other(other));
+                    for line in lines {
+                        self.headers.push(&name, line);
+                    }
+                }
+                // Its head is a template's, as the client would get it: not what is said where there is a page in its place.
+                Effect::Gather(template) => {
+                    self.language = Some(spoken(template.language));
+                    let status = self.headers.only(":status").map(<[u8]>::to_vec);
+                    self.headers = template.headers;
+                    self.headers.push(":status", status.unwrap_or_default());
+                }
+                Effect::Count(counter) => worker.count(counter),
+                Effect::Measure(histogram, micros) => worker.measure(histogram, micros),
+                Effect::Store(candidate) => {
+                    let became = worker.store(&candidate, now);
+                    self.parcel.add(&worker.fleet, &candidate, became, now);
+                    self.stored = Some(became);
+                    if let Road::Cluster(route, _) = &self.road {
+                        worker.composing.note_stored(*route, &candidate.key);
+                    }
+                }
+                Effect::Land(flight, landing) => {
+                    flight.land(self.landing(landing, now));
+                }
+                Effect::Compress(_)
+                | Effect::Invalidate(_)
+                | Effect::Refresh(_)
+                | Effect::RemoveRequestHeader(_)
+                | Effect::SetRequestHeader(..)
+                | Effect::Watch(_) => {}
+            }
+        }
+    }
+
+    fn landing(&self, landing: Landing, now: Timestamp) -> Landing {
+        settled(landing, self.stored, now)
+    }
+}
+
+fn of_reply(reply: &Reply<'_>) -> Result<Fetched, Failure> {
+    let headers = Headers::copy_of_pairs(&reply.pairs).map_err(|_| Failure::Unreadable)?;
+    let part = Part {
+        status: reply.status,
+        headers,
+        body: reply.body.to_vec(),
+    };
+    Ok((part, None))
+}
+
+fn of_template(template: Template<'_>) -> Fetched {
+    let part = Part {
+        status: template.status,
+        headers: template.headers,
+        body: template.body.to_vec(),
+    };
+    (part, Some(spoken(template.language)))
+}
