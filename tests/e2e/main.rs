@@ -20,6 +20,7 @@ mod content;
 mod crowd;
 mod dashboard;
 mod entries;
+mod esi;
 mod evil;
 mod fidelity;
 mod fleet;
