@@ -7,7 +7,7 @@ SHELL := /bin/sh
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 MODULE := $(CURDIR)/dist/larder.wasm
 
-# What `make bench` measures: all, quick, memory, purges, herd, stale, crossings, or what larder-bench tells when asked.
+# What `make bench` measures: all, quick, memory, purges, herd, stale, esi, crossings, or what larder-bench tells when asked.
 BENCH ?= all
 
 # Which Envoys `make e2e-matrix` tries, and which tests: all, or those whose names have one of these words.

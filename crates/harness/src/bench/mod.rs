@@ -9,6 +9,7 @@ pub mod crossings;
 pub mod document;
 pub mod drive;
 pub mod duel;
+pub mod esi;
 pub mod exports;
 pub mod floor;
 pub mod herd;

@@ -8,11 +8,13 @@ use std::{env, path::PathBuf};
 use larder_harness::bench::drive::Pace;
 use larder_harness::bench::scenario::Scenario;
 use larder_harness::bench::stage::Way;
-use larder_harness::bench::{comparison, crossings, duel, herd, memory, purges, report, stale};
+use larder_harness::bench::{
+    comparison, crossings, duel, esi, herd, memory, purges, report, stale,
+};
 use larder_harness::tools;
 
 const HELP: &str =
-    "usage: larder-bench all|memory|purges|herd|stale|crossings   measure and write docs/performance.md
+    "usage: larder-bench all|memory|purges|herd|stale|esi|crossings   measure and write docs/performance.md
        larder-bench quick                   a minute's look, printed only
        larder-bench duel [SCENARIO...]   LARDER_WASM against LARDER_WASM_OTHER
        larder-bench native|v2|floor|calls|passing|direct|pass [SCENARIO...]   LARDER_WASM against that
@@ -58,6 +60,7 @@ async fn run() -> Result<(), Failure> {
             return report::publish("purges", &table);
         }
         "herd" => return report::publish("herd", &herd::run(&module, pairs).await?),
+        "esi" => return report::publish("esi", &esi::run(&module, esi::ROUNDS).await?),
         "stale" => return report::publish("stale", &stale::run(&module, stale::TIME).await?),
         "quick" => {
             let quick = comparison::quick();
