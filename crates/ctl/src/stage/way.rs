@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use larder_core::entry::Payload;
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, Candidate, Effect, Event, Exchange, HeadSize, Refresh, Reply,
-    ResponseBody, Step, Verdict,
+    Answer, Arrival, Arriving, Candidate, Effect, Event, Exchange, HeadSize, Page, Refresh, Reply,
+    ResponseBody, Step, Template, Verdict,
 };
 use larder_core::http::Headers;
 use larder_core::key::Key;
@@ -95,6 +95,10 @@ impl Stage {
             // There is no fleet, no other request and nobody who receives calls.
             Verdict::Consult(_) | Verdict::Park(_) | Verdict::Manage(_) => false,
             Verdict::Continue | Verdict::Hold | Verdict::Inspect => false,
+            Verdict::Compose(template) => {
+                let made = Event::Composed(Box::new(unmade(*template)));
+                self.drive(exchange, made, sent, seen)
+            }
             Verdict::Lookup(key) => {
                 let found = self.look_up(&key, seen);
                 let answer = match &found {
@@ -167,7 +171,13 @@ impl Stage {
             step = exchange.on(Event::Answer(answer), self.now);
         }
         self.carry_out(step.effects, sent, seen);
-        let Verdict::Reply(reply) = step.verdict else {
+        let mut verdict = step.verdict;
+        if let Verdict::Compose(template) = verdict {
+            let step = exchange.on(Event::Composed(Box::new(unmade(*template))), self.now);
+            self.carry_out(step.effects, sent, seen);
+            verdict = step.verdict;
+        }
+        let Verdict::Reply(reply) = verdict else {
             return false;
         };
         seen.take(reply.status, prepared(&reply), reply.body.to_vec());
@@ -239,9 +249,12 @@ impl Stage {
                 Effect::Land(flight, landing) => flight.land(landing),
                 Effect::Refresh(refresh) => self.refreshes.push_back(*refresh),
                 Effect::Store(candidate) => self.store(&candidate, seen),
-                // Work for ticks, and for who counts.
-                Effect::Compress(_) | Effect::Count(_) | Effect::Measure(..) | Effect::Watch(_) => {
-                }
+                // Work for ticks, for who counts, and for who makes pages.
+                Effect::Compress(_)
+                | Effect::Count(_)
+                | Effect::Gather(_)
+                | Effect::Measure(..)
+                | Effect::Watch(_) => {}
             }
         }
     }
@@ -272,6 +285,18 @@ impl Seen {
     fn take(&mut self, status: u16, mut headers: Headers, body: Vec<u8>) {
         headers.retain(|name, _| !name.starts_with(b":"));
         (self.status, self.headers, self.body) = (status, headers, body);
+    }
+}
+
+/// Fragments are not fetched here: a template stands for its page.
+fn unmade(template: Template<'_>) -> Page {
+    Page {
+        delivery: template.delivery,
+        request: template.request,
+        status: template.status,
+        headers: template.headers,
+        body: template.body.to_vec(),
+        missing: Vec::new(),
     }
 }
 
