@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cases;
 mod cli;
 mod commands;
 mod document;
@@ -22,7 +23,6 @@ mod remote;
 mod shadowed;
 mod shown;
 mod source;
-#[allow(dead_code, unused_imports, reason = "`test` comes next")]
 mod stage;
 
 use std::ffi::OsString;

@@ -5,7 +5,9 @@ mod completions;
 mod entries;
 mod explain;
 mod purge;
+mod schema;
 mod stats;
+mod test;
 mod top;
 mod warm;
 
@@ -23,7 +25,9 @@ pub(crate) enum Command {
     Entries(entries::Entries),
     Explain(explain::Explain),
     Purge(purge::Purge),
+    Schema(schema::Schema),
     Stats(stats::Stats),
+    Test(test::Test),
     Top(top::Top),
     Warm(warm::Warm),
 }
@@ -37,7 +41,9 @@ impl Command {
             Self::Entries(entries) => entries.run(global, out),
             Self::Explain(explain) => explain.run(global, out),
             Self::Purge(purge) => purge.run(global, out),
+            Self::Schema(schema) => schema.run(out),
             Self::Stats(stats) => stats.run(global, out),
+            Self::Test(test) => test.run(out),
             Self::Top(top) => top.run(global, out),
             Self::Warm(warm) => warm.run(global, out),
         }

@@ -23,7 +23,7 @@ use larder_observe::{Board, Observer};
 use serde_json::{Map, Value};
 
 pub(crate) use origin::{Ending, Origin, Response};
-pub(crate) use seen::{Seen, Stored};
+pub(crate) use seen::{Seen, line};
 
 use port::{Log, Nobody, Ways};
 

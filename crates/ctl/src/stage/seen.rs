@@ -23,13 +23,6 @@ pub(crate) struct Stored {
     pub(crate) lifetime: u32,
 }
 
-impl Seen {
-    /// The lines of a field, as one.
-    pub(crate) fn field(&self, name: &str) -> Option<String> {
-        line(&self.headers, name)
-    }
-}
-
 /// The lines of a field, as one.
 pub(crate) fn line(headers: &Headers, name: &str) -> Option<String> {
     let lines: Vec<_> = headers.all(name).map(String::from_utf8_lossy).collect();

@@ -16,10 +16,10 @@ fn help_says_what_the_exit_codes_mean() {
 
 #[test]
 fn what_is_no_command_is_wrong_usage() {
-    let ran = larderctl(&["chek"]);
+    let ran = larderctl(&["explian"]);
     assert_eq!((ran.code, &*ran.out), (2, ""));
     assert!(
-        ran.err.contains("a similar subcommand exists: 'check'"),
+        ran.err.contains("a similar subcommand exists: 'explain'"),
         "{ran:?}"
     );
     assert_eq!(larderctl(&[]).code, 2);

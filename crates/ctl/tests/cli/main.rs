@@ -6,6 +6,7 @@
     reason = "a failing assertion is the report"
 )]
 
+mod cases;
 mod check;
 mod explain;
 mod flags;
