@@ -112,6 +112,9 @@ fn literal(pattern: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use larder_core::config::{Config, Selection};
+    use larder_core::http::{Headers, RequestHead, Target};
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -176,5 +179,43 @@ mod tests {
     fn what_a_write_invalidates_is_said_wherever_the_rule_stands() {
         let rules = json!({"rules": [{"match": {}}, {"match": {}, "invalidates": {}}, {"match": {"path": "/a"}}]});
         assert_eq!(shadowed(&rules), [Shadowed { rule: 2, by: 0 }]);
+    }
+    /// The name of the rule that takes a path.
+    fn taken_by(config: &Config, path: &str) -> Option<String> {
+        let head = Headers::from_iter([
+            (":method", "GET"),
+            (":scheme", "http"),
+            (":authority", "a.com"),
+            (":path", path),
+        ]);
+        let head = RequestHead::parse(head).ok()?;
+        let target = Target::parse(head.target()).ok()?;
+        match config.select(&head, &target) {
+            Selection::Bypass(index) => Some(config.rule(index)?.name.clone()),
+            Selection::Ambiguous
+            | Selection::Cache(_)
+            | Selection::Refuse(_)
+            | Selection::Unmatched
+            | Selection::Writes(_) => None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_said_never_to_hold_takes_no_path(
+            beginning in "/[ab]{0,2}", broad in "(\\.\\*|\\?\\.\\*|[ab]\\.\\*)?",
+            narrow in "[ab]?(\\?|\\.\\*|\\||/b|\\(a\\|b\\))?[ab]?", rest in "[ab/]{0,3}",
+        ) {
+            let rule = |name: &str, path: &str| {
+                let path = [&beginning, path].concat();
+                json!({"name": name, "match": {"path": path}, "cache": false})
+            };
+            let rules = json!({"rules": [rule("broad", &broad), rule("narrow", &narrow)]});
+            if let (false, Ok(config)) = (shadowed(&rules).is_empty(), Config::parse(rules.to_string().as_bytes())) {
+                for path in [&rest, &[&*beginning, &rest].concat(), &["/", &rest].concat()] {
+                    prop_assert_ne!(taken_by(&config, path), Some("narrow".to_owned()), "{}", rules);
+                }
+            }
+        }
     }
 }

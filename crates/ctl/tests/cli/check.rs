@@ -37,6 +37,9 @@ fn the_configurations_that_are_shipped_are_good() {
         "fleet.json",
         "envoy.yaml",
         "fleet.yaml",
+        "gateway/larder.yaml",
+        "istio/held-heads.yaml",
+        "istio/larder.yaml",
         "management.yaml",
     ];
     for file in shipped {
