@@ -28,7 +28,7 @@ fn cases_can_tell_what_the_core_does() {
     let ran = larderctl(&["test", "plays.yaml"]);
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     assert!(
-        ran.out.ends_with("9 cases, all as expected\n"),
+        ran.out.ends_with("10 cases, all as expected\n"),
         "{}",
         ran.out
     );
