@@ -264,6 +264,15 @@ impl Fragment {
         (taking, bytes): (&mut Taking, usize),
         now: Timestamp,
     ) -> Result<Fetched, Failure> {
+        let most = self.exchange.surroundings().config().composition.max_bytes;
+        if bytes > most.max(self.exchange.wanted_body().unwrap_or_default()) {
+            // A copy of it would be memory that nobody needs, and that this worker never gives back.
+            if self.exchange.minds_the_end() {
+                let step = self.exchange.on(Event::Aborted, now);
+                taking.carry_out(worker, step.effects, now);
+            }
+            return Err(Failure::Bound);
+        }
         let body = host::call_response_body(bytes).map_err(|_| Failure::Unreachable)?;
         if let Some(wanted) = self.exchange.wanted_body() {
             let chunk = body.get(..wanted).unwrap_or(&body);
