@@ -140,7 +140,7 @@ impl World {
             | Verdict::Manage(_)
             | Verdict::Consult(_)
             | Verdict::Park(_) => false,
-            Verdict::Reply(_) => true,
+            Verdict::Compose(_) | Verdict::Reply(_) => true,
             Verdict::Lookup(key) => match self.tier.lookup(&*self.kv, &key, now) {
                 Lookup::Found(found) => {
                     let answer = Answer::Found(found.payload());

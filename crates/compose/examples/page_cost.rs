@@ -1,7 +1,7 @@
 //! What a page costs, natively: nanoseconds, allocations, and how many times as much as a template of its bytes without anything in it.
 //!
 //! ```text
-//! cargo run --release --package larder-compose --example cost [-- NAME]
+//! cargo run --release --package larder-compose --example page_cost [-- NAME]
 //! ```
 //!
 //! No host and no cache is in here, so it says what a change to the reader gains or loses and not what a page costs in Envoy, which
