@@ -6,7 +6,7 @@ use larder_core::exchange::{
     Wake,
 };
 use larder_core::flight::Landing;
-use larder_core::http::{Headers, Target};
+use larder_core::http::{Headers, ROAD, Target};
 use larder_core::key::{Attributes, Unreadable};
 use larder_core::policy::request::RequestBody;
 use larder_core::tier::{Passage, Stored};
@@ -61,8 +61,13 @@ impl Fragment {
         if self.is_of_management() {
             return Outcome::Found(Err(Failure::Address));
         }
+        self.request.remove(ROAD); // whatever the client says
+        let mut headers = self.request.clone();
+        if let Road::Cluster(_, cluster) = &self.road {
+            headers.push(ROAD, cluster);
+        }
         let arrival = Arrival {
-            headers: self.request.clone(),
+            headers,
             body: RequestBody::None,
             attributes: &HostAttributes,
         };
@@ -280,6 +285,9 @@ impl Fragment {
             taking.carry_out(worker, step.effects, now);
             let step = self.exchange.on(Event::ResponseEnded, now);
             taking.carry_out(worker, step.effects, now);
+        }
+        if bytes > most {
+            return Err(Failure::Bound);
         }
         let status = taking.headers.only(":status").unwrap_or_default();
         let status = str::from_utf8(status).ok().and_then(|it| it.parse().ok());

@@ -314,7 +314,7 @@ impl Stream {
     pub(crate) fn on_page_overdue(&mut self) {
         if self.holds_head() {
             // Nothing has come: the listener lets no body come while its head is held.
-            self.making = None;
+            self.compose_no_more();
             self.worker.count(Counter::TemplateRaw(Reason::NoBody));
             self.worker.tolerate(host::resume_response(self.id));
             return;

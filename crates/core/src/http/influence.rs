@@ -12,7 +12,7 @@
 use super::{Headers, RequestHead};
 
 /// Fields that say what a request is for, in lower case.
-pub const INFLUENCES: [&str; 13] = [
+pub const INFLUENCES: [&str; 14] = [
     "forwarded",
     "front-end-https",
     "x-forwarded-host",
@@ -22,11 +22,16 @@ pub const INFLUENCES: [&str; 13] = [
     "x-forwarded-server",
     "x-forwarded-ssl",
     "x-host",
+    ROAD,
     "x-original-host",
     "x-original-url",
     "x-rewrite-url",
     "x-url-scheme",
 ];
+
+/// In a request for a fragment of a page: through which cluster it is asked for, past routes and filters. What comes by
+/// this way is no answer to a client, whose route may lead elsewhere. Nobody behind this proxy sees it.
+pub const ROAD: &str = "x-larder-road";
 
 const OVERRIDES: [&str; 3] = [
     "x-http-method",
@@ -41,7 +46,7 @@ pub(crate) fn is_influence(name: &[u8]) -> bool {
         6 => is("x-host"),
         9 => is("forwarded"),
         12 => is("x-url-scheme"),
-        13 => is("x-rewrite-url") || is("x-http-method"),
+        13 => is("x-rewrite-url") || is("x-http-method") || is(ROAD),
         14 => is("x-original-url"),
         15 => is("front-end-https") || is("x-forwarded-ssl") || is("x-original-host"),
         16 => is("x-forwarded-host") || is("x-forwarded-port"),

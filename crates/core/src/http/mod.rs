@@ -30,7 +30,7 @@ pub use etag::{EntityTag, Strength};
 pub use groups::{MAX_GROUPS, TooMany, groups};
 pub use headers::{Headers, PairsError};
 pub(crate) use influence::is_influence;
-pub use influence::{INFLUENCES, overrides_method, said};
+pub use influence::{INFLUENCES, ROAD, overrides_method, said};
 pub use message::{Malformed, Method, RequestHead, ResponseHead};
 pub use no_vary_search::{KeyOrder, UrlVariation};
 pub use own::is_of_one_request;

@@ -3,7 +3,7 @@
 /// Fields of a request that are about its client's connection and content, its conditions, or the part that it wants.
 ///
 /// What `connection` names besides is left: the proxy has had its say about that, and by the same fields the key was made.
-const OF_ONE_REQUEST: [&str; 16] = [
+const OF_ONE_REQUEST: [&str; 17] = [
     "connection",
     "expect",
     "http2-settings",
@@ -20,6 +20,7 @@ const OF_ONE_REQUEST: [&str; 16] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    super::ROAD,
 ];
 
 /// Whether a field, whose name is in lower case, is about the one request alone, so that another in its place has none or its own.
