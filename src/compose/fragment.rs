@@ -61,7 +61,6 @@ impl Fragment {
         if self.is_of_management() {
             return Outcome::Found(Err(Failure::Address));
         }
-        self.request.remove(ROAD); // whatever the client says
         let mut headers = self.request.clone();
         if let Road::Cluster(_, cluster) = &self.road {
             headers.push(ROAD, cluster);

@@ -30,8 +30,10 @@ pub const INFLUENCES: [&str; 14] = [
 ];
 
 /// In a request for a fragment of a page: through which cluster it is asked for, past routes and filters. What comes by
-/// this way is no answer to a client, whose route may lead elsewhere. Nobody behind this proxy sees it.
-pub const ROAD: &str = "x-larder-road";
+/// this way is no answer to a client, whose route may lead elsewhere. Nobody behind this proxy sees it, and no client can say it:
+/// a name in HTTP/1 ends before a colon (RFC 9112 section 5), and unknown pseudo-fields are refused in HTTP/2 and 3 (RFC 9113
+/// section 8.3).
+pub const ROAD: &str = ":larder-road";
 
 const OVERRIDES: [&str; 3] = [
     "x-http-method",
@@ -45,8 +47,8 @@ pub(crate) fn is_influence(name: &[u8]) -> bool {
     match name.len() {
         6 => is("x-host"),
         9 => is("forwarded"),
-        12 => is("x-url-scheme"),
-        13 => is("x-rewrite-url") || is("x-http-method") || is(ROAD),
+        12 => is("x-url-scheme") || is(ROAD),
+        13 => is("x-rewrite-url") || is("x-http-method"),
         14 => is("x-original-url"),
         15 => is("front-end-https") || is("x-forwarded-ssl") || is("x-original-host"),
         16 => is("x-forwarded-host") || is("x-forwarded-port"),
