@@ -29,7 +29,7 @@ use crate::callout::LATEST;
 use crate::host;
 use crate::shared_data::SharedData;
 use crate::worker::Worker;
-use fragment::Outcome;
+use fragment::{Outcome, Owner};
 
 /// The fragments of a worker that somebody waits for.
 #[derive(Default)]
@@ -69,6 +69,7 @@ pub(crate) enum Road {
 struct Fragment {
     /// By which it waits for others; no stream has such a number.
     id: u32,
+    owner: Owner,
     stream: u32,
     number: Number,
     request: Headers,
@@ -117,6 +118,7 @@ impl Composing {
     ) -> Option<Result<Fetched, Failure>> {
         let fragment = Fragment {
             id: self.next_id(),
+            owner: Owner::of(exchange.surroundings().config(), &request),
             stream,
             number,
             request,

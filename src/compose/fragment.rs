@@ -1,12 +1,13 @@
 //! One fragment, from its request to what has come of it.
 
 use larder_compose::{Failure, Number, Part};
+use larder_core::config::{Action, CachePolicy, Config, Selection};
 use larder_core::exchange::{
     Answer, Arrival, Arriving, Effect, Event, Field, Reply, ResponseBody, Step, Template, Verdict,
     Wake,
 };
 use larder_core::flight::Landing;
-use larder_core::http::{Headers, ROAD, Target};
+use larder_core::http::{Headers, ROAD, RequestHead, Target};
 use larder_core::key::{Attributes, Unreadable};
 use larder_core::policy::request::RequestBody;
 use larder_core::tier::{Passage, Stored};
@@ -26,6 +27,54 @@ pub(super) enum Outcome {
     Found(Result<Fetched, Failure>),
     /// It comes.
     Waits(Fragment),
+}
+
+/// Whose a fragment is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// As far as its rule knows, nobody's.
+    Anybody,
+    /// An identity is part of its key.
+    Client,
+}
+
+impl Owner {
+    /// That of what is answered to this request.
+    pub(super) fn of(config: &Config, request: &Headers) -> Self {
+        let has_identity = |policy: &CachePolicy| policy.identity.is_some();
+        let mut actions = config.rules.iter().map(|rule| &rule.action);
+        if !actions.any(|action| matches!(action, Action::Cache(policy) if has_identity(policy))) {
+            return Self::Anybody;
+        }
+        Self::by_rule(config, request)
+    }
+
+    #[inline(never)]
+    fn by_rule(config: &Config, request: &Headers) -> Self {
+        let head = RequestHead::parse(request.clone()).ok();
+        let owner = head.and_then(|head| {
+            let target = Target::parse(head.target()).ok()?;
+            match config.select(&head, &target) {
+                Selection::Cache(selected) => {
+                    selected.policy.identity.as_ref().map(|_| Self::Client)
+                }
+                Selection::Ambiguous
+                | Selection::Bypass(_)
+                | Selection::Refuse(_)
+                | Selection::Unmatched
+                | Selection::Writes(_) => None,
+            }
+        });
+        owner.unwrap_or(Self::Anybody)
+    }
+
+    /// The same fragment, which makes a page its client's where it is that, whatever its origin says of it.
+    fn sign(self, mut found: Result<Fetched, Failure>) -> Result<Fetched, Failure> {
+        if let (Self::Client, Ok((part, _))) = (self, &mut found) {
+            part.headers.push("cache-control", "private");
+        }
+        found
+    }
 }
 
 /// What an exchange of a fragment wants.
@@ -104,7 +153,7 @@ impl Fragment {
 
     fn follow(mut self, worker: &Worker, wish: Wish, now: Timestamp) -> Outcome {
         match wish {
-            Wish::Found(found) => Outcome::Found(found),
+            Wish::Found(found) => Outcome::Found(self.owner.sign(found)),
             Wish::Park => {
                 self.state = State::Parked;
                 Outcome::Waits(self)
@@ -114,7 +163,10 @@ impl Fragment {
                     self.state = State::Called(token, latest(now));
                     Outcome::Waits(self)
                 }
-                None => Outcome::Found(self.taken_in(worker, None, now)),
+                None => {
+                    let owner = self.owner;
+                    Outcome::Found(owner.sign(self.taken_in(worker, None, now)))
+                }
             },
         }
     }
@@ -202,9 +254,9 @@ impl Fragment {
         size: Option<(usize, usize)>,
         now: Timestamp,
     ) -> (u32, Number, Outcome) {
-        let (stream, number) = (self.stream, self.number);
+        let (stream, number, owner) = (self.stream, self.number, self.owner);
         let found = self.taken_in(worker, size, now);
-        (stream, number, Outcome::Found(found))
+        (stream, number, Outcome::Found(owner.sign(found)))
     }
 
     /// The origin's response, as a client's would be taken in, or none.

@@ -4,6 +4,7 @@ mod bounds;
 mod crowd;
 mod failing;
 mod heads;
+mod hostile;
 mod shared;
 
 use larder_harness::client::{Answer, Request};
