@@ -54,7 +54,7 @@ async fn an_invalid_targeted_field_is_as_if_it_were_not_there() {
         ("/capitals", "cdn-cache-control", "No-Store"),
         ("/comma", "cdn-cache-control", "no-store,"),
         ("/empty", "larder-cache-control", ""),
-        ("/esi", "surrogate-control", "content=\"ESI/1.0\""),
+        ("/other", "surrogate-control", "content=\"Other/1.0\""),
     ] {
         let reply = Reply::ok("text")
             .header("cache-control", "max-age=600")
