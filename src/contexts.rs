@@ -122,28 +122,35 @@ impl Contexts {
         self.go_on_composing(&worker);
     }
 
-    /// Pages go on for which something has come, or which have been waited for long enough.
+    /// Pages go on for which something has come, or which have been waited for long enough. As many as may be at once; what is
+    /// left has this worker called back.
     fn go_on_composing(&mut self, worker: &Worker) {
-        if worker.composing.is_idle() && !worker.composing.is_any_found() {
+        let composing = &worker.composing;
+        if composing.is_idle() && !composing.is_any_found() {
             return;
         }
-        for _ in 0..MOST_AT_ONCE {
-            let Some(found) = worker.composing.next_found() else {
-                break;
-            };
+        let mut room = MOST_AT_ONCE;
+        while room > 0
+            && let Some(found) = composing.next_found()
+        {
+            room = room.saturating_sub(1);
             if let Some(stream) = self.streams.get_mut(&found.stream) {
                 stream.on_fragment(found.number, found.outcome);
             }
         }
-        if worker.composing.is_any_found() {
-            return worker.flights.call_back();
-        }
-        if let Ok(now) = host::now() {
-            while let Some(stream) = worker.composing.next_overdue(now) {
-                if let Some(stream) = self.streams.get_mut(&stream) {
-                    stream.on_page_overdue();
-                }
+        let Ok(now) = host::now() else {
+            return;
+        };
+        while room > 0
+            && let Some(stream) = composing.next_overdue(now)
+        {
+            room = room.saturating_sub(1);
+            if let Some(stream) = self.streams.get_mut(&stream) {
+                stream.on_page_overdue();
             }
+        }
+        if room == 0 {
+            worker.flights.call_back();
         }
     }
 

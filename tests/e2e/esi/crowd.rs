@@ -60,6 +60,24 @@ async fn a_cold_page_is_fetched_once_for_five_hundred_of_two_workers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_who_have_waited_for_as_long_as_they_may_are_all_answered() {
+    let configuration = ESI.replacen('{', r#"{"composition": {"timeout_ms": 2000}, "#, 1);
+    let stage = Stage::start(&configuration).await;
+    stage
+        .origin
+        .on("/page", html(&["<", &include("/never"), ">"].concat()));
+    let gate = Gate::closed();
+    stage.origin.on("/never", html("late").behind(&gate));
+    let crowd = herd::crowd(&stage, Protocol::Http1, CLIENTS).await;
+    let (_crowd, told) = crowd.begin(|_| herd::get("/page")).told().await;
+    for answer in answers(&told) {
+        assert_page(answer, "<>");
+    }
+    gate.open();
+    stage.assert_unharmed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn clients_that_leave_take_nothing_with_them() {
     let stage = Stage::start(ESI).await;
     let gate = Gate::closed();
