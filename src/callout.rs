@@ -1,4 +1,5 @@
-//! What all calls of the filter's own have in common, whether they warm ([`crate::warm`]) or refresh ([`crate::refresh`]): how long
+//! What all calls of the filter's own have in common, whether they warm ([`crate::warm`]), refresh
+//! ([`crate::refresh`]) or fetch fragments ([`crate::compose`]): how long
 //! they may take, how one is known that comes back, and what the proxy's word for their answers is worth.
 
 use larder_core::http::Headers;
@@ -20,6 +21,16 @@ impl Attributes for OfTheOrigin {
     fn attribute(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
         let is_asked_who = path == ["response", "code_details"];
         Ok(is_asked_who.then(|| b"via_upstream".to_vec()))
+    }
+}
+
+/// What stands in for an answer that never came.
+pub(crate) struct Nobody;
+
+impl Attributes for Nobody {
+    fn attribute(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
+        let is_asked_who = path == ["response", "code_details"];
+        Ok(is_asked_who.then(|| b"no_healthy_upstream".to_vec()))
     }
 }
 

@@ -42,7 +42,7 @@ fn with_contexts<T>(otherwise: T, then: impl FnOnce(&mut Contexts) -> T) -> T {
             }
             result
         }
-        Err(_) => otherwise, // no callback is entered in another
+        Err(_) => otherwise, // but for the end of a stream, no callback is entered in another
     })
 }
 
@@ -120,15 +120,17 @@ extern "C" fn proxy_on_log(id: u32) {
 /// A context is over.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(id: u32) {
-    let is_free = CONTEXTS.with(|contexts| contexts.try_borrow_mut().is_ok());
-    if is_free {
-        return with_contexts((), |contexts| contexts.delete(id));
-    }
-    ENDED.with(|ended| {
-        if let Ok(mut ended) = ended.try_borrow_mut() {
-            ended.push(id);
-        }
+    let is_gone = with_contexts(false, |contexts| {
+        contexts.delete(id);
+        true
     });
+    if !is_gone {
+        ENDED.with(|ended| {
+            if let Ok(mut ended) = ended.try_borrow_mut() {
+                ended.push(id);
+            }
+        });
+    }
 }
 
 /// The timer of a root context.

@@ -16,11 +16,11 @@ use larder_core::exchange::{
 };
 use larder_core::flight::Landing;
 use larder_core::http::Headers;
-use larder_core::key::{Attributes, Key, Unreadable};
+use larder_core::key::Key;
 use larder_core::tier::{Passage, Route};
 use larder_core::time::{Seconds, Timestamp};
 
-use crate::callout::{LATEST, OfTheOrigin, PATIENCE, answered_head, mark};
+use crate::callout::{LATEST, Nobody, OfTheOrigin, PATIENCE, answered_head, mark};
 use crate::compose::Road;
 use crate::fleet::Parcel;
 use crate::host;
@@ -83,16 +83,6 @@ enum Outcome {
 
 /// A call's answer: how many lines its head has, and how many bytes its body.
 type Size = (usize, usize);
-
-/// What stands in for an answer that never came.
-struct Nobody;
-
-impl Attributes for Nobody {
-    fn attribute(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
-        let is_asked_who = path == ["response", "code_details"];
-        Ok(is_asked_who.then(|| b"no_healthy_upstream".to_vec()))
-    }
-}
 
 /// How requests of the filter's own get to where the request at hand would.
 pub(crate) struct Ways {

@@ -8,13 +8,13 @@ use larder_core::exchange::{
 };
 use larder_core::flight::Landing;
 use larder_core::http::{Headers, ROAD, RequestHead, Target};
-use larder_core::key::{Attributes, Unreadable};
+use larder_core::key::Attributes;
 use larder_core::policy::request::RequestBody;
 use larder_core::tier::{Passage, Stored};
 use larder_core::time::Timestamp;
 
 use super::{Fetched, Fragment, Road, State, latest, spoken};
-use crate::callout::{OfTheOrigin, PATIENCE, answered_head, mark};
+use crate::callout::{Nobody, OfTheOrigin, PATIENCE, answered_head, mark};
 use crate::fleet::Parcel;
 use crate::host;
 use crate::shared_data::SharedData;
@@ -83,16 +83,6 @@ enum Wish {
     GoOn,
     Found(Result<Fetched, Failure>),
     Park,
-}
-
-/// What stands in for an answer that never came.
-struct Nobody;
-
-impl Attributes for Nobody {
-    fn attribute(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Unreadable> {
-        let is_asked_who = path == ["response", "code_details"];
-        Ok(is_asked_who.then(|| b"no_healthy_upstream".to_vec()))
-    }
 }
 
 /// The head of a response on its way to a page, and what an exchange does to it.

@@ -39,8 +39,8 @@ pub(super) struct Making {
 
 /// What waits for it.
 enum Phase {
-    /// The response's body, which comes: this of it so far.
-    Gathering(Vec<u8>),
+    /// The response's body, which comes: so many bytes of it so far.
+    Gathering(usize),
     /// The response, all of which has come.
     Gathered,
     /// The request, or the response's head.
@@ -131,7 +131,7 @@ impl Stream {
             page: Page::new(head, language, Rc::clone(&request), bounds),
             delivery: template.delivery,
             request,
-            phase: Phase::Gathering(Vec::new()),
+            phase: Phase::Gathering(0),
             road: None,
         }));
     }
@@ -167,11 +167,11 @@ impl Stream {
             size => host::response_chunk(size)?,
         };
         host::set_response_body(size, &[])?;
-        let Phase::Gathering(raw) = &mut making.phase else {
+        let Phase::Gathering(length) = &mut making.phase else {
             self.making = Some(making);
             return Ok(Action::Pause); // what it would have been
         };
-        if raw.is_empty() {
+        if *length == 0 {
             self.worker.composing.leave(&self.worker, self.id); // it is let come
         }
         if let Some(wanted) = self.exchange.wanted_body()
@@ -182,9 +182,10 @@ impl Stream {
             self.carry_out_all(step.effects, now);
         }
         let bounds = self.exchange.surroundings().config().composition;
-        raw.extend_from_slice(&chunk);
-        if raw.len() > bounds.max_bytes {
-            let raw = std::mem::take(raw);
+        *length = length.saturating_add(chunk.len());
+        if *length > bounds.max_bytes {
+            let mut raw = making.page.into_template();
+            raw.extend_from_slice(&chunk);
             return self.let_pass(&raw, part, now);
         }
         making.page.push(&chunk);
@@ -246,10 +247,10 @@ impl Stream {
     }
 
     fn ask_for_fragments(&mut self, making: &mut Making, now: Timestamp) {
-        let mut hint = None;
+        let mut moment = None;
         while let Some(wanted) = making.page.next_wanted() {
             // All that is looked up in one callback is looked up at one moment.
-            let hint = *hint.get_or_insert_with(|| self.worker.glance());
+            let hint = *moment.get_or_insert_with(|| self.worker.glance());
             self.worker.hold_glance(hint);
             let around = self.exchange.surroundings();
             let road = making
