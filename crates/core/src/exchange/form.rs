@@ -72,7 +72,7 @@ pub(super) fn of<'a>(
         work,
     };
     let body = Cow::Borrowed(stored.body);
-    if Kind::of(policy.templates, stored.status, &headers) != Kind::Plain {
+    if is_template(stored.status, &headers, policy) {
         return of_template(stored, (headers, validators), entry, around);
     }
     match stored.coding {
@@ -87,13 +87,8 @@ pub(super) fn of<'a>(
                 Ok(form(shared(policy, headers), body, Work::None))
             }
             Wish::Plain => {
-                let headers = shared(policy, headers);
-                if let Some(body) = around.hot.plain(entry, &stored.meta, length) {
-                    return Ok(form(headers, Cow::Owned(body), Work::None));
-                }
-                let body = unzip(stored.body, length, around.config.limits.max_object_bytes)?;
-                around.hot.keep_plain(entry, stored, &body);
-                Ok(form(headers, Cow::Owned(body), Work::Unzipped))
+                let (body, work) = as_it_came(stored, length, entry, around)?;
+                Ok(form(shared(policy, headers), Cow::Owned(body), work))
             }
         },
     }
@@ -109,14 +104,10 @@ fn of_template<'a>(
 ) -> Result<Form<'a>, Unfit> {
     let (body, work) = match stored.coding {
         Coding::AsReceived | Coding::Compressible => (Cow::Borrowed(stored.body), Work::None),
-        Coding::Gzip { length } => match around.hot.plain(entry, &stored.meta, length) {
-            Some(body) => (Cow::Owned(body), Work::None),
-            None => {
-                let body = unzip(stored.body, length, around.config.limits.max_object_bytes)?;
-                around.hot.keep_plain(entry, stored, &body);
-                (Cow::Owned(body), Work::Unzipped)
-            }
-        },
+        Coding::Gzip { length } => {
+            let (body, work) = as_it_came(stored, length, entry, around)?;
+            (Cow::Owned(body), work)
+        }
     };
     Ok(Form {
         headers,
@@ -124,6 +115,21 @@ fn of_template<'a>(
         validators,
         work,
     })
+}
+
+/// The body of so many bytes that is stored as gzip: from this worker's memory, where it has been unzipped lately.
+fn as_it_came(
+    stored: &StoredResponse<'_>,
+    length: usize,
+    entry: EntryId,
+    around: &Surroundings,
+) -> Result<(Vec<u8>, Work), Unfit> {
+    if let Some(body) = around.hot.plain(entry, &stored.meta, length) {
+        return Ok((body, Work::None));
+    }
+    let body = unzip(stored.body, length, around.config.limits.max_object_bytes)?;
+    around.hot.keep_plain(entry, stored, &body);
+    Ok((body, Work::Unzipped))
 }
 
 /// What tells the parts of this response from those of others, where clients get it in two forms: both have the same date,
@@ -189,21 +195,19 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Takes a copy of a stored body, as it stands and, if this client needs it so, as it came.
+    /// Takes a copy of a stored body, as it stands and, if this client needs it so, as it came; with its fields.
     pub(super) fn of(
-        stored: &StoredResponse<'_>,
+        (stored, headers): (&StoredResponse<'_>, &Headers),
         (request, policy): (&RequestHead, &CachePolicy),
         cap: usize,
     ) -> Result<Self, Unfit> {
-        let wish = match Headers::copy_of_pairs(stored.pairs) {
-            Ok(headers) if is_template(stored.status, &headers, policy) => Wish::Plain,
-            Ok(_) | Err(_) => wish_under(policy, request),
-        };
-        let plain = match (stored.coding, wish) {
-            (Coding::AsReceived | Coding::Compressible, _) | (Coding::Gzip { .. }, Wish::Gzip) => {
+        let is_template = || is_template(stored.status, headers, policy);
+        let plain = match stored.coding {
+            Coding::AsReceived | Coding::Compressible => None,
+            Coding::Gzip { .. } if wish_under(policy, request) == Wish::Gzip && !is_template() => {
                 None
             }
-            (Coding::Gzip { length }, Wish::Plain) => Some(unzip(stored.body, length, cap)?),
+            Coding::Gzip { length } => Some(unzip(stored.body, length, cap)?),
         };
         let mut bytes = Vec::new();
         bytes
@@ -258,10 +262,14 @@ impl Held {
     }
 
     /// The client's response, with these fields in their stored form.
-    pub(super) fn into_form(self, headers: Headers, policy: &CachePolicy) -> (Headers, Vec<u8>) {
+    pub(super) fn into_form(
+        self,
+        (status, headers): (u16, Headers),
+        policy: &CachePolicy,
+    ) -> (Headers, Vec<u8>) {
         match (self.coding, self.plain) {
             (Coding::AsReceived | Coding::Compressible, _) => (headers, self.bytes),
-            (Coding::Gzip { .. }, Some(plain)) if is_template(200, &headers, policy) => {
+            (Coding::Gzip { .. }, Some(plain)) if is_template(status, &headers, policy) => {
                 (headers, plain)
             }
             (Coding::Gzip { .. }, Some(plain)) => (shared(policy, headers), plain),

@@ -100,7 +100,7 @@ impl Question {
         let beside = headers.size().saturating_add(tags);
         let hold = Hold::of(&around.budget, bytes.saturating_add(beside));
         let mut hold = hold.map_err(|_| Unfit::NoMemory)?;
-        let body = Held::of(&stored, asker, cap)?;
+        let body = Held::of((&stored, &headers), asker, cap)?;
         let held = hold.grow_to(body.size().saturating_add(beside));
         held.map_err(|_| Unfit::NoMemory)?;
         Ok(Self {
@@ -207,7 +207,7 @@ impl Question {
         };
         effects.extend(forwarding.land(landing, now));
         let validators = self.body.validators(policy);
-        let (headers, content) = self.body.into_form(head.headers, policy);
+        let (headers, content) = self.body.into_form((head.status, head.headers), policy);
         let found = Found {
             status: head.status,
             headers,
