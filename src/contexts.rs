@@ -111,7 +111,10 @@ impl Contexts {
             }
         }
         if room < MOST_AT_ONCE {
-            return worker.flights.go_on_soon();
+            return match worker.composing.is_any_found() {
+                true => worker.flights.call_back(),
+                false => worker.flights.go_on_soon(),
+            };
         }
         for (stream, why) in worker.flights.ready() {
             match self.streams.get_mut(&stream) {
