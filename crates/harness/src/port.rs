@@ -53,12 +53,17 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::wait::{PATIENCE, eventually};
 
     #[tokio::test]
     async fn who_asks_for_it_may_listen_there_again_and_again() {
         let port = Port::reserve().unwrap();
         for _ in 0..3 {
-            assert!(TcpStream::connect(port.address()).await.is_err());
+            // A process that another test starts just now may have the last listener for a moment, until it has begun.
+            eventually("nobody listens", PATIENCE, async || {
+                TcpStream::connect(port.address()).await.is_err()
+            })
+            .await;
             let listener = TcpListener::bind(port.address()).await.unwrap();
             TcpStream::connect(port.address()).await.unwrap();
             drop(listener);
