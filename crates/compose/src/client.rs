@@ -10,6 +10,21 @@ const MOST_VARIABLES: u32 = 1024;
 /// A page that depends on more fields depends on anything.
 const MOST_FIELDS: usize = 32;
 
+/// Fields that say how the page is to be coded, and fields that would make an origin take a request for the page's path, or for one
+/// of another method.
+const OF_THE_PAGE: [&str; 6] = [
+    "accept-encoding",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+];
+
+fn is_of_the_page(name: &[u8]) -> bool {
+    OF_THE_PAGE.iter().any(|other| name == other.as_bytes())
+}
+
 /// The client's request.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -68,7 +83,7 @@ impl Client {
         for (name, value) in self.request.iter() {
             let is_kept = match name.first() {
                 Some(b':') => matches!(name, b":scheme" | b":authority"),
-                Some(_) | None => name != b"accept-encoding" && !is_of_one_request(name),
+                Some(_) | None => !is_of_the_page(name) && !is_of_one_request(name),
             };
             if is_kept {
                 own.push(name, value);

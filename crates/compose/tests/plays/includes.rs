@@ -129,6 +129,8 @@ fn the_request_for_a_fragment_is_the_clients_for_something_else() {
         ("te", "trailers"),
         ("upgrade", "x"),
         ("expect", "100-continue"),
+        ("x-http-method-override", "DELETE"),
+        ("x-original-url", "/start"),
         ("cache-control", "no-cache"),
     ]);
     let mut page = stage.page();
