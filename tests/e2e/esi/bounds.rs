@@ -2,12 +2,9 @@
 
 use larder_harness::envoy::Listener;
 
+use super::heads::held;
 use super::{ESI, assert_page, html, include};
 use crate::stage::{MAIN, Stage, filter, larder};
-
-fn held() -> String {
-    ESI.replace("\"esi\": true", "\"esi\": true, \"hold_headers\": true")
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_template_that_is_too_large_goes_as_it_is() {

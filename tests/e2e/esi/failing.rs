@@ -1,8 +1,6 @@
 //! Fragments that cannot be had.
 
-use std::time::Duration;
-
-use larder_harness::origin::Reply;
+use larder_harness::origin::{Gate, Reply};
 use larder_harness::wait::{PATIENCE, eventually};
 
 use super::{ESI, assert_asked, assert_page, html, include, managed};
@@ -70,12 +68,12 @@ async fn a_slow_fragment_keeps_the_page_for_so_long_and_is_there_for_the_next() 
     stage
         .origin
         .on("/page", html(&["<", &include("/slow"), ">"].concat()));
-    stage
-        .origin
-        .on("/slow", html("slow").after(Duration::from_millis(1500)));
+    let gate = Gate::closed();
+    stage.origin.on("/slow", html("slow").behind(&gate));
     for _ in 0..2 {
         assert_page(&stage.get("/page").await, "<>");
     }
+    gate.open();
     eventually("the fragment has come", PATIENCE, async || {
         stage.get("/page").await.text() == "<slow>"
     })

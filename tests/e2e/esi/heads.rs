@@ -9,7 +9,7 @@ use crate::stage::{MAIN, Stage, filter, larder};
 use larder_harness::envoy::Listener;
 
 /// The same, where heads wait for their pages.
-fn held() -> String {
+pub fn held() -> String {
     ESI.replace("\"esi\": true", "\"esi\": true, \"hold_headers\": true")
 }
 

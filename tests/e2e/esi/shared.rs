@@ -1,10 +1,13 @@
 //! Template and fragments are stored each for itself: own key, time and tags.
 
-use larder_harness::origin::Reply;
+use larder_harness::client;
+use larder_harness::envoy::{Cluster, Envoy, Update};
+use larder_harness::origin::{Gate, Origin, Reply};
+use larder_harness::wait::{PATIENCE, eventually};
 
 use super::{ESI, assert_asked, assert_page, get, html, include, managed};
 use crate::management::call;
-use crate::stage::{Stage, larder, x_cache};
+use crate::stage::{MAIN, Stage, larder, x_cache};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_made_from_the_origin_and_again_from_the_cache() {
@@ -155,11 +158,9 @@ async fn a_fragment_is_given_stale_and_made_fresh() {
         .on("/a", html("old").header("cache-control", brief));
     assert_page(&stage.get("/page").await, "old");
     stage.origin.on("/a", html("new"));
-    larder_harness::wait::eventually(
-        "the fragment is new",
-        larder_harness::wait::PATIENCE,
-        async || stage.get("/page").await.text() == "new",
-    )
+    eventually("the fragment is new", PATIENCE, async || {
+        stage.get("/page").await.text() == "new"
+    })
     .await;
     assert_asked(&stage, &[("/page", 1), ("/a", 2)]);
 }
@@ -194,4 +195,31 @@ async fn what_is_fetched_through_the_cluster_of_a_page_is_no_answer_to_a_client(
         stage.get("/page").await;
     }
     assert_page(&stage.get("/b/x").await, "right");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_in_the_making_outlives_its_configuration() {
+    let origin = Origin::start().await.unwrap();
+    let cluster = Cluster::new("origin", origin.address());
+    let builder = Envoy::builder().cluster(cluster).listener(larder(ESI));
+    let mut envoy = builder.dynamic().start().await.unwrap();
+    let gate = Gate::closed();
+    origin.on("/page", html(&["<", &include("/slow"), ">"].concat()));
+    origin.on("/slow", html("slow").behind(&gate));
+    let at = envoy.address(MAIN);
+    let asking = tokio::spawn(async move { client::get(at, "/page").await.unwrap() });
+    eventually("the fragment is asked for", PATIENCE, async || {
+        origin.in_hand("/slow") == 1
+    })
+    .await;
+    let plain = ESI.replace("\"esi\": true", "\"esi\": false");
+    let updated = envoy.update(&[larder(&plain)]).await.unwrap();
+    assert_eq!(updated, Update::Accepted);
+    eventually("templates are text from now on", PATIENCE, async || {
+        let now = client::get(envoy.address(MAIN), "/page").await.unwrap();
+        now.text().contains("esi:include")
+    })
+    .await;
+    gate.open();
+    assert_page(&asking.await.unwrap(), "<slow>");
 }
