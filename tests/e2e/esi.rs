@@ -5,6 +5,7 @@ mod crowd;
 mod failing;
 mod heads;
 mod hostile;
+mod passed;
 mod shared;
 
 use larder_harness::client::{Answer, Request};

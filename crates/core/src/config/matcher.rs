@@ -23,8 +23,23 @@ impl Matcher {
     where
         H: Deref<Target = Option<&'a str>>,
     {
-        self.methods.iter().any(|method| method.is_of(head))
-            && self.takes_path(path)
+        self.methods.iter().any(|method| method.is_of(head)) && self.fits(head, host, path)
+    }
+
+    /// Whether a GET of it matches that is in all else like this request.
+    pub(super) fn matches_as_get<'a, H>(&self, head: &'a RequestHead, host: &H, path: &str) -> bool
+    where
+        H: Deref<Target = Option<&'a str>>,
+    {
+        self.methods.contains(&MethodName::Known(Method::Get)) && self.fits(head, host, path)
+    }
+
+    /// Whether a request matches, but for its method.
+    fn fits<'a, H>(&self, head: &'a RequestHead, host: &H, path: &str) -> bool
+    where
+        H: Deref<Target = Option<&'a str>>,
+    {
+        self.takes_path(path)
             && self.takes_host(|| **host)
             && self.headers.iter().all(|(name, value)| {
                 head.headers()

@@ -118,6 +118,16 @@ impl Config {
         }
     }
 
+    /// Whose policy holds for a GET that is in all else like this request, which may have another method; `None` where nobody
+    /// caches that.
+    pub fn document(&self, head: &RequestHead, target: &Target) -> Option<PolicyId> {
+        let host = LazyCell::new(|| Some(Authority::parse(head.authority())?.host()));
+        let mut rules = self.rules.iter();
+        let found = rules.position(|rule| rule.matcher.matches_as_get(head, &host, target.path()));
+        let id = found.map_or(PolicyId::Unmatched, |at| PolicyId::Rule(RuleIndex(at)));
+        self.policy(id).map(|_| id)
+    }
+
     fn first(&self, head: &RequestHead, path: &str) -> Option<(RuleIndex, &Rule)> {
         let host = LazyCell::new(|| Some(Authority::parse(head.authority())?.host()));
         let rules = self.rules.iter().enumerate();

@@ -18,14 +18,14 @@ use super::event::ResponseBody;
 use super::request::Subject;
 use super::serve::{self, Answered, Content};
 use super::step::Body;
-use super::{Effect, Reply, State, Step, Surroundings, Verdict};
+use super::{Effect, Passage, Reply, State, Step, Surroundings, Verdict};
 use crate::config::{CachePolicy, Esi, Heads, Switch};
 use crate::http::{Headers, RequestHead, remove_tags};
 use crate::policy::Reason;
 use crate::policy::freshening::CONDITIONS;
 use crate::policy::template::{self, ABOUT_THE_TEMPLATE, Kind, Language, SURROGATE_CONTROL};
 use crate::policy::validation::{Condition, Preconditions, not_modified_fields};
-use crate::report::{Annotation, Counter, Line, ServedFrom};
+use crate::report::{Counter, Line, ServedFrom};
 
 /// A template, of which a page is to be made.
 #[derive(Debug, PartialEq, Eq)]
@@ -333,6 +333,17 @@ pub(super) fn edits(policy: &CachePolicy, request: &Headers) -> Vec<Effect> {
     edits
 }
 
+/// The same, of a request that changes nothing: its conditions are about the page.
+pub(super) fn edits_of_reader(policy: &CachePolicy, request: &Headers) -> Vec<Effect> {
+    let mut edits = edits(policy, request);
+    if !edits.is_empty() {
+        let theirs = CONDITIONS.into_iter();
+        let theirs = theirs.filter(|name| request.contains(name));
+        edits.extend(theirs.map(Effect::RemoveRequestHeader));
+    }
+    edits
+}
+
 const NOT_OF_A_TEMPLATE: [&str; 3] = ["accept-encoding", "if-range", "range"];
 const SURROGATE_CAPABILITY: &str = "surrogate-capability";
 const CAPABILITY: &str = "larder=\"ESI/1.0\"";
@@ -353,17 +364,18 @@ pub(super) fn edit(policy: &CachePolicy, request: &mut Headers) {
 /// A response's status and head, what comes behind that, and the Cache-Control that is added to it.
 pub(super) type Arrived<'a> = ((u16, &'a Headers), ResponseBody, Option<&'a str>);
 
-/// What is done to the head of the origin's response, and that its body is to be gathered, where it is a template. `said` is
-/// what the client is told of the cache.
+/// For which request, and under which policy, a response has come.
+pub(super) type Asker<'a> = (&'a CachePolicy, &'a Headers);
+
+/// What is done to the head of the origin's response, and that its body is to be gathered, where it is a template. `heads` is
+/// when that head may leave, `said` what its client is told of the cache.
 pub(super) fn of_arrived(
     around: &Surroundings,
-    subject: &Subject,
+    (asker, heads): (Asker<'_>, Heads),
     ((status, sent), body, promise): Arrived<'_>,
-    said: Annotation,
+    said: Passage,
 ) -> Vec<Effect> {
-    let Some(policy) = around.config.policy(subject.policy) else {
-        return Vec::new();
-    };
+    let (policy, request) = asker;
     if policy.shadow == Switch::On {
         return Vec::new();
     }
@@ -376,7 +388,7 @@ pub(super) fn of_arrived(
     };
     gather(
         around,
-        (subject, policy, language),
+        (request, heads, language),
         (sent, body, promise),
         said,
     )
@@ -386,11 +398,10 @@ pub(super) fn of_arrived(
 #[inline(never)]
 fn gather(
     around: &Surroundings,
-    (subject, policy, language): (&Subject, &CachePolicy, Language),
+    (request, heads, language): (&Headers, Heads, Language),
     (sent, body, promise): (&Headers, ResponseBody, Option<&str>),
-    said: Annotation,
+    said: Passage,
 ) -> Vec<Effect> {
-    let heads = policy.templates.heads;
     let mut effects = Vec::new();
     let is_gathered = body == ResponseBody::Follows;
     if heads == Heads::Sent || !is_gathered {
@@ -409,20 +420,22 @@ fn gather(
             headers.push("cache-control", promise);
         }
         let added = around.config.headers;
-        said.make_way(added, &mut headers);
-        if added.expose_tags == Switch::Off {
-            remove_tags(&mut headers);
-        }
-        for line in said.lines(added) {
-            let (Line::Alone(name, value) | Line::Behind(name, value)) = line;
-            headers.push(name, value);
+        if let Passage::Annotated(said) = said {
+            said.make_way(added, &mut headers);
+            if added.expose_tags == Switch::Off {
+                remove_tags(&mut headers);
+            }
+            for line in said.lines(added) {
+                let (Line::Alone(name, value) | Line::Behind(name, value)) = line;
+                headers.push(name, value);
+            }
         }
         effects.push(Effect::Gather(Box::new(Template {
             status: 200,
             headers,
             body: Body::Borrowed(&[]),
             language,
-            request: Rc::new(subject.head.headers().clone()),
+            request: Rc::new(request.clone()),
             delivery: Delivery {
                 served: ServedFrom::Origin,
                 way: match heads {

@@ -8,6 +8,7 @@ use super::echo::Source;
 use super::form::Unfit;
 use super::lookup::{Looking, Place};
 use super::parked::Waited;
+use super::relay::Relay;
 use super::response::{Audience, Basis, Forwarding, Known, outcome};
 use super::serve;
 use super::validate::Question;
@@ -150,7 +151,13 @@ impl Looking {
         if let Some(policy) = around.config.policy(self.subject.policy)
             && !is_shadow
         {
-            effects.extend(edits_for_page(policy, &basis, self.subject.head.headers()));
+            let request = self.subject.head.headers();
+            effects.extend(match &basis {
+                Basis::Asked(_) => compose::edits(policy, request), // its conditions are ours
+                Basis::Compared(_) | Basis::Nothing | Basis::Part(_) | Basis::Whole => {
+                    compose::edits_of_reader(policy, request)
+                }
+            });
         }
         let flight = match lead {
             Lead::Alone | Lead::Open | Lead::Released | Lead::Unnoted => None,
@@ -181,23 +188,16 @@ impl Looking {
             Err(reason) => {
                 around.tally.request(rule, outcome(forward));
                 effects.push(Effect::Count(Counter::NotStored(reason)));
-                let annotation = Annotation::Miss(forward, Storing::Skipped(reason));
-                State::Passing(Passage::Annotated(annotation))
+                let said = Annotation::Miss(forward, Storing::Skipped(reason));
+                let passage = Passage::Annotated(said);
+                match Relay::of(around, rule, self.subject.head, reason) {
+                    Some(relay) => State::Relaying(relay, passage),
+                    None => State::Passing(passage),
+                }
             }
         };
         (state, Step::continue_with(effects))
     }
-}
-
-/// What has to change besides, where a template may come: the client's conditions are about the page.
-fn edits_for_page(policy: &CachePolicy, basis: &Basis, request: &Headers) -> Vec<Effect> {
-    let mut edits = compose::edits(policy, request);
-    if !edits.is_empty() && !matches!(basis, Basis::Asked(_)) {
-        let theirs = freshening::CONDITIONS.into_iter();
-        let theirs = theirs.filter(|name| request.contains(name));
-        edits.extend(theirs.map(Effect::RemoveRequestHeader));
-    }
-    edits
 }
 
 /// What has to change in the request's head before it goes to the origin.

@@ -9,9 +9,10 @@ use super::budget::Hold;
 use super::event::Unheld;
 use super::lookup::Looking;
 use super::refusal::bypass;
+use super::request::Subject;
 use super::{State, Step, Surroundings};
 use crate::config::RequestContent;
-use crate::http::Method;
+use crate::http::{Method, RequestHead};
 use crate::policy::Reason;
 use crate::policy::request::RequestBody;
 use crate::policy::storable::announced_length;
@@ -60,7 +61,7 @@ pub(super) fn begin<'a>(
     };
     match by_content {
         Ok(holding) => (State::Holding(Box::new(holding)), Step::hold()),
-        Err(reason) => bypass(around, rule, reason),
+        Err((reason, head)) => bypass(around, (rule, head), reason),
     }
 }
 
@@ -73,13 +74,27 @@ fn asked_by<'a>(around: &Surroundings, mut looking: Looking, content: &[u8]) -> 
             looking.rename(key);
             looking.ask_tiers(around)
         }
-        Err(_) => bypass(around, subject.policy, Reason::KeyInvalid),
+        Err(_) => {
+            let of = (subject.policy, looking.subject.head);
+            bypass(around, of, Reason::KeyInvalid)
+        }
     }
 }
 
 impl Holding {
-    fn begin(around: &Surroundings, looking: Looking) -> Result<Self, Reason> {
-        let subject = &looking.subject;
+    fn begin(around: &Surroundings, looking: Looking) -> Result<Self, (Reason, RequestHead)> {
+        match Self::measure(around, &looking.subject) {
+            Ok((announced, hold)) => Ok(Self {
+                looking,
+                announced,
+                _hold: hold,
+            }),
+            Err(reason) => Err((reason, looking.subject.head)),
+        }
+    }
+
+    /// How long the body is, and the room for it.
+    fn measure(around: &Surroundings, subject: &Subject) -> Result<(usize, Hold), Reason> {
         let announced = announced_length(subject.head.headers()).ok_or(Reason::RequestBody)?;
         let announced = usize::try_from(announced).unwrap_or(usize::MAX);
         let most = around.config.limits.max_key_bytes;
@@ -92,11 +107,7 @@ impl Holding {
             return Err(Reason::RequestBody);
         }
         let hold = Hold::of(&around.budget, subject.size().saturating_add(announced))?;
-        Ok(Self {
-            looking,
-            announced,
-            _hold: hold,
-        })
+        Ok((announced, hold))
     }
 
     /// How long the body is.
@@ -105,12 +116,13 @@ impl Holding {
     }
 
     /// The request goes on although its body is not here.
-    pub(super) fn let_go<'a>(&self, around: &Surroundings, why: Unheld) -> (State, Step<'a>) {
+    pub(super) fn let_go<'a>(self, around: &Surroundings, why: Unheld) -> (State, Step<'a>) {
         let reason = match why {
             Unheld::Full => Reason::Busy,
             Unheld::Overdue => Reason::NoBody,
         };
-        bypass(around, self.looking.subject.policy, reason)
+        let subject = self.looking.subject;
+        bypass(around, (subject.policy, subject.head), reason)
     }
 
     /// It is here. Only now can the request be sent to the origin, so this is when it is made, as far as ages go.
@@ -126,7 +138,8 @@ impl Holding {
             ..
         } = self;
         if content.len() != announced {
-            return bypass(around, looking.subject.policy, Reason::RequestBody);
+            let of = (looking.subject.policy, looking.subject.head);
+            return bypass(around, of, Reason::RequestBody);
         }
         looking.subject.started = now;
         looking.subject.epoch = around.epochs.now();

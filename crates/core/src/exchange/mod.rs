@@ -8,6 +8,7 @@
 //!       in the key       │ └─────────────────┘                           └─▶ Capturing ── ended ─▶ Passing
 //!          └─▶ Holding ──┘
 //! Idle ── a write ─▶ Writing ── Response: invalidate ─▶ Passing
+//! Idle ── not looked up, but perhaps a page ─▶ Relaying ── Response ─▶ Passing
 //! Forwarding ── the origin fails ─▶ Rescuing ── Answer: something stale, or else as above ─▶ Passing
 //! Looking ── somebody else asks ─▶ Parked ── Woken ─▶ Looking
 //! Looking ── the fleet may have it ─▶ Consulting ─┬─ it has ─▶ Looking
@@ -49,6 +50,7 @@ mod partial;
 mod present;
 mod refresh;
 mod refusal;
+mod relay;
 mod request;
 mod rescue;
 mod response;
@@ -101,6 +103,7 @@ use hold::Holding;
 use hot::Scope;
 use lookup::Looking;
 use manage::Managing;
+use relay::Relay;
 use rescue::Rescuing;
 use response::Forwarding;
 use shadow::{Comparing, Shadowing};
@@ -278,6 +281,8 @@ enum State {
     Parked(Box<Looking>),
     /// The exchange is none of our business, except perhaps for a word to the client.
     Passing(Passage),
+    /// The request is none of our business, but its response may be a template.
+    Relaying(Box<Relay>, Passage),
     /// The origin has failed, and the tiers have been asked for something to give in its place.
     Rescuing(Box<Rescuing>),
     /// The answer came from here, and will come by as our own reply.
@@ -304,6 +309,16 @@ enum Passage {
     Annotated(Annotation),
     /// Nothing is said.
     Silent,
+}
+
+impl Passage {
+    /// What is done to a response that passes so; see [`annotate`].
+    fn step<'a>(self, around: &Surroundings, sent: Option<&Headers>) -> Step<'a> {
+        match self {
+            Self::Annotated(annotation) => annotate(around, annotation, sent),
+            Self::Silent => Step::pass(),
+        }
+    }
 }
 
 impl State {
@@ -383,6 +398,9 @@ impl Exchange {
             (State::Passing(Passage::Annotated(annotation)), Event::Response(_)) => {
                 let step = annotate(around, annotation, None);
                 (State::done(), step)
+            }
+            (State::Relaying(relay, said), Event::Response(arriving)) => {
+                relay.responded(around, said, arriving)
             }
             (State::Writing(writing), Event::Response(arriving)) => {
                 writing.responded(around, arriving)

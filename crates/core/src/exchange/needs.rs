@@ -11,6 +11,7 @@ impl Exchange {
             | State::Forwarding(_)
             | State::Parked(_)
             | State::Passing(Passage::Annotated(_))
+            | State::Relaying(..)
             | State::Shadowing(_)
             | State::Writing(_) => true,
             State::Capturing(_)
@@ -30,7 +31,10 @@ impl Exchange {
     /// without any.
     pub fn reads_response(&self) -> bool {
         match self.state {
-            State::Forwarding(_) | State::Shadowing(_) | State::Writing(_) => true,
+            State::Forwarding(_)
+            | State::Relaying(..)
+            | State::Shadowing(_)
+            | State::Writing(_) => true,
             State::Capturing(_)
             | State::Comparing(_)
             | State::Consulting(_)
@@ -61,6 +65,7 @@ impl Exchange {
             | State::Managing(_)
             | State::Parked(_)
             | State::Passing(_)
+            | State::Relaying(..)
             | State::Rescuing(_)
             | State::Shadowing(_)
             | State::Writing(_) => false,
@@ -82,6 +87,7 @@ impl Exchange {
             | State::Managing(_)
             | State::Parked(_)
             | State::Passing(_)
+            | State::Relaying(..)
             | State::Rescuing(_)
             | State::Serving(_)
             | State::Shadowing(_)
@@ -108,6 +114,7 @@ impl Exchange {
             | State::Managed
             | State::Parked(_)
             | State::Passing(_)
+            | State::Relaying(..)
             | State::Rescuing(_)
             | State::Serving(_)
             | State::Shadowing(_)
@@ -128,6 +135,7 @@ impl Exchange {
             | State::Looking(_)
             | State::Parked(_)
             | State::Passing(_)
+            | State::Relaying(..)
             | State::Rescuing(_)
             | State::Serving(_)
             | State::Shadowing(_)

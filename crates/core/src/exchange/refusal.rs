@@ -1,9 +1,10 @@
 //! Requests that are not looked up.
 
+use super::relay::Relay;
 use super::write::Writing;
 use super::{Effect, Passage, State, Step, Surroundings};
 use crate::config::PolicyId;
-use crate::http::TargetError;
+use crate::http::{RequestHead, TargetError};
 use crate::policy::Reason;
 use crate::policy::invalidation::Write;
 use crate::report::{Annotation, Counter, Outcome};
@@ -21,33 +22,34 @@ pub(super) enum Refusal {
 pub(super) fn refused<'a>(
     around: &Surroundings,
     rule: PolicyId,
-    refusal: Refusal,
+    (refusal, relay): (Refusal, Option<Box<Relay>>),
     write: Option<Write>,
 ) -> (State, Step<'a>) {
-    let (passage, reason) = match refusal {
-        Refusal::Bypass(reason) => (Passage::Annotated(Annotation::Bypass(reason)), reason),
-        Refusal::NoRule => (Passage::Silent, Reason::NoRule),
-        Refusal::Question(reason) => return bypass(around, rule, reason),
-    };
-    let state = match write {
-        None => State::Passing(passage),
-        Some(write) => Writing::begin(around, write, passage),
+    let annotated = |reason| Passage::Annotated(Annotation::Bypass(reason));
+    let (passage, reason, write) = match refusal {
+        Refusal::Bypass(reason) => (annotated(reason), reason, write),
+        Refusal::NoRule => (Passage::Silent, Reason::NoRule, write),
+        Refusal::Question(reason) => (annotated(reason), reason, None),
     };
     around.tally.request(rule, Outcome::Bypass);
-    let effects = vec![Effect::Count(Counter::Bypassed(reason))];
+    let mut effects = vec![Effect::Count(Counter::Bypassed(reason))];
+    effects.extend(relay.iter().flat_map(|relay| relay.edits(around)));
+    let state = match (write, relay) {
+        (Some(write), relay) => Writing::begin(around, write, (passage, relay)),
+        (None, Some(relay)) => State::Relaying(relay, passage),
+        (None, None) => State::Passing(passage),
+    };
     (state, Step::continue_with(effects))
 }
 
 /// The request, which changes nothing, passes, and the client is told why it is not looked up.
 pub(super) fn bypass<'a>(
     around: &Surroundings,
-    rule: PolicyId,
+    (rule, head): (PolicyId, RequestHead),
     reason: Reason,
 ) -> (State, Step<'a>) {
-    around.tally.request(rule, Outcome::Bypass);
-    let passage = Passage::Annotated(Annotation::Bypass(reason));
-    let effects = vec![Effect::Count(Counter::Bypassed(reason))];
-    (State::Passing(passage), Step::continue_with(effects))
+    let relay = Relay::of(around, rule, head, reason);
+    refused(around, rule, (Refusal::Question(reason), relay), None)
 }
 
 /// Why a target is not looked up: other servers might read it in another way, or it is just too long.

@@ -6,13 +6,14 @@ use super::event::Arrival;
 use super::hold;
 use super::lookup::Looking;
 use super::refusal::{Refusal, ambiguity, refused};
+use super::relay::Relay;
 use super::token::{self, Said};
 use super::{Effect, Sight, Sighting, State, Step, Surroundings, Verdict};
 use super::{manage, memo};
 use crate::config::{PolicyId, Selection};
 use crate::entry::Epoch;
 use crate::fleet::{Standing, TOKEN};
-use crate::http::{RequestDirectives, RequestHead, Target, overrides_method};
+use crate::http::{Method, RequestDirectives, RequestHead, Target, overrides_method};
 use crate::key::{Attributes, BuiltKey, Key, KeyError, KeyParts, Search};
 use crate::policy::Reason;
 use crate::policy::invalidation::Write;
@@ -88,7 +89,7 @@ fn take_in<'a>(
         return answered;
     }
     let Ok(head) = RequestHead::parse(headers) else {
-        let refusal = Refusal::Bypass(Reason::KeyInvalid);
+        let refusal = (Refusal::Bypass(Reason::KeyInvalid), None);
         return refused(around, PolicyId::Unmatched, refusal, None);
     };
     let head = match manage::begin(around, head, body, attributes, now) {
@@ -103,9 +104,12 @@ fn take_in<'a>(
             }
             hold::begin(around, looking, body)
         }
-        Err((rule, refusal)) => refused(around, rule, refusal, write),
+        Err((rule, refusal, relay)) => refused(around, rule, (refusal, relay), write),
     }
 }
+
+/// What stands against a lookup, under which rule, and what a page is made for all the same.
+type Obstacle = (PolicyId, Refusal, Option<Box<Relay>>);
 
 fn prepare(
     around: &Surroundings,
@@ -113,46 +117,43 @@ fn prepare(
     body: RequestBody,
     attributes: &dyn Attributes,
     now: Timestamp,
-) -> Result<Looking, (PolicyId, Refusal)> {
-    let show = |rule, why| {
-        let sighting = Sighting {
-            rule,
-            head: &head,
-            sight: Sight::Bypassed(why),
-        };
-        around.show(&sighting, now);
+) -> Result<Looking, Obstacle> {
+    let show = |rule, head: &RequestHead, why| {
+        let sight = Sight::Bypassed(why);
+        around.show(&Sighting { rule, head, sight }, now);
     };
-    let unmatched = |refusal| (PolicyId::Unmatched, refusal);
-    let target = Target::parse(head.target());
-    let target = target.map_err(|error| unmatched(Refusal::Bypass(ambiguity(error))))?;
+    let unmatched = |reason| (PolicyId::Unmatched, Refusal::Bypass(reason), None);
+    let target = Target::parse(head.target()).map_err(|error| unmatched(ambiguity(error)))?;
+    // A request that is no GET may have another rule than a page at the same place, or none.
+    let relay = |rule: Option<PolicyId>, head: RequestHead, why| {
+        let rule = match rule {
+            Some(PolicyId::Rule(_)) => rule,
+            Some(PolicyId::Unmatched) | None if head.method() == Method::Get => rule,
+            Some(PolicyId::Unmatched) | None => around.config.document(&head, &target),
+        };
+        Relay::of(around, rule?, head, why)
+    };
     let selected = match around.config.select(&head, &target) {
         Selection::Cache(selected) => selected,
-        Selection::Ambiguous => return Err(unmatched(Refusal::Bypass(Reason::AmbiguousPath))),
+        Selection::Ambiguous => return Err(unmatched(Reason::AmbiguousPath)),
         Selection::Bypass(index) => {
-            let rule = PolicyId::Rule(index);
-            show(rule, Reason::RuleBypass);
-            return Err((rule, Refusal::Bypass(Reason::RuleBypass)));
+            let (rule, why) = (PolicyId::Rule(index), Reason::RuleBypass);
+            show(rule, &head, why);
+            return Err((rule, Refusal::Bypass(why), relay(None, head, why)));
         }
         Selection::Unmatched => {
-            show(PolicyId::Unmatched, Reason::NoRule);
-            return Err(unmatched(Refusal::NoRule));
+            let (rule, why) = (PolicyId::Unmatched, Reason::NoRule);
+            show(rule, &head, why);
+            return Err((rule, Refusal::NoRule, relay(None, head, why)));
         }
         Selection::Refuse(index) => {
-            let rule = PolicyId::Rule(index);
-            return Err((rule, Refusal::Bypass(Reason::RouteMetadata)));
+            let (rule, why) = (PolicyId::Rule(index), Reason::RouteMetadata);
+            return Err((rule, Refusal::Bypass(why), relay(None, head, why)));
         }
         Selection::Writes(index) => {
-            let rule = PolicyId::Rule(index);
-            return Err((rule, Refusal::Bypass(Reason::Method)));
+            let (rule, why) = (PolicyId::Rule(index), Reason::Method);
+            return Err((rule, Refusal::Bypass(why), relay(None, head, why)));
         }
-    };
-    let refusal = |reason| {
-        show(selected.id, reason);
-        let refusal = match selected.policy.is_question(head.method()) && !overrides_method(&head) {
-            true => Refusal::Question(reason),
-            false => Refusal::Bypass(reason),
-        };
-        (selected.id, refusal)
     };
     let parts = KeyParts {
         head: &head,
@@ -162,7 +163,20 @@ fn prepare(
         attributes,
         max_key_bytes: around.config.limits.max_key_bytes,
     };
-    let (lookup, facts, built) = identify(parts, body).map_err(refusal)?;
+    let (lookup, facts, built) = match identify(parts, body) {
+        Ok(identified) => identified,
+        Err(reason) => {
+            let rule = selected.id;
+            show(rule, &head, reason);
+            let is_question =
+                selected.policy.is_question(head.method()) && !overrides_method(&head);
+            let refusal = match is_question {
+                true => Refusal::Question(reason),
+                false => Refusal::Bypass(reason),
+            };
+            return Err((rule, refusal, relay(Some(rule), head, reason)));
+        }
+    };
     let subject = Subject {
         policy: selected.id,
         facts,

@@ -12,8 +12,8 @@ use super::search::Trail;
 use super::store::{Capturing, Draft, Placement};
 use super::validate::{Confirmation, Maker, Question, maker};
 use super::{
-    Effect, Histogram, Shareable, Sight, Sighting, State, Step, Surroundings, Ticket, annotate,
-    compose, landing, serve,
+    Effect, Histogram, Passage, Shareable, Sight, Sighting, State, Step, Surroundings, Ticket,
+    annotate, compose, landing, serve,
 };
 use crate::config::{CachePolicy, Limits, Switch};
 use crate::entry::{
@@ -324,9 +324,14 @@ impl Forwarding {
         arrived: compose::Arrived<'_>,
         said: Annotation,
     ) -> Vec<Effect> {
-        match self.audience {
-            Audience::Client => compose::of_arrived(around, &self.subject, arrived, said),
-            Audience::Nobody => Vec::new(),
+        let subject = &self.subject;
+        match (self.audience, around.config.policy(subject.policy)) {
+            (Audience::Client, Some(policy)) => {
+                let asker = (policy, subject.head.headers());
+                let heads = policy.templates.heads;
+                compose::of_arrived(around, (asker, heads), arrived, Passage::Annotated(said))
+            }
+            (Audience::Client | Audience::Nobody, _) => Vec::new(),
         }
     }
 

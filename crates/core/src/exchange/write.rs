@@ -6,8 +6,9 @@
 
 use super::budget::Hold;
 use super::event::Arriving;
+use super::relay::Relay;
 use super::validate::{Maker, maker};
-use super::{Effect, Passage, State, Step, Surroundings, annotate, token};
+use super::{Effect, Passage, State, Step, Surroundings, token};
 use crate::http::{Headers, ResponseHead};
 use crate::key::Attributes;
 use crate::policy::invalidation::{Cause, Caused, Write};
@@ -19,17 +20,24 @@ pub(super) struct Writing {
     write: Write,
     /// How its response passes.
     passage: Passage,
+    /// Where it may be a template.
+    relay: Option<Box<Relay>>,
     /// What a write is about is kept whether there is room for it or not: to forget it would be to serve what was before.
     _hold: Option<Hold>,
 }
 
 impl Writing {
     /// Keeps what the request is about for as long as its response takes.
-    pub(super) fn begin(around: &Surroundings, write: Write, passage: Passage) -> State {
+    pub(super) fn begin(
+        around: &Surroundings,
+        write: Write,
+        (passage, relay): (Passage, Option<Box<Relay>>),
+    ) -> State {
         State::Writing(Box::new(Self {
             _hold: Hold::of(&around.budget, write.size()).ok(),
             write,
             passage,
+            relay,
         }))
     }
 
@@ -41,12 +49,10 @@ impl Writing {
     ) -> (State, Step<'a>) {
         // Before what is invalidated, behind which the outside gives its own.
         let stripped = token::strip(around, &mut arriving.headers);
-        let mut step = match self.passage {
-            Passage::Annotated(annotation) => annotate(around, annotation, Some(&arriving.headers)),
-            Passage::Silent => Step::pass(),
-        };
+        let mut step = self.passage.step(around, Some(&arriving.headers));
         step.effects.extend(stripped);
-        match maker(arriving.attributes) {
+        let maker = maker(arriving.attributes);
+        match maker {
             // It was on its way, and may have been done.
             Maker::Proxy | Maker::Router if was_sent(arriving.attributes) => {
                 step.effects
@@ -55,6 +61,7 @@ impl Writing {
             // What another filter answered, the origin has not done.
             Maker::Proxy | Maker::Router => {}
             Maker::Unknown | Maker::Upstream => {
+                let body = arriving.body;
                 // Of a head that cannot be read nobody knows that it tells of an error.
                 let (status, headers) = match ResponseHead::parse(arriving.headers) {
                     Ok(response) => (response.status, response.headers),
@@ -62,6 +69,11 @@ impl Writing {
                 };
                 step.effects
                     .extend(invalidate(around, self.write, status, &headers));
+                if let Some(relay) = self.relay {
+                    let arrived = ((status, &headers), body, None);
+                    step.effects
+                        .extend(relay.gather(around, arrived, maker, self.passage));
+                }
             }
         }
         (State::done(), step)

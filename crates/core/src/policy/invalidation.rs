@@ -228,7 +228,7 @@ fn add(stamps: &mut Vec<Stamp>, more: impl IntoIterator<Item = Stamp>) {
 
 /// Whether nobody who sends such a request asks for a change (RFC 9110 section 9.2.1; QUERY: RFC 10008). CONNECT is no
 /// request for a resource.
-fn is_safe(head: &RequestHead) -> bool {
+pub fn is_safe(head: &RequestHead) -> bool {
     if overrides_method(head) {
         return false; // whatever the origin takes it for
     }

@@ -45,6 +45,11 @@ impl Kind {
     }
 }
 
+/// Whether a response may be a template at all.
+pub fn is_possible(templates: Templates) -> bool {
+    templates.esi != Esi::Never || templates.json == Switch::On
+}
+
 /// Whether it is known before a response comes that it may be a template.
 pub fn is_announced(templates: Templates) -> bool {
     templates.esi == Esi::Always || templates.json == Switch::On

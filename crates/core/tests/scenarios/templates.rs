@@ -196,4 +196,133 @@ fn a_rule_that_is_only_tried_makes_no_pages() {
         assert_eq!(seen.text(), "template");
         assert!(stage.asked.contains("accept-encoding"));
     }
+    for (asked, why) in passed_by() {
+        stage.exchange(asked.with("accept-encoding", "br"), html("template"));
+        assert!(stage.gathered.is_none(), "{why}");
+        assert!(stage.asked.contains("accept-encoding"), "{why}");
+    }
+}
+
+/// Requests that Larder does not look up, and why.
+fn passed_by() -> Vec<(crate::stage::Request, &'static str)> {
+    vec![
+        (request("POST", "/a"), "method"),
+        (request("POST", "/a").body("x=1"), "method"),
+        (request("PUT", "/a").body("x=1"), "method"),
+        (request("OPTIONS", "/a"), "method"),
+        (get("/a").body("x"), "request-body"),
+        (get("/a").with("if-match", "\"t\""), "precondition"),
+        (get("/a").with("cache-control", "no-store"), "no-store"),
+        (get("/a").with("x-http-method-override", "POST"), "method"),
+    ]
+}
+
+#[test]
+fn who_is_passed_by_is_given_a_page_too() {
+    let marked = html("template").with("surrogate-control", "content=\"ESI/1.0\"");
+    for (rules, template) in [(ESI, html("template")), (BY_ORIGIN, marked)] {
+        for (asked, why) in passed_by() {
+            let mut stage = Stage::new(rules);
+            let seen = stage.exchange(asked, template.clone());
+            assert!(seen.cache().1.ends_with(&format!("={why}")), "{seen:?}");
+            assert_eq!(seen.field("cache-control"), "private, no-cache", "{why}");
+            for name in ["etag", "last-modified", "surrogate-control"] {
+                assert_eq!(seen.field(name), "", "{why}");
+            }
+            let template = stage.gathered.take().expect(why);
+            assert_eq!(template.delivery.heads(), Heads::Sent, "{why}");
+            assert_eq!(stage.stored.len(), 0, "{why}");
+            assert_eq!(stage.budget.held(), 0, "{why}");
+        }
+    }
+}
+
+#[test]
+fn who_is_passed_by_asks_the_origin_for_a_whole_template() {
+    for (asked, why) in passed_by() {
+        let mut stage = Stage::new(ESI);
+        let asked = asked
+            .with("accept-encoding", "br")
+            .with("range", "bytes=0-1");
+        stage.exchange(asked, html("template"));
+        for name in ["accept-encoding", "range"] {
+            assert!(!stage.asked.contains(name), "{why}: {name}");
+        }
+        assert!(stage.asked.contains("surrogate-capability"), "{why}");
+    }
+    // A condition is about the page, but that of a change is about what is to be changed.
+    for (asked, is_sent) in [
+        (get("/a").with("cache-control", "no-store"), false),
+        (request("PUT", "/a"), true),
+    ] {
+        let mut stage = Stage::new(ESI);
+        stage.exchange(asked.with("if-none-match", "*"), html("template"));
+        assert_eq!(stage.asked.contains("if-none-match"), is_sent);
+    }
+}
+
+#[test]
+fn the_head_waits_for_its_page_unless_it_answers_a_change() {
+    for (asked, heads) in [
+        (get("/a").with("cache-control", "no-store"), Heads::Held),
+        (request("POST", "/a"), Heads::Sent),
+    ] {
+        let mut stage = Stage::new(HELD);
+        stage.exchange(asked, html("template"));
+        let template = stage.gathered.take().unwrap();
+        assert_eq!(template.delivery.heads(), heads);
+    }
+}
+
+#[test]
+fn what_is_no_template_passes_as_before() {
+    for (asked, why) in passed_by() {
+        for other in [
+            html("broken").status(500),
+            reply("{}").with("content-type", "application/json"),
+            html("zipped").with("content-encoding", "gzip"),
+            html("by the proxy").by_the_proxy(),
+        ] {
+            let mut stage = Stage::new(ESI);
+            let seen = stage.exchange(asked.clone(), other);
+            assert!(stage.gathered.is_none(), "{why}: {seen:?}");
+            assert_eq!(
+                seen.field("etag").is_empty(),
+                seen.text() == "{}",
+                "{seen:?}"
+            );
+        }
+    }
+    let mut stage = Stage::new(ESI);
+    let upgrade = get("/a").with("upgrade", "websocket");
+    stage.exchange(upgrade, html("template"));
+    assert!(stage.gathered.is_none());
+}
+
+#[test]
+fn a_write_is_over_before_its_page_is_made() {
+    let mut stage = stage(ESI);
+    assert_eq!(stage.exchange(get("/a"), reply("")).cache().0, "HIT");
+    stage.exchange(request("POST", "/a"), html("template"));
+    assert!(stage.gathered.take().is_some());
+    let seen = stage.exchange(get("/a"), html("new"));
+    assert_eq!(seen.cache().0, "MISS");
+}
+
+#[test]
+fn without_room_for_the_request_there_is_a_page_where_templates_are_announced() {
+    let full = |rules: &str| {
+        let stage = Stage::new(rules);
+        stage.budget.set_limit(0);
+        stage
+    };
+    let marked = || html("template").with("surrogate-control", "content=\"ESI/1.0\"");
+    for asked in [get("/a"), get("/a").with("cache-control", "no-store")] {
+        let mut stage = full(ESI);
+        stage.exchange(asked.clone(), marked());
+        assert!(stage.gathered.take().is_some());
+        let mut stage = full(BY_ORIGIN);
+        stage.exchange(asked, marked());
+        assert!(stage.gathered.is_none());
+    }
 }

@@ -1,0 +1,105 @@
+//! Requests that are not looked up, but whose responses may be templates: who asks for those gets pages, too.
+//!
+//! A template is for whoever makes a page of it, and may have on it what no client is to see. So it does not matter by which
+//! method, and with which fields, a client asks for it.
+
+use super::budget::Hold;
+use super::compose;
+use super::event::Arriving;
+use super::validate::{Maker, maker};
+use super::{Effect, Passage, State, Step, Surroundings};
+use crate::config::{Heads, PolicyId, Switch};
+use crate::http::{RequestHead, ResponseHead};
+use crate::policy::invalidation::is_safe;
+use crate::policy::{Reason, template};
+
+/// What a page is made for.
+#[derive(Debug)]
+pub(super) struct Relay {
+    rule: PolicyId,
+    request: RequestHead,
+    /// Where templates are announced the request is kept whether there is room for it or not: else its client would be given
+    /// one.
+    _hold: Option<Hold>,
+}
+
+impl Relay {
+    /// That of a request that is not looked up for this reason; `None` where no template can come.
+    pub(super) fn of(
+        around: &Surroundings,
+        rule: PolicyId,
+        request: RequestHead,
+        why: Reason,
+    ) -> Option<Box<Self>> {
+        let policy = around.config.policy(rule)?;
+        let templates = policy.templates;
+        let is_document = !matches!(why, Reason::Grpc | Reason::Upgrade);
+        let is_only_tried = policy.shadow == Switch::On;
+        if !is_document || is_only_tried || !template::is_possible(templates) {
+            return None;
+        }
+        let hold = Hold::of(&around.budget, request.headers().size()).ok();
+        let is_kept = hold.is_some() || template::is_announced(templates);
+        is_kept.then(|| {
+            Box::new(Self {
+                rule,
+                request,
+                _hold: hold,
+            })
+        })
+    }
+
+    /// What has to change in the request's head before it goes to the origin.
+    pub(super) fn edits(&self, around: &Surroundings) -> Vec<Effect> {
+        let Some(policy) = around.config.policy(self.rule) else {
+            return Vec::new();
+        };
+        let request = self.request.headers();
+        match is_safe(&self.request) {
+            true => compose::edits_of_reader(policy, request),
+            false => compose::edits(policy, request), // what it may change is the origin's to make conditions for
+        }
+    }
+
+    /// Takes in the response's head.
+    pub(super) fn responded<'a>(
+        &self,
+        around: &Surroundings,
+        said: Passage,
+        arriving: Arriving<'_>,
+    ) -> (State, Step<'a>) {
+        let (body, maker) = (arriving.body, maker(arriving.attributes));
+        let head = ResponseHead::parse(arriving.headers).ok();
+        let sent = head.as_ref().map(|head| &head.headers);
+        let mut step = said.step(around, sent);
+        if let Some(head) = &head {
+            let arrived = ((head.status, &head.headers), body, None);
+            step.effects
+                .extend(self.gather(around, arrived, maker, said));
+        }
+        (State::done(), step)
+    }
+
+    /// What is done to a response where it is the origin's and a template. The client is told this of the cache.
+    pub(super) fn gather(
+        &self,
+        around: &Surroundings,
+        arrived: compose::Arrived<'_>,
+        maker: Maker,
+        said: Passage,
+    ) -> Vec<Effect> {
+        let Some(policy) = around.config.policy(self.rule) else {
+            return Vec::new();
+        };
+        if maker != Maker::Upstream {
+            return Vec::new();
+        }
+        let heads = match is_safe(&self.request) {
+            true => policy.templates.heads,
+            // Nobody keeps what answers it; and the outside adds to its head (`larder-token`), which must not be lost.
+            false => Heads::Sent,
+        };
+        let asker = (policy, self.request.headers());
+        compose::of_arrived(around, (asker, heads), arrived, said)
+    }
+}
