@@ -6,8 +6,9 @@
 //!
 //! ```text
 //! Page: next_wanted ─▶ Fragment ─┬─ in the cache ───────────────────────▶ Page: arrived
-//!                                ├─ parked ── woken ─┐
-//!                                └─ called ─ answered┴─▶ Found ── wake ──▶ the stream goes on
+//!                                ├─ parked ── woken ──┐
+//!                                ├─ consults ─ relieved┤
+//!                                └─ called ── answered ┴▶ Found ── wake ──▶ the stream goes on
 //! ```
 
 mod fragment;
@@ -26,6 +27,7 @@ use larder_core::tier::{Passage, Route};
 use larder_core::time::Timestamp;
 
 use crate::callout::LATEST;
+use crate::fleet::{Brought, Lead, Relief};
 use crate::host;
 use crate::shared_data::SharedData;
 use crate::worker::Worker;
@@ -76,6 +78,10 @@ struct Fragment {
     exchange: Exchange,
     road: Road,
     state: State,
+    /// The lead that the fleet has given it.
+    lead: Option<Lead>,
+    /// What the fleet has under a key, while it is looked up.
+    brought: Option<Box<Brought>>,
 }
 
 /// For what it waits.
@@ -83,6 +89,8 @@ struct Fragment {
 enum State {
     /// The answer to this call, until then.
     Called(u32, Timestamp),
+    /// What the fleet has.
+    Consulting,
     /// Another's response.
     Parked,
 }
@@ -125,6 +133,8 @@ impl Composing {
             exchange,
             road,
             state: State::Parked,
+            lead: None,
+            brought: None,
         };
         match fragment.ask(worker, now) {
             Outcome::Found(found) => Some(found),
@@ -160,12 +170,45 @@ impl Composing {
         let Some(fragment) = self.take(|one| one.id == id) else {
             return;
         };
-        // In the name of the stream that it is for; where that is over, nobody needs it.
-        if host::speak_for(fragment.stream).is_ok()
+        self.go_on(worker, fragment, |fragment, now| {
+            fragment.woken(worker, why, now)
+        });
+    }
+
+    /// The fleet has been asked for a fragment, if it is one.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn relieved(&self, worker: &Worker, id: u32, relief: Relief) {
+        let Relief::Consulted(findings) = relief else {
+            return; // no fragment is a call of the management API
+        };
+        if let Some(fragment) = self.take(|one| one.id == id)
             && let Ok(now) = host::now()
         {
-            worker.forget_glance();
-            self.settle(fragment.woken(worker, why, now));
+            let consulted = findings.consulted;
+            let fragment = fragment.given(worker, findings, now);
+            self.go_on(worker, fragment, |fragment, now| {
+                fragment.consulted(worker, consulted, now)
+            });
+        }
+    }
+
+    /// In the name of the stream that it is for; where that is over, nobody needs it.
+    fn go_on(
+        &self,
+        worker: &Worker,
+        fragment: Fragment,
+        step: impl FnOnce(Fragment, Timestamp) -> (u32, Number, Outcome),
+    ) {
+        let Ok(now) = host::now() else {
+            return;
+        };
+        match host::speak_for(fragment.stream) {
+            Ok(()) => {
+                worker.forget_glance();
+                self.settle(step(fragment, now));
+            }
+            Err(_) => fragment.let_go(worker, now),
         }
     }
 
@@ -204,9 +247,11 @@ impl Composing {
         if let Ok(mut found) = self.found.try_borrow_mut() {
             found.retain(|found| found.stream != stream);
         }
-        while let Some(parked) = self.take(|one| one.stream == stream && one.state == State::Parked)
+        let waits = |one: &Fragment| matches!(one.state, State::Consulting | State::Parked);
+        while let Some(fragment) = self.take(|one| one.stream == stream && waits(one))
+            && let Ok(now) = host::now()
         {
-            worker.flights.leave(parked.id);
+            fragment.let_go(worker, now);
         }
     }
 

@@ -106,8 +106,9 @@ impl Contexts {
         let mut room = MOST_AT_ONCE;
         for (stream, relief) in worker.fleet.ready(room) {
             room = room.saturating_sub(1);
-            if let Some(stream) = self.streams.get_mut(&stream) {
-                stream.on_relieved(relief);
+            match self.streams.get_mut(&stream) {
+                Some(stream) => stream.on_relieved(relief),
+                None => worker.composing.relieved(&worker, stream, relief),
             }
         }
         if room < MOST_AT_ONCE {

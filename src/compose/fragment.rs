@@ -6,6 +6,7 @@ use larder_core::exchange::{
     Answer, Arrival, Arriving, Effect, Event, Field, Reply, ResponseBody, Step, Template, Verdict,
     Wake,
 };
+use larder_core::fleet::Consulted;
 use larder_core::flight::Landing;
 use larder_core::http::{Headers, ROAD, RequestHead, Target};
 use larder_core::key::Attributes;
@@ -15,7 +16,7 @@ use larder_core::time::Timestamp;
 
 use super::{Fetched, Fragment, Road, State, latest, spoken};
 use crate::callout::{Nobody, OfTheOrigin, PATIENCE, answered_head, mark};
-use crate::fleet::Parcel;
+use crate::fleet::{Findings, Parcel};
 use crate::host;
 use crate::shared_data::SharedData;
 use crate::stream::{HostAttributes, settled};
@@ -82,7 +83,7 @@ enum Wish {
     /// The origin is to be asked, or what it has said is the answer.
     GoOn,
     Found(Result<Fetched, Failure>),
-    Park,
+    Wait(State),
 }
 
 /// The head of a response on its way to a page, and what an exchange does to it.
@@ -127,6 +128,46 @@ impl Fragment {
         (stream, number, self.follow(worker, wish, now))
     }
 
+    /// The same with what the fleet has given it.
+    pub(super) fn given(mut self, worker: &Worker, findings: Findings, now: Timestamp) -> Self {
+        if findings.lead.is_some() {
+            self.release_lead(worker, now); // one at a time
+            self.lead = findings.lead;
+        }
+        self.brought = findings.brought.map(Box::new);
+        self
+    }
+
+    /// The fleet has been asked.
+    pub(super) fn consulted(
+        mut self,
+        worker: &Worker,
+        consulted: Consulted,
+        now: Timestamp,
+    ) -> (u32, Number, Outcome) {
+        let (stream, number) = (self.stream, self.number);
+        let step = self.exchange.on(Event::Consulted(consulted), now);
+        let wish = self.obey(worker, step, now);
+        self.brought = None;
+        (stream, number, self.follow(worker, wish, now))
+    }
+
+    /// Nobody needs it.
+    pub(super) fn let_go(mut self, worker: &Worker, now: Timestamp) {
+        match self.state {
+            State::Called(..) => {}
+            State::Consulting => worker.fleet.leave(self.id, now),
+            State::Parked => worker.flights.leave(self.id),
+        }
+        self.release_lead(worker, now);
+    }
+
+    fn release_lead(&mut self, worker: &Worker, now: Timestamp) {
+        if let Some(lead) = self.lead.take() {
+            worker.fleet.release(lead, now);
+        }
+    }
+
     /// No page has a call of the management API on it.
     fn is_of_management(&self) -> bool {
         let config = self.exchange.surroundings().config();
@@ -143,9 +184,12 @@ impl Fragment {
 
     fn follow(mut self, worker: &Worker, wish: Wish, now: Timestamp) -> Outcome {
         match wish {
-            Wish::Found(found) => Outcome::Found(self.owner.sign(found)),
-            Wish::Park => {
-                self.state = State::Parked;
+            Wish::Found(found) => {
+                self.release_lead(worker, now); // it was as good as fresh here
+                Outcome::Found(self.owner.sign(found))
+            }
+            Wish::Wait(state) => {
+                self.state = state;
                 Outcome::Waits(self)
             }
             Wish::GoOn => match self.call(worker, now) {
@@ -185,20 +229,35 @@ impl Fragment {
             Verdict::Continue => Wish::GoOn,
             Verdict::Compose(template) => Wish::Found(Ok(of_template(*template))),
             Verdict::Reply(reply) => Wish::Found(of_reply(&reply)),
-            Verdict::Lookup(key) => {
-                let found = worker.lookup(&key, now);
-                let step = self.exchange.on(Event::Answer(Answer::of(&found)), now);
-                self.obey(worker, step, now)
-            }
-            Verdict::Consult(_) => {
-                let silent = larder_core::fleet::Consulted::Silent;
-                let step = self.exchange.on(Event::Consulted(silent), now);
+            Verdict::Lookup(key) => match self.brought.take_if(|brought| *brought.key == *key) {
+                Some(brought) => {
+                    let answer = Answer::Found(&brought.payload);
+                    let step = self.exchange.on(Event::Answer(answer), now);
+                    self.obey(worker, step, now)
+                }
+                None => {
+                    let found = worker.lookup(&key, now);
+                    let step = self.exchange.on(Event::Answer(Answer::of(&found)), now);
+                    self.obey(worker, step, now)
+                }
+            },
+            Verdict::Consult(asked) => {
+                let most = self
+                    .exchange
+                    .surroundings()
+                    .config()
+                    .limits
+                    .max_object_bytes;
+                if worker.fleet.look((self.id, most), &asked, now) {
+                    return Wish::Wait(State::Consulting);
+                }
+                let step = self.exchange.on(Event::Consulted(Consulted::Silent), now);
                 self.obey(worker, step, now)
             }
             Verdict::Park(parking) => {
                 let most = self.exchange.surroundings().config().coalescing.max_waiters;
                 match worker.flights.park(self.id, parking, most, now) {
-                    Ok(()) => Wish::Park,
+                    Ok(()) => Wish::Wait(State::Parked),
                     Err(_) => {
                         let step = self.exchange.on(Event::Woken(Wake::Full), now);
                         self.obey(worker, step, now)
@@ -300,7 +359,8 @@ impl Fragment {
             | Verdict::Manage(_)
             | Verdict::Park(_) => Err(Failure::Unreachable),
         };
-        worker.fleet.share(worker, taking.parcel, None, now);
+        let lead = self.lead.take();
+        worker.fleet.share(worker, taking.parcel, lead, now);
         outcome
     }
 

@@ -19,6 +19,7 @@ mod killed;
 mod late;
 mod leaving;
 mod outage;
+mod pages;
 mod partition;
 mod purges;
 mod reads;
