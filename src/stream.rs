@@ -160,7 +160,7 @@ impl Stream {
 
     /// Something comes behind the request's head, and with it there are so many bytes of its body.
     fn request_body(&mut self, bytes: usize, part: Part) -> Result<Action, HostError> {
-        if self.place == Place::Parked || self.errand.is_some() || self.is_composing() {
+        if self.place == Place::Parked || self.errand.is_some() || self.holds_request() {
             return Ok(Action::Pause); // the host keeps it, and gives it on in its order
         }
         if self.exchange.held_request().is_none() {

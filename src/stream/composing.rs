@@ -143,9 +143,16 @@ impl Stream {
         })
     }
 
-    /// Whether a page is made, for which the request waits or the response's head.
+    /// Whether a page is made.
     pub(super) fn is_composing(&self) -> bool {
         self.making.is_some()
+    }
+
+    /// Whether a page is made of what is here already. What makes one of what comes may still be asked for.
+    pub(super) fn holds_request(&self) -> bool {
+        self.making
+            .as_ref()
+            .is_some_and(|making| matches!(making.phase, Phase::Held))
     }
 
     /// Somebody else has answered, or nobody wants the page any more.

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod crowd;
+mod early;
 mod failing;
 mod heads;
 mod hostile;
