@@ -228,7 +228,7 @@ mod tests {
     fn nothing_at_all_means_every_default() {
         let config = Config::parse(b"").unwrap();
         let explicit = Config::parse(
-            br#"{"rules": [], "unmatched": "rfc9111", "default_ttl_seconds": null,
+            br#"{"$schema": "larder.schema.json", "rules": [], "unmatched": "rfc9111", "default_ttl_seconds": null,
                 "heuristic": false, "request_cache_control": "ignore", "set_cookie": "bypass",
                 "cache_errors": "explicit", "no_vary_search": false,
                 "compression": {"enabled": true, "threshold_bytes": 1024, "min_saving": 0.10},

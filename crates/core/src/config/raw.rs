@@ -77,7 +77,11 @@ pub(super) fn read_config(document: Cursor<'_>) -> Given<RawConfig> {
     document.object(read_top)
 }
 
+/// An editor's, which it tells where the schema is.
+const MOST_SCHEMA_BYTES: usize = 2048;
+
 fn read_top(fields: &mut Fields<'_>) -> RawConfig {
+    let _ = fields.optional("$schema", |cursor| cursor.text(1..=MOST_SCHEMA_BYTES));
     RawConfig {
         rules: fields.optional("rules", read_rules).unwrap_or(Vec::new()),
         unmatched: fields

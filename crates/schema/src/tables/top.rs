@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{rule, service, shared};
-use crate::kinds::{CLUSTER, bytes, lifetime, list, object, part, whole, window};
+use crate::kinds::{CLUSTER, bytes, lifetime, list, object, part, text, whole, window};
 use crate::model::{Field, Group, Kind, Part, Table, Unit, Whole};
 
 const MIB: u64 = 1 << 20;
@@ -32,6 +32,12 @@ pub fn top() -> Table {
 fn first() -> Vec<Field> {
     let rules = list(Kind::Object(rule()), 0, MOST_RULES);
     vec![
+        Field::new(
+            "$schema",
+            Kind::Text(text(("a reference to a schema", "references to schemas"), 2048)),
+            "Where an editor finds the schema of the configuration. It means nothing to Larder.",
+        )
+        .such_as("larder.schema.json"),
         Field::new("rules", rules, "Tried in order; the first that matches a request decides.")
             .or(json!([]))
             .see("in-a-rule"),
