@@ -9,6 +9,7 @@
     clippy::unwrap_used,
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "a test that cannot go on should stop, and its modules are others' too"
 )]
 
@@ -17,7 +18,7 @@ mod fleet;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod seeds;
-#[path = "../scenarios/stage.rs"]
+#[path = "../scenarios/stage/mod.rs"]
 mod stage;
 
 use std::collections::BTreeSet;
