@@ -97,6 +97,10 @@ pub(super) fn of_stamps(numbers: &[u64], mode: Mode) -> Invalidation {
     }
 }
 
+pub(super) fn hard(stamp: u64) -> Invalidation {
+    of_stamps(&[stamp], Mode::Hard)
+}
+
 pub(super) fn of_names(pattern: &str, mode: Mode) -> Invalidation {
     Invalidation {
         coverage: Coverage::Names(NamePattern::parse(pattern).unwrap()),

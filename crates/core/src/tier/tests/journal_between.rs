@@ -12,8 +12,8 @@ use super::super::{
     SharedKv,
 };
 use super::NOW;
+use super::fleet_log::FleetLog;
 use super::invalidations::{Entry, Plain, of_stamps};
-use super::journal::FleetLog;
 
 /// Cells before whose nth call something else happens.
 struct Interrupted<'a> {

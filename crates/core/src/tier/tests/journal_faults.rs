@@ -9,8 +9,8 @@ use crate::wire::Label;
 use super::super::{EpochLog, Journal, LocalOrder};
 use super::NOW;
 use super::faults::{Fault, Faulty};
+use super::fleet_log::FleetLog;
 use super::invalidations::{Entry, Plain, of_names, of_stamps};
-use super::journal::FleetLog;
 
 struct Process {
     kv: Faulty,

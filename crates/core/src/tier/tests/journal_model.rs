@@ -6,8 +6,9 @@ use crate::entry::Epoch;
 use crate::epoch::{Currency, Mode};
 use crate::fleet::Cursor;
 
+use super::fleet_log::FleetLog;
 use super::invalidations::of_stamps;
-use super::journal::{FleetLog, Process};
+use super::process::Process;
 
 #[derive(Clone, Copy, Debug)]
 enum Deed {

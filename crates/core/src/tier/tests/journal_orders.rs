@@ -19,8 +19,8 @@ use super::super::{EpochLog, Journal, LocalOrder};
 use super::NOW;
 use super::baton::{Baton, Part, in_every_order, in_random_order, play};
 use super::epochs::Hint;
+use super::fleet_log::FleetLog;
 use super::invalidations::{Entry, of_all, of_names, of_stamps};
-use super::journal::FleetLog;
 use super::stage::Stage;
 
 #[derive(Debug, Default)]
