@@ -27,6 +27,7 @@ mod journal_faults;
 mod journal_losses;
 mod journal_model;
 mod journal_orders;
+mod journal_world;
 mod overtaken;
 mod plays;
 mod popular;
