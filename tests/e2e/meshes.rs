@@ -17,6 +17,7 @@ use crate::stage::x_cache;
 
 mod gateway;
 mod istio;
+mod replicas;
 
 const TYPES: &str = "type.googleapis.com/envoy.extensions";
 const HOST: &str = "shop.example.com";

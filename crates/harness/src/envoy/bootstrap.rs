@@ -60,6 +60,7 @@ impl Cluster {
                     "consecutive_local_origin_failure": 2,
                     "interval": "1s",
                     "base_ejection_time": "1s",
+                    "max_ejection_percent": 100,
                 },
             }),
         }
