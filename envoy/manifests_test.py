@@ -192,22 +192,78 @@ def packages(everything):
     print(f"Istio, Gateway API, Prometheus operator: {len(places)} objects, {sorted({place.split(': ')[1] for place in places})}")
 
 
+# Members of which anything is said by somebody else.
+FREE = {"config", "value", "labels", "annotations"}
+# What Envoy Gateway's kinds refuse besides fields that are misspelt: where, and what stands there.
+REFUSED = [
+    ("EnvoyExtensionPolicy", "spec.targetRefs.0.kind", "Service"),
+    ("EnvoyExtensionPolicy", "spec.wasm.0.code.type", "HTTP"),
+    ("EnvoyExtensionPolicy", "spec.wasm.0.code.http", {"url": "https://example.com/larder.wasm"}),
+    ("EnvoyExtensionPolicy", "spec.wasm.0.code.pullPolicy", "Never"),
+    ("EnvoyExtensionPolicy", "spec.wasm.0.failOpen", "true"),
+    ("Backend", "spec.endpoints.0.fqdn.hostname", "larder-admin"),
+    ("Backend", "spec.endpoints.0.fqdn.port", "8090"),
+    ("Backend", "spec.endpoints.0.unix", {"path": "/run/larder"}),
+    ("BackendTrafficPolicy", "spec.timeout.tcp.connectTimeout", "1 s"),
+    ("BackendTrafficPolicy", "spec.healthCheck.active.type", "TCP"),
+    ("BackendTrafficPolicy", "spec.healthCheck.active.http.expectedStatuses", ["2xx"]),
+    ("EnvoyProxy", "spec.bootstrap.type", "JSONPatch"),
+    ("EnvoyProxy", "spec.provider.kubernetes.envoyDeployment.container.env.0.value", "x"),
+    ("EnvoyPatchPolicy", "spec.targetRef.kind", "HTTPRoute"),
+    ("EnvoyPatchPolicy", "spec.jsonPatches.0.operation.op", "remove"),
+    ("EnvoyPatchPolicy", "spec.jsonPatches.0.operation.from", "/name"),
+    ("EnvoyPatchPolicy", "spec.jsonPatches.0.type", "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"),
+]
+
+
+def misspelt(part):
+    """The same with one of its members under another name, for each."""
+    if isinstance(part, dict):
+        for name, content in part.items():
+            rest = {other: kept for other, kept in part.items() if other != name}
+            yield name, {**rest, f"{name}x": content}
+            if name not in FREE:
+                yield from ((f"{name}.{where}", {**part, name: wrong}) for where, wrong in misspelt(content))
+    elif isinstance(part, list):
+        for number, item in enumerate(part):
+            yield from ((f"{number}.{where}", part[:number] + [wrong] + part[number + 1 :]) for where, wrong in misspelt(item))
+
+
+def replaced(document, where, content):
+    changed = json.loads(json.dumps(document))
+    *way, last = where.split(".")
+    part = changed
+    for step in way:
+        part = part[int(step) if isinstance(part, list) else step]
+    part[last] = content
+    return changed
+
+
 def envoy_gateway(everything):
     """Its CRDs are in no package: envoy/gateway/schemas.json has what is used of them."""
     try:
         import jsonschema
     except ImportError:
         return not_run("Envoy Gateway's kinds: jsonschema cannot be had")
-    schemas = json.loads((HERE / "gateway/schemas.json").read_text())
-    checked = 0
-    for place, document in everything:
-        if not document["apiVersion"].startswith("gateway.envoyproxy.io/"):
-            continue
-        schema = {"$ref": f"#/definitions/{document['kind']}", "definitions": schemas["definitions"]}
-        for error in jsonschema.Draft7Validator(schema).iter_errors(document):
-            problem(place, f"{document['kind']}: {error.json_path}: {error.message}")
-        checked += 1
-    print(f"Envoy Gateway: {checked} objects")
+    definitions = json.loads((HERE / "gateway/schemas.json").read_text())["definitions"]
+
+    def errors(document):
+        schema = {"$ref": f"#/definitions/{document['kind']}", "definitions": definitions}
+        return list(jsonschema.Draft7Validator(schema).iter_errors(document))
+
+    theirs = [(place, one) for place, one in everything if one["apiVersion"].startswith("gateway.envoyproxy.io/")]
+    wrong = []
+    for place, document in theirs:
+        kind = document["kind"]
+        for error in errors(document):
+            problem(place, f"{kind}: {error.json_path}: {error.message}")
+        # The schema is asked for by the kind, and so has to be told of a wrong one.
+        wrong += [(place, f"{where} is misspelt", {"kind": kind, **one}) for where, one in misspelt(document)]
+        wrong += [(place, f"{where} is {json.dumps(what)}", replaced(document, where, what)) for of, where, what in REFUSED if of == kind and place.startswith("gateway/")]
+    for place, what, document in wrong:
+        if not errors(document):
+            problem(place, f"{document['kind']} is taken although {what}")
+    print(f"Envoy Gateway: {len(theirs)} objects, and {len(wrong)} wrong ones")
 
 
 def grafana():
