@@ -208,6 +208,8 @@ REFUSED = [
     ("BackendTrafficPolicy", "spec.healthCheck.active.type", "TCP"),
     ("BackendTrafficPolicy", "spec.healthCheck.active.http.expectedStatuses", ["2xx"]),
     ("EnvoyProxy", "spec.bootstrap.type", "JSONPatch"),
+    ("EnvoyProxy", "spec.filterOrder.0.before", "envoy.filters.http.cors"),
+    ("EnvoyProxy", "spec.filterOrder.0.after", "envoy.filters.http.router"),
     ("EnvoyProxy", "spec.provider.kubernetes.envoyDeployment.container.env.0.value", "x"),
     ("EnvoyPatchPolicy", "spec.targetRef.kind", "HTTPRoute"),
     ("EnvoyPatchPolicy", "spec.jsonPatches.0.operation.op", "remove"),

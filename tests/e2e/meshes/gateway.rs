@@ -1,5 +1,6 @@
 //! Envoy Gateway: what it makes of an EnvoyExtensionPolicy (`internal/xds/translator/wasm.go` in envoyproxy/gateway): a filter that
-//! is switched off, and on again by the routes the policy is of, in a VM of its own, whose module Envoy fetches.
+//! is switched off, and on again by the routes the policy is of, in a VM of its own, whose module Envoy fetches. Where it stands
+//! among the others is in `httpfilters.go`.
 
 use std::process::Command;
 
@@ -76,13 +77,33 @@ fn patched(mut filter: Value) -> Value {
     filter
 }
 
+/// `sortHTTPFilters`: by default modules come first; what the EnvoyProxy says of a type moves all of that type.
+fn in_order(filter: &Value, others: &[Value], proxy: &Value) -> Vec<Value> {
+    let mut filters = vec![filter.clone()];
+    filters.extend_from_slice(others);
+    filters.push(router());
+    for position in proxy["spec"]["filterOrder"].as_array().unwrap() {
+        let of_type = |member: &str| {
+            let name = position[member].as_str().unwrap();
+            move |one: &Value| one["name"].as_str().unwrap().starts_with(name)
+        };
+        let (moved, mut rest): (Vec<_>, Vec<_>) =
+            filters.iter().cloned().partition(of_type("name"));
+        if let Some(at) = rest.iter().rposition(of_type("after")) {
+            rest.splice(at + 1..at + 1, moved);
+            filters = rest;
+        }
+    }
+    filters
+}
+
 /// What the routes of the policy's Gateway become.
-fn manager(filter: &Value) -> Value {
+fn manager(filter: &Value, filters: &[Value]) -> Value {
     let on =
         json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}});
     json!({
         "stat_prefix": "http-10080",
-        "http_filters": [filter, router()],
+        "http_filters": filters,
         "route_config": {"name": "default/eg/http", "virtual_hosts": [{
             "name": "default/eg/http/shop_example_com",
             "domains": [HOST],
@@ -103,7 +124,7 @@ fn of_route(text: &str) -> String {
     format!("httproute/{}/{}/rule/0", name("namespace"), name("name"))
 }
 
-async fn proxy(around: &Around, change: impl FnOnce(Value) -> Value) -> Envoy {
+async fn proxy(around: &Around, change: impl FnOnce(Value) -> Value, others: &[Value]) -> Envoy {
     let modules = Origin::start().await.unwrap();
     let module = tools::module().unwrap();
     modules.on("/larder.wasm", Reply::ok(std::fs::read(&module).unwrap()));
@@ -114,15 +135,16 @@ async fn proxy(around: &Around, change: impl FnOnce(Value) -> Value) -> Envoy {
         cluster(&of_route(LARDER), around.admin.address()),
         cluster(MODULES, modules.address()),
     ];
-    let merged = of_kind(LARDER, "EnvoyProxy");
-    let merged = documents(merged["spec"]["bootstrap"]["value"].as_str().unwrap()).remove(0);
-    start(&bootstrap(&manager(&filter), &clusters, &merged)).await
+    let settings = of_kind(LARDER, "EnvoyProxy");
+    let merged = documents(settings["spec"]["bootstrap"]["value"].as_str().unwrap()).remove(0);
+    let manager = manager(&filter, &in_order(&filter, others, &settings));
+    start(&bootstrap(&manager, &clusters, &merged)).await
 }
 
 #[tokio::test]
 async fn the_extension_policy_works_at_a_gateway() {
     let around = Around::start().await;
-    let envoy = proxy(&around, |filter| filter).await;
+    let envoy = proxy(&around, |filter| filter, &[]).await;
     let visitor = Visitor {
         at: envoy.address("mesh"),
         bound_for: None,
@@ -133,7 +155,7 @@ async fn the_extension_policy_works_at_a_gateway() {
 #[tokio::test]
 async fn the_patch_lets_bodies_come_to_the_management_api() {
     let around = Around::start().await;
-    let envoy = proxy(&around, patched).await;
+    let envoy = proxy(&around, patched, &[]).await;
     let visitor = Visitor {
         at: envoy.address("mesh"),
         bound_for: None,
@@ -142,4 +164,33 @@ async fn the_patch_lets_bodies_come_to_the_management_api() {
     let bulk = Request::new("POST", "/api/cache/invalidate").body(r#"{"tags": ["analytics"]}"#);
     let answer = visitor.send(with_token(bulk)).await;
     assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+/// What a SecurityPolicy's `authorization` becomes.
+fn for_staff_only() -> Value {
+    json!({"name": "envoy.filters.http.rbac", "typed_config": {
+        "@type": format!("{TYPES}.filters.http.rbac.v3.RBAC"),
+        "rules": {"action": "ALLOW", "policies": {"staff": {
+            "permissions": [{"any": true}],
+            "principals": [{"header": {"name": "x-role", "string_match": {"exact": "staff"}}}],
+        }}},
+    }})
+}
+
+#[tokio::test]
+async fn a_hit_is_not_for_whom_authorization_refuses() {
+    let around = Around::start().await;
+    let envoy = proxy(&around, |filter| filter, &[for_staff_only()]).await;
+    let visitor = Visitor {
+        at: envoy.address("mesh"),
+        bound_for: None,
+    };
+    let staff = || Request::get("/api/analytics/a").header("x-role", "staff");
+    assert_eq!(x_cache(&visitor.send(staff()).await), "MISS");
+    eventually("staff has a hit", PATIENCE, async || {
+        x_cache(&visitor.send(staff()).await) == "HIT"
+    })
+    .await;
+    let answer = visitor.get("/api/analytics/a").await;
+    assert_eq!(answer.status, 403, "{answer:?}");
 }
