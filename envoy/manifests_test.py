@@ -54,7 +54,7 @@ WAYS = {
     "istio": ({"filter": {"kind": "istio"}}, ["Secret", "PodDisruptionBudget", "WasmPlugin", "DestinationRule"]),
     "envoy-gateway": (
         {"filter": {"kind": "envoy-gateway"}},
-        ["Secret", "PodDisruptionBudget", "EnvoyExtensionPolicy", "Backend", "HTTPRoute"],
+        ["Secret", "PodDisruptionBudget", "EnvoyExtensionPolicy", "Backend", "HTTPRoute", "BackendTrafficPolicy"],
     ),
 }
 # What the chart has to refuse.
@@ -98,6 +98,15 @@ def chart():
     return rendered
 
 
+def of_kind(folder, kind):
+    documents = yaml.safe_load_all((HERE / folder / "larder.yaml").read_text())
+    return next(one for one in documents if one["kind"] == kind)
+
+
+def asked(policy):
+    return {name: content for name, content in policy["spec"].items() if name not in {"host", "targetRefs"}}
+
+
 def meanings(rendered):
     """What no schema says."""
     for place, documents in rendered.items():
@@ -118,6 +127,10 @@ def meanings(rendered):
         address = f"{service['ports'][0]['port']}||larder-admin.caches.svc.cluster.local"
         if "WasmPlugin" in by_kind and by_kind["WasmPlugin"]["spec"]["pluginConfig"]["admin"]["cluster"] != f"outbound|{address}":
             problem(place, "the filter asks another cluster")
+        # How the service is asked is written twice.
+        for kind, manifest in [("DestinationRule", "istio"), ("BackendTrafficPolicy", "gateway")]:
+            if kind in by_kind and asked(by_kind[kind]) != asked(of_kind(manifest, kind)):
+                problem(place, f"{kind} is not that of envoy/{manifest}/larder.yaml")
         if "PrometheusRule" in by_kind and by_kind["PrometheusRule"]["spec"] != yaml.safe_load((HERE / "grafana/alerts.yaml").read_text()):
             problem(place, "the alerts are others")
         if "ConfigMap" in by_kind:
