@@ -1,8 +1,7 @@
 //! A service of which one replica is gone: Envoy leaves it out, as the manifests have it, before anybody looks at its health. Of two
 //! addresses it leaves out none unless told that it may (`max_ejection_percent`).
 
-use std::net::TcpListener;
-
+use larder_harness::Port;
 use serde_json::{Value, json};
 
 use super::*;
@@ -36,11 +35,10 @@ fn of_rule(text: &str) -> Value {
 async fn leaves_out_who_is_gone(detection: Value) {
     let origin = Origin::start().await.unwrap();
     origin.on("/", Reply::ok("here"));
-    // Bound and closed again: nobody listens there.
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Nobody listens there.
+    let gone = Port::reserve().unwrap();
     let mut service = cluster("service", origin.address());
-    let dead = json!({"endpoint": {"address": address(gone.local_addr().unwrap())}});
-    drop(gone);
+    let dead = json!({"endpoint": {"address": address(gone.address())}});
     let replicas = &mut service["load_assignment"]["endpoints"][0]["lb_endpoints"];
     replicas.as_array_mut().unwrap().push(dead);
     service["outlier_detection"] = detection;
