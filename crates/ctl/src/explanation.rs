@@ -101,6 +101,7 @@ impl Page<'_> {
             "answered" => {
                 let status = number(answer, "/outcome/status");
                 self.say("request", &format!("is answered here with {status}"));
+                self.page(answer, "/outcome");
                 self.fields("shows", answer, "/outcome/headers");
             }
             "forwarded" => {
@@ -136,7 +137,20 @@ impl Page<'_> {
             let because = because(answer, "/response");
             self.say("response", &format!("{stored}: {because}"));
         }
+        self.page(answer, "/response");
         self.fields("adds", response, "/headers_added");
+    }
+
+    /// That the client gets something else.
+    fn page(&mut self, answer: &Value, place: &str) {
+        let language = match text(answer, &format!("{place}/template")).as_str() {
+            "-" => return,
+            "esi" => "ESI".to_owned(),
+            "json" => "JSON".to_owned(),
+            other => other.to_owned(),
+        };
+        let said = format!("is made of it: it is a template ({language})");
+        self.say("page", &said);
     }
 
     fn fields(&mut self, word: &str, answer: &Value, place: &str) {

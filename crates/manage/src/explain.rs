@@ -197,15 +197,23 @@ fn outcome(play: &Play) -> Json {
     match (&play.reply, play.reason()) {
         (Some((status, headers)), _) => {
             let fields = headers.iter();
-            Json::object()
+            let json = Json::object()
                 .text("is", "answered")
-                .number("status", (*status).into())
-                .list("headers", fields.map(|(name, value)| field(name, value)))
+                .number("status", (*status).into());
+            template(json, play).list("headers", fields.map(|(name, value)| field(name, value)))
         }
         (None, Some(reason)) => reasoned(Json::object().text("is", "passed"), reason),
         (None, None) => Json::object()
             .text("is", "forwarded")
-            .list("headers_added", added(play)),
+            .list("headers_added", added_to_request(play)),
+    }
+}
+
+/// Where a page is made of it.
+fn template(json: Json, play: &Play) -> Json {
+    match play.template() {
+        Some(language) => json.text("template", language),
+        None => json,
     }
 }
 
@@ -225,7 +233,12 @@ fn stored(play: &Play, desk: &Desk<'_>) -> Json {
         (None, Some(reason)) => reasoned(Json::object().text("is", "not-stored"), reason),
         (None, None) => Json::object().text("is", "not-stored"),
     };
-    json.list("headers_added", added(play))
+    let fields = added_to_response(play);
+    let fields = fields.iter();
+    template(json, play).list(
+        "headers_added",
+        fields.map(|(name, value)| field(name.as_bytes(), value.as_bytes())),
+    )
 }
 
 fn reasoned(json: Json, reason: Reason) -> Json {
@@ -233,26 +246,52 @@ fn reasoned(json: Json, reason: Reason) -> Json {
         .text("because", reason.description())
 }
 
-/// The fields that the exchange adds, to the request or to the response.
-fn added(play: &Play) -> impl Iterator<Item = String> {
+fn added_to_request(play: &Play) -> impl Iterator<Item = String> {
     play.effects.iter().filter_map(|effect| match effect {
-        Effect::AddHeader(name, value) | Effect::SetHeader(name, value) => {
-            Some(field(name.as_bytes(), value.as_bytes()))
-        }
         Effect::SetRequestHeader(name, value) => Some(field(name.as_bytes(), value)),
-        Effect::Compress(_)
+        Effect::AddHeader(..)
+        | Effect::Compress(_)
         | Effect::Count(_)
         | Effect::Gather(_)
         | Effect::Invalidate(_)
         | Effect::Land(..)
         | Effect::Measure(..)
         | Effect::Refresh(_)
-        | Effect::Watch(_)
         | Effect::RemoveHeader(_)
         | Effect::RemoveRequestHeader(_)
         | Effect::SetField(_)
-        | Effect::Store(_) => None,
+        | Effect::SetHeader(..)
+        | Effect::Store(_)
+        | Effect::Watch(_) => None,
     })
+}
+
+/// What is left of them: one may take the place of another.
+fn added_to_response(play: &Play) -> Vec<(&str, &str)> {
+    let mut added: Vec<(&str, &str)> = Vec::new();
+    for effect in &play.effects {
+        match effect {
+            Effect::AddHeader(name, value) => added.push((name, value)),
+            Effect::RemoveHeader(name) => added.retain(|(other, _)| other != name),
+            Effect::SetHeader(name, value) => {
+                added.retain(|(other, _)| other != name);
+                added.push((name, value));
+            }
+            Effect::Compress(_)
+            | Effect::Count(_)
+            | Effect::Gather(_)
+            | Effect::Invalidate(_)
+            | Effect::Land(..)
+            | Effect::Measure(..)
+            | Effect::Refresh(_)
+            | Effect::RemoveRequestHeader(_)
+            | Effect::SetField(_)
+            | Effect::SetRequestHeader(..)
+            | Effect::Store(_)
+            | Effect::Watch(_) => {}
+        }
+    }
+    added
 }
 
 fn field(name: &[u8], value: &[u8]) -> String {

@@ -13,6 +13,7 @@ use larder_core::http::Headers;
 use larder_core::key::{Attributes, Key, Unreadable};
 use larder_core::policy::Reason;
 use larder_core::policy::request::RequestBody;
+use larder_core::policy::template::Language;
 use larder_core::report::Counter;
 use larder_core::tier::{AbsentReason, Found, Lookup};
 use larder_core::time::Timestamp;
@@ -29,6 +30,8 @@ pub(crate) struct Play {
     pub(crate) lookups: Vec<(Rc<Key>, Result<Found, AbsentReason>)>,
     /// What it answered with.
     pub(crate) reply: Option<(u16, Headers)>,
+    /// In what that is written, where it is a template.
+    template: Option<Language>,
 }
 
 /// Whether what is stored counts.
@@ -69,6 +72,7 @@ impl Play {
             effects: Vec::new(),
             lookups: Vec::new(),
             reply: None,
+            template: None,
         };
         let arrival = Arrival {
             headers,
@@ -140,8 +144,17 @@ impl Play {
         })
     }
 
+    /// In what the answer is written, where a page is made of it.
+    pub(crate) fn template(&self) -> Option<&'static str> {
+        Some(match self.template? {
+            Language::Esi => "esi",
+            Language::Json => "json",
+        })
+    }
+
     fn take(&mut self, event: Event<'_>) -> Option<Rc<Key>> {
         let Step { verdict, effects } = self.exchange.on(event, self.now);
+        self.template = effects.iter().find_map(gathered).or(self.template);
         self.effects.extend(effects);
         match verdict {
             Verdict::Lookup(key) => Some(key),
@@ -152,6 +165,7 @@ impl Play {
             }
             // The template stands for its page.
             Verdict::Compose(template) => {
+                self.template = Some(template.language);
                 self.reply = Some((template.status, template.headers));
                 None
             }
@@ -162,5 +176,25 @@ impl Play {
             | Verdict::Manage(_)
             | Verdict::Park(_) => None,
         }
+    }
+}
+
+fn gathered(effect: &Effect) -> Option<Language> {
+    match effect {
+        Effect::Gather(template) => Some(template.language),
+        Effect::AddHeader(..)
+        | Effect::Compress(_)
+        | Effect::Count(_)
+        | Effect::Invalidate(_)
+        | Effect::Land(..)
+        | Effect::Measure(..)
+        | Effect::Refresh(_)
+        | Effect::RemoveHeader(_)
+        | Effect::RemoveRequestHeader(_)
+        | Effect::SetField(_)
+        | Effect::SetHeader(..)
+        | Effect::SetRequestHeader(..)
+        | Effect::Store(_)
+        | Effect::Watch(_) => None,
     }
 }

@@ -34,6 +34,36 @@ fn it_says_which_rule_holds_and_what_becomes_of_the_response() {
 }
 
 #[test]
+fn it_says_of_what_a_page_is_made() {
+    let explain = |more: &[&str]| {
+        let question = ["explain", "pages.json", "--url", "http://a/page"];
+        let html = "content-type: text/html";
+        let response = ["--response-header", html, "--response-body", "x"];
+        larderctl(&[&question[..], &response, more].concat())
+    };
+    let expected = [
+        "GET http://a/page",
+        "rule       pages caches",
+        "key        GET:a/page",
+        "stored     nothing",
+        "request    goes to the origin",
+        "with       surrogate-capability: larder=\"ESI/1.0\"",
+        "response   is stored for 60 s, as the rule says",
+        "under      GET:a/page",
+        "page       is made of it: it is a template (ESI)",
+        "adds       x-cache: MISS",
+        "adds       cache-status: larder; fwd=uri-miss; stored",
+        "adds       cache-control: private, no-cache",
+    ];
+    let ran = explain(&[]);
+    assert_eq!((ran.out, ran.code), (text(&expected), 0));
+    let posted = explain(&["-X", "POST"]).out;
+    assert!(posted.contains("\npage       is made of it"), "{posted}");
+    let plain = explain(&["--response-status", "404"]).out;
+    assert!(!plain.contains("\npage "), "{plain}");
+}
+
+#[test]
 fn it_says_why_not() {
     let explain = |arguments: &[&str]| {
         let ran = larderctl(&[&["explain", QUICK_START, "--url"], arguments].concat());

@@ -7,6 +7,7 @@
 )]
 
 mod entries;
+mod explain;
 mod fleet;
 mod purge;
 mod stage;
