@@ -62,27 +62,49 @@ fn patch(text: &str, name: &str, applies_to: &str) -> Value {
     patches.next().unwrap()["patch"]["value"].clone()
 }
 
+/// What stands before the extension and behind it, and the route's settings of these.
+#[derive(Default)]
+struct Others {
+    before: Vec<Value>,
+    behind: Vec<Value>,
+    of_route: Value,
+}
+
 /// One proxy whose extension comes from the control plane: here a file, as the harness has no istiod.
 async fn proxy(around: &Around, extension: &Value, inbound: &Value) -> (Envoy, Scratch) {
+    proxy_among(around, extension, inbound, Others::default()).await
+}
+
+async fn proxy_among(
+    around: &Around,
+    extension: &Value,
+    inbound: &Value,
+    others: Others,
+) -> (Envoy, Scratch) {
     let directory = Scratch::new("istio").unwrap();
     let discovery = directory.path().join("extensions.json");
     let mut resource = extension.clone();
     resource["@type"] = json!("type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig");
     fs::write(&discovery, json!({"resources": [resource]}).to_string()).unwrap();
+    let discovered = json!({"name": extension["name"], "config_discovery": {
+        "config_source": {
+            "path_config_source": {"path": discovery},
+            "initial_fetch_timeout": "0s",
+            "resource_api_version": "V3",
+        },
+        "type_urls": [extension["typed_config"]["@type"]],
+    }});
+    let filters = [
+        others.before,
+        vec![discovered],
+        others.behind,
+        vec![router()],
+    ]
+    .concat();
     let manager = json!({
         "stat_prefix": "inbound_0.0.0.0_8080",
         "stream_idle_timeout": "0s",
-        "http_filters": [
-            {"name": extension["name"], "config_discovery": {
-                "config_source": {
-                    "path_config_source": {"path": discovery},
-                    "initial_fetch_timeout": "0s",
-                    "resource_api_version": "V3",
-                },
-                "type_urls": [extension["typed_config"]["@type"]],
-            }},
-            router(),
-        ],
+        "http_filters": filters,
         "route_config": {"name": INBOUND, "virtual_hosts": [{
             "name": "inbound|http|8080",
             "domains": ["*"],
@@ -90,6 +112,7 @@ async fn proxy(around: &Around, extension: &Value, inbound: &Value) -> (Envoy, S
                 "name": "default",
                 "match": {"prefix": "/"},
                 "route": {"cluster": inbound["name"], "timeout": "0s"},
+                "typed_per_filter_config": others.of_route,
             }],
         }]},
     });
@@ -99,6 +122,42 @@ async fn proxy(around: &Around, extension: &Value, inbound: &Value) -> (Envoy, S
         start(&bootstrap(&manager, &clusters, &statistics)).await,
         directory,
     )
+}
+
+/// The extension of held-heads.yaml, with the file that the agent puts in the place of the image.
+fn held_heads() -> Value {
+    let mut extension = patch(HELD_HEADS, "larder", "EXTENSION_CONFIG");
+    extension["typed_config"]["config"]["vm_config"]["code"] =
+        json!({"local": {"filename": tools::module().unwrap()}});
+    extension
+}
+
+const CORS: &str = "envoy.filters.http.cors";
+
+/// `Cors`, which every proxy has.
+fn cors() -> Vec<Value> {
+    let settings = json!({"@type": format!("{TYPES}.filters.http.cors.v3.Cors")});
+    vec![json!({"name": CORS, "typed_config": settings})]
+}
+
+/// What a VirtualService's `corsPolicy` becomes.
+fn cors_policy() -> Value {
+    json!({CORS: {
+        "@type": format!("{TYPES}.filters.http.cors.v3.CorsPolicy"),
+        "allow_origin_string_match": [{"safe_regex": {"regex": "https://.*"}}],
+    }})
+}
+
+async fn of_origin(envoy: &Envoy, origin: &str) -> Answer {
+    let visitor = Visitor {
+        at: envoy.address("mesh"),
+        bound_for: None,
+    };
+    let request = Request::get("/api/analytics/a").header("origin", origin);
+    let answer = visitor.send(request).await;
+    let allowed = answer.header("access-control-allow-origin");
+    assert_eq!(allowed, Some(origin), "{answer:?}");
+    answer
 }
 
 /// A sidecar sends what comes in to where the connection was bound for.
@@ -153,9 +212,7 @@ async fn the_wasm_plugin_works_at_a_sidecar() {
 #[tokio::test]
 async fn the_envoy_filter_does_what_a_wasm_plugin_cannot() {
     let around = Around::start().await;
-    let mut extension = patch(HELD_HEADS, "larder", "EXTENSION_CONFIG");
-    extension["typed_config"]["config"]["vm_config"]["code"] =
-        json!({"local": {"filename": tools::module().unwrap()}});
+    let extension = held_heads();
     // Both patches speak of the same extension.
     let filter = patch(HELD_HEADS, "larder", "HTTP_FILTER");
     assert_eq!(filter["name"], extension["name"]);
@@ -184,4 +241,54 @@ async fn the_envoy_filter_does_what_a_wasm_plugin_cannot() {
     })
     .await;
     assert_eq!(x_cache(&visitor.send(search("b")).await), "MISS");
+}
+
+/// A plugin stands in front of CORS (`buildHTTPConnectionManager`), and stores what that has added for one origin.
+#[tokio::test]
+async fn where_the_origin_is_in_the_key_a_hit_has_what_cors_adds_for_it() {
+    let around = Around::start().await;
+    let mut plugin = of_kind(LARDER, "WasmPlugin");
+    let rules = plugin["spec"]["pluginConfig"]["rules"].as_array_mut();
+    let mut rules = rules.unwrap().iter_mut();
+    let analytics = rules.find(|rule| rule["name"] == "analytics").unwrap();
+    analytics["key"] = json!({"headers": ["origin"]});
+    let origin = cluster(
+        "outbound|80||shop.default.svc.cluster.local",
+        around.origin.address(),
+    );
+    let others = Others {
+        behind: cors(),
+        of_route: cors_policy(),
+        ..Others::default()
+    };
+    let (envoy, _directory) = proxy_among(&around, &extension(&plugin), &origin, others).await;
+    for site in ["https://a.example", "https://b.example"] {
+        eventually("the site has a hit", PATIENCE, async || {
+            x_cache(&of_origin(&envoy, site).await) == "HIT"
+        })
+        .await;
+    }
+}
+
+/// An EnvoyFilter is put right in front of the router.
+#[tokio::test]
+async fn behind_cors_one_entry_is_for_all_origins() {
+    let around = Around::start().await;
+    let origin = cluster(
+        "outbound|80||shop.default.svc.cluster.local",
+        around.origin.address(),
+    );
+    let others = Others {
+        before: cors(),
+        of_route: cors_policy(),
+        ..Others::default()
+    };
+    let (envoy, _directory) = proxy_among(&around, &held_heads(), &origin, others).await;
+    for site in ["https://a.example", "https://b.example"] {
+        eventually("the site has a hit", PATIENCE, async || {
+            x_cache(&of_origin(&envoy, site).await) == "HIT"
+        })
+        .await;
+    }
+    assert_eq!(around.origin.count("/api/analytics/a"), 1);
 }
