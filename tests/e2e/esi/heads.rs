@@ -176,6 +176,25 @@ async fn a_template_that_comes_in_pieces_is_one_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_error_page_is_one_too_and_keeps_its_status() {
+    for configuration in [ESI.to_owned(), held()] {
+        let stage = Stage::start(&configuration).await;
+        let template = html(&["none: ", &include("/a")].concat());
+        stage.origin.on("/page", template.clone().status(404));
+        stage.origin.on("/posted", template.status(422));
+        stage.origin.on("/a", html("A"));
+        for _ in 0..3 {
+            let answer = stage.get("/page").await;
+            assert_eq!((answer.status, answer.text().as_str()), (404, "none: A"));
+            let posted = stage.send(Request::new("POST", "/posted")).await;
+            assert_eq!((posted.status, posted.text().as_str()), (422, "none: A"));
+        }
+        assert_eq!(stage.origin.count("/page"), 1); // it says how long it may be kept
+        stage.assert_unharmed().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_go_over_http_2() {
     for configuration in [ESI.to_owned(), held()] {
         let stage = Stage::start(&configuration).await;

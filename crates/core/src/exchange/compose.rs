@@ -389,7 +389,7 @@ pub(super) fn of_arrived(
     gather(
         around,
         (request, heads, language),
-        (sent, body, promise),
+        ((status, sent), body, promise),
         said,
     )
 }
@@ -399,7 +399,7 @@ pub(super) fn of_arrived(
 fn gather(
     around: &Surroundings,
     (request, heads, language): (&Headers, Heads, Language),
-    (sent, body, promise): (&Headers, ResponseBody, Option<&str>),
+    ((status, sent), body, promise): Arrived<'_>,
     said: Passage,
 ) -> Vec<Effect> {
     let mut effects = Vec::new();
@@ -431,7 +431,7 @@ fn gather(
             }
         }
         effects.push(Effect::Gather(Box::new(Template {
-            status: 200,
+            status,
             headers,
             body: Body::Borrowed(&[]),
             language,

@@ -26,7 +26,7 @@ pub enum Kind {
 impl Kind {
     /// That of a response under a rule which says this of templates.
     pub fn of(templates: Templates, status: u16, headers: &Headers) -> Self {
-        if status != 200 {
+        if !is_document(status) {
             return Self::Plain;
         }
         match language(templates, headers) {
@@ -43,6 +43,12 @@ impl Kind {
             Self::Coded | Self::Plain => None,
         }
     }
+}
+
+/// Whether a response of this status has a document for people, and all of it: what they are shown where something has failed has
+/// a head and a foot, too. A redirect is nothing to look at.
+fn is_document(status: u16) -> bool {
+    matches!(status, 200..=203 | 400..=599)
 }
 
 /// Whether a response may be a template at all.
@@ -203,10 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_200_that_is_not_coded_can_be_composed() {
+    fn only_a_whole_document_that_is_not_coded_can_be_composed() {
         let html = Headers::from_iter([("content-type", "text/html")]);
-        for status in [203, 206, 301, 404, 500] {
+        for status in [100, 103, 204, 205, 206, 301, 304, 600] {
             assert_eq!(Kind::of(ALWAYS, status, &html), Kind::Plain, "{status}");
+        }
+        for status in [200, 201, 203, 404, 422, 500, 503] {
+            let language = Kind::of(ALWAYS, status, &html).language();
+            assert_eq!(language, Some(Language::Esi), "{status}");
         }
         let coded = |coding| {
             kind(

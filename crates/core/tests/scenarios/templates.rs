@@ -203,6 +203,25 @@ fn a_rule_that_is_only_tried_makes_no_pages() {
     }
 }
 
+#[test]
+fn an_error_has_its_page_and_keeps_its_status() {
+    let rule = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"esi":true,"negative":[{"status":404,"ttl_seconds":60}]}]}"#;
+    let mut stage = Stage::new(rule);
+    let mut exchange = stage.begin(get("/a"));
+    stage
+        .head(&mut exchange, &html("none").status(404))
+        .unwrap();
+    assert_eq!(stage.gathered.take().unwrap().status, 404);
+    stage.exchange(get("/a"), html("none").status(404));
+    for _ in 0..3 {
+        let seen = stage.exchange(get("/a"), reply("nobody asks"));
+        assert_eq!((seen.status, seen.text()), (404, "none+"));
+    }
+    let failed = html("broken").status(500);
+    stage.exchange(request("POST", "/a"), failed);
+    assert_eq!(stage.gathered.take().unwrap().status, 500);
+}
+
 /// Requests that Larder does not look up, and why.
 fn passed_by() -> Vec<(crate::stage::Request, &'static str)> {
     vec![
@@ -278,7 +297,7 @@ fn the_head_waits_for_its_page_unless_it_answers_a_change() {
 fn what_is_no_template_passes_as_before() {
     for (asked, why) in passed_by() {
         for other in [
-            html("broken").status(500),
+            html("moved").status(302),
             reply("{}").with("content-type", "application/json"),
             html("zipped").with("content-encoding", "gzip"),
             html("by the proxy").by_the_proxy(),
