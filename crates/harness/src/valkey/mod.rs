@@ -3,10 +3,11 @@
 //! Its data survive a restart only where that was asked for: the empty store after a restart is what the plays of a lost log
 //! are about. It runs alone, as a cluster, as the replica of another, or as a Sentinel.
 
+mod builder;
+mod cluster;
+mod error;
 mod reply;
 
-use std::error::Error;
-use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
@@ -20,119 +21,16 @@ use tokio::net::TcpStream;
 use crate::port::Port;
 use crate::process::Process;
 use crate::scratch::Scratch;
-use crate::tools::{MissingTool, Tool};
 use crate::wait;
+
+pub use builder::Builder;
+pub use error::ValkeyError;
 pub use reply::Reply;
+
+use builder::Role;
 
 const START: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_secs(15);
-/// Of a cluster.
-const LAST_SLOT: u16 = 16_383;
-
-/// What a Valkey will be.
-#[derive(Clone, Debug, Default)]
-pub struct Builder {
-    role: Role,
-    persistent: bool,
-    password: Option<String>,
-    settings: Vec<(String, String)>,
-}
-
-#[derive(Clone, Debug, Default)]
-enum Role {
-    #[default]
-    Alone,
-    /// With these slots.
-    Cluster {
-        first: u16,
-        last: u16,
-    },
-    Sentinel {
-        name: String,
-        primary: SocketAddr,
-    },
-}
-
-impl Builder {
-    /// What it has acknowledged survives a restart, also after a kill.
-    #[must_use]
-    pub fn persistent(mut self) -> Self {
-        self.persistent = true;
-        self
-    }
-
-    /// Whoever connects needs this password.
-    #[must_use]
-    pub fn password(mut self, password: &str) -> Self {
-        self.password = Some(password.to_owned());
-        self
-    }
-
-    /// A cluster of one node that has all slots.
-    #[must_use]
-    pub fn cluster(self) -> Self {
-        self.node(0, LAST_SLOT)
-    }
-
-    fn node(mut self, first: u16, last: u16) -> Self {
-        self.role = Role::Cluster { first, last };
-        self
-    }
-
-    /// Follows `primary`.
-    #[must_use]
-    pub fn replica_of(self, primary: &Valkey) -> Self {
-        let address = primary.address();
-        self.setting("replicaof", &format!("{} {}", address.ip(), address.port()))
-            // By default a primary waits 5 s for more of them to come, and keeps everybody waiting.
-            .setting("repl-diskless-sync-delay", "0")
-    }
-
-    /// A Sentinel, alone in its opinion, of `primary` under this name; it takes half a second of silence for death.
-    #[must_use]
-    pub fn sentinel_of(mut self, primary: &Valkey, name: &str) -> Self {
-        self.role = Role::Sentinel {
-            name: name.to_owned(),
-            primary: primary.address(),
-        };
-        self
-    }
-
-    /// One more line of its configuration.
-    #[must_use]
-    pub fn setting(mut self, name: &str, value: &str) -> Self {
-        self.settings.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Starts it, and waits until it answers.
-    ///
-    /// # Errors
-    /// [`ValkeyError`].
-    pub async fn start(self) -> Result<Valkey, ValkeyError> {
-        let mut valkey = self.prepare()?;
-        valkey.start_again().await?;
-        Ok(valkey)
-    }
-
-    /// What it will be, and where; started by [`Valkey::start_again`].
-    ///
-    /// # Errors
-    /// When there is no port, no directory, or nothing to start.
-    pub fn prepare(self) -> Result<Valkey, ValkeyError> {
-        let valkey = Valkey {
-            process: None,
-            binary: Tool::Valkey.find()?,
-            port: Port::reserve()?,
-            bus: Port::reserve()?,
-            directory: Scratch::new("valkey")?,
-            plan: self,
-        };
-        // A file, since a Sentinel writes into its own.
-        fs::write(valkey.configuration(), valkey.lines())?;
-        Ok(valkey)
-    }
-}
 
 /// One Valkey, running or not.
 #[derive(Debug)]
@@ -160,53 +58,6 @@ impl Valkey {
     /// [`ValkeyError`].
     pub async fn start() -> Result<Self, ValkeyError> {
         Self::builder().start().await
-    }
-
-    /// A cluster of so many nodes, each with its part of the slots; any one's address will do.
-    ///
-    /// # Errors
-    /// [`ValkeyError`].
-    ///
-    /// # Panics
-    /// When it does not become one in time.
-    pub async fn cluster(nodes: u16) -> Result<Vec<Self>, ValkeyError> {
-        let share = LAST_SLOT / nodes.max(1) + 1;
-        let mut cluster: Vec<Self> = Vec::new();
-        for number in 0..nodes {
-            let first = number * share;
-            let last = LAST_SLOT.min(first + share - 1);
-            let node = Self::builder().node(first, last).prepare()?;
-            cluster.push(node);
-        }
-        for node in &mut cluster {
-            node.launch().await?;
-            node.take_slots().await?;
-        }
-        if let Some((first, others)) = cluster.split_first() {
-            for other in others {
-                let (address, bus) = (other.address(), other.bus.address().port());
-                let (ip, port) = (address.ip().to_string(), address.port().to_string());
-                let meet = ["CLUSTER", "MEET", &ip, &port, &bus.to_string()];
-                first.command(&meet).await?;
-            }
-        }
-        for node in &cluster {
-            wait::eventually("the nodes are a cluster", START, async || {
-                node.knows(nodes).await
-            })
-            .await;
-        }
-        Ok(cluster)
-    }
-
-    /// Whether it takes part in a cluster that has all slots, of so many nodes.
-    async fn knows(&self, nodes: u16) -> bool {
-        let info = self.command(&["CLUSTER", "INFO"]).await;
-        let Ok(Reply::Text(info)) = info else {
-            return false;
-        };
-        let size = format!("cluster_size:{nodes}\r\n");
-        info.contains("cluster_state:ok") && info.contains(&size)
     }
 
     /// Where it listens, or will.
@@ -304,16 +155,6 @@ impl Valkey {
         self.until("PING", pong).await
     }
 
-    async fn take_slots(&self) -> Result<(), ValkeyError> {
-        if let Role::Cluster { first, last } = self.plan.role {
-            let (first, last) = (first.to_string(), last.to_string());
-            // Refused where it has them from before.
-            self.command(&["CLUSTER", "ADDSLOTSRANGE", &first, &last])
-                .await?;
-        }
-        Ok(())
-    }
-
     /// Waits until it answers a command as `expected`.
     async fn until(
         &mut self,
@@ -399,60 +240,6 @@ impl Valkey {
         self.directory.path().join("log")
     }
 }
-
-/// Valkey did not come up.
-pub enum ValkeyError {
-    /// It ended by itself.
-    Ended {
-        /// How.
-        status: ExitStatus,
-        /// Its whole log.
-        log: String,
-    },
-    /// Files, ports or processes could not be had.
-    Io(io::Error),
-    /// There is nothing to start.
-    Missing(MissingTool),
-    /// It runs but never became ready.
-    NotReady {
-        /// Its whole log.
-        log: String,
-    },
-}
-
-impl From<io::Error> for ValkeyError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<MissingTool> for ValkeyError {
-    fn from(error: MissingTool) -> Self {
-        Self::Missing(error)
-    }
-}
-
-impl fmt::Display for ValkeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ended { status, log } => {
-                write!(f, "Valkey ended at start ({status}); its log:\n{log}")
-            }
-            Self::Io(error) => write!(f, "cannot start Valkey: {error}"),
-            Self::Missing(error) => error.fmt(f),
-            Self::NotReady { log } => write!(f, "Valkey is not ready in time; its log:\n{log}"),
-        }
-    }
-}
-
-/// As readable as for users, because tests unwrap it.
-impl fmt::Debug for ValkeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Error for ValkeyError {}
 
 #[cfg(test)]
 mod tests {
