@@ -30,6 +30,7 @@ mod consult;
 mod contact;
 mod deferred;
 mod depart;
+mod draft;
 mod echo;
 mod event;
 mod form;
