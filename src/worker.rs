@@ -4,6 +4,9 @@
 //! bounded by is the worker's. It outlives a change of configuration.
 
 mod flights;
+mod glance;
+mod management;
+mod seat;
 mod upkeep;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -15,55 +18,35 @@ use larder_core::config::Config;
 use larder_core::entry::Epoch;
 use larder_core::epoch::{Coverage, Currency, Epochs, Invalidation, Stamped};
 use larder_core::exchange::{
-    Call, Candidate, CaptureBudget, Compress, Compressions, Full, Histogram, HotTier, Presence,
-    Reception, Surpluses, Surroundings, WaitingRoom, What,
+    Candidate, CaptureBudget, Compress, Compressions, Histogram, HotTier, Reception, Surpluses,
+    Surroundings, WaitingRoom,
 };
 use larder_core::key::Key;
 use larder_core::report::{Counter, EvictionCause, FleetOp, FleetResult};
 use larder_core::tier::{
-    self, AbsentReason, ChangeHint, EpochLog, Geometry, LocalOrder, Lookup, Receipt, SharedTier,
-    Stored, SweepPace, WhyNot,
+    self, AbsentReason, EpochLog, Geometry, LocalOrder, Lookup, Receipt, SharedTier, Stored,
+    SweepPace, WhyNot,
 };
 use larder_core::time::Timestamp;
 use larder_core::wire::WriteToken;
-use larder_manage::{Desk, Desks, Fleet, Outcome, Settings};
+use larder_manage::Desks;
 
 use crate::compose::Composing;
-use crate::fleet::{Awaited, Herald, Liaison, Member};
+use crate::fleet::{Liaison, Member};
 use crate::host::HostError;
 use crate::ledger::Ledger;
-use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::refresh::{Refreshing, Ways};
 use crate::shared_data::SharedData;
-use crate::warm::{Starter, Warming};
+use crate::warm::Warming;
 use flights::{Airspace, Crew};
+use glance::Glance;
 
-/// A step of compression is taken so long after the last: a little less than [`Pace::Work`].
-const COMPRESSION_NANOS: u64 = 18_000_000;
+pub(crate) use seat::Seat;
 
 thread_local! {
     // A VM has one thread, so this is the VM's.
     static WORKER: OnceCell<Rc<Worker>> = const { OnceCell::new() };
-}
-
-/// A stream's place among those that wait for the first word of their body; it is free again when this is dropped.
-pub(crate) struct Seat {
-    worker: Rc<Worker>,
-    stream: u32,
-}
-
-impl Seat {
-    /// The stream has something else to do now.
-    pub(crate) fn leave(self) -> Presence {
-        self.worker.leave(self.stream)
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let _ = self.worker.leave(self.stream); // again, if it has left
-    }
 }
 
 /// How soon a worker wants its next tick.
@@ -124,14 +107,6 @@ pub(crate) struct Worker {
     /// Whether the log already says that the configured slots are not those in force.
     told: Cell<bool>,
     glance: Cell<Glance>,
-}
-
-/// Whether the current callback has read the hint already.
-#[derive(Clone, Copy, Default)]
-enum Glance {
-    #[default]
-    None,
-    Taken(Option<u64>),
 }
 
 impl Worker {
@@ -306,67 +281,6 @@ impl Worker {
         }
     }
 
-    /// Does what a call of the management API asks for. Also gives what has to arrive in the fleet before that is good for all of
-    /// it, where something has.
-    pub(crate) fn manage(
-        &self,
-        call: &Call,
-        (around, settings): (&Surroundings, &Settings),
-        ledger: &Ledger,
-        now: Timestamp,
-    ) -> (Outcome, Option<Awaited>) {
-        let herald = Herald::new(self, now);
-        let fleet = self.fleet.is_there().then_some(&herald as &dyn Fleet);
-        let outcome = self.with_desk(fleet, (around, settings), ledger, now, &mut |desk| {
-            larder_manage::answer(call, desk, now)
-        });
-        self.fleet.post_in_haste(self, now);
-        (outcome, herald.awaited.get())
-    }
-
-    /// What the fleet is shown of a configuration.
-    pub(crate) fn figures(&self, live: &Live, now: Timestamp) -> Option<[String; 2]> {
-        let (force, settings) = (live.force()?, live.settings()?);
-        let of = (&*force.surroundings, settings);
-        let mut figures = None;
-        self.with_desk(None, of, &force.ledger, now, &mut |desk| {
-            figures = Some(larder_manage::figures(desk, now));
-        });
-        figures
-    }
-
-    fn with_desk<T>(
-        &self,
-        fleet: Option<&dyn Fleet>,
-        (around, settings): (&Surroundings, &Settings),
-        ledger: &Ledger,
-        now: Timestamp,
-        then: &mut dyn FnMut(&Desk<'_>) -> T,
-    ) -> T {
-        ledger.show();
-        then(&Desk {
-            apart: &|invalidation| self.fleet.enter_apart(self, invalidation, now),
-            around,
-            board: ledger.board(),
-            count: &|counter| self.count(counter),
-            epochs: &self.epochs,
-            fleet,
-            gauge: &*self.metrics,
-            hint: &*self.metrics,
-            kv: &SharedData,
-            now,
-            numbers: ledger,
-            observer: ledger.observer(),
-            settings,
-            store: &|candidate| self.store(candidate, now),
-            tier: &self.tier,
-            warm: &Starter {
-                worker: self,
-                around,
-            },
-        })
-    }
-
     /// The URLs that are answered most from this worker's own memory, and how often.
     pub(crate) fn hottest(&self, most: usize) -> Vec<(Rc<Key>, u32)> {
         self.hot.hottest(most)
@@ -382,92 +296,6 @@ impl Worker {
     pub(crate) fn sweep_soon(&self, coverage: &Coverage) {
         let epoch = Epochs::now(self);
         let _ = Receipt::open(&SharedData, epoch, coverage); // else it is gone with the next round
-    }
-
-    /// Tells the other workers that something has changed.
-    pub(crate) fn advance_hint(&self) {
-        self.metrics.advance();
-    }
-
-    /// The hint; who reads it next in this callback need not ask the host again.
-    pub(crate) fn glance(&self) -> Option<u64> {
-        let hint = self.metrics.read_hint();
-        self.glance.set(Glance::Taken(hint));
-        hint
-    }
-
-    /// That was the hint in this callback.
-    pub(crate) fn hold_glance(&self, hint: Option<u64>) {
-        self.glance.set(Glance::Taken(hint));
-    }
-
-    /// The callback is over, or has waited for something.
-    pub(crate) fn forget_glance(&self) {
-        self.glance.set(Glance::None);
-    }
-
-    /// A place for a stream whose head is held, until its body begins.
-    pub(crate) fn seat(
-        self: &Rc<Self>,
-        stream: u32,
-        what: What,
-        now: Timestamp,
-    ) -> Result<Seat, Full> {
-        let mut waiting = self.waiting.try_borrow_mut().map_err(|_| Full)?;
-        waiting.enter(stream, what, now)?;
-        Ok(Seat {
-            worker: Rc::clone(self),
-            stream,
-        })
-    }
-
-    fn leave(&self, stream: u32) -> Presence {
-        match self.waiting.try_borrow_mut() {
-            Ok(mut waiting) => waiting.leave(stream),
-            Err(_) => Presence::LetGo, // no borrow outlives a call, so this is not taken
-        }
-    }
-
-    fn compress(&self, now: Timestamp) -> Pace {
-        let (Ok(mut compressions), Ok(mut tier)) = (
-            self.compressions.try_borrow_mut(),
-            self.tier.try_borrow_mut(),
-        ) else {
-            return Pace::Rest;
-        };
-        if compressions.is_idle() {
-            return Pace::Rest;
-        }
-        // Several configurations tick in turn, and the work is the worker's.
-        if !is_due(&self.compressed, COMPRESSION_NANOS, now) {
-            return Pace::Work;
-        }
-        let done = compressions.step((&mut tier, &SharedData), &*self.metrics, self, now);
-        drop(tier);
-        for key in &done.stored {
-            self.hot.note_store(key);
-            self.count(Counter::Compressed);
-            if self.fleet.is_there() {
-                self.fleet.share_again(self, key, now);
-            }
-        }
-        self.metrics
-            .add(Counter::CompressionInput, done.input_bytes);
-        self.metrics
-            .add(Counter::CompressionSaved, done.saved_bytes);
-        self.metrics
-            .add(Counter::CompressionWasted, done.wasted.into());
-        match compressions.is_idle() {
-            true => Pace::Rest,
-            false => Pace::Work,
-        }
-    }
-
-    /// What the hot tier takes, which is not shown at each hit.
-    fn show_hot(&self) {
-        let bytes = self.hot.bytes();
-        self.metrics
-            .move_hot_bytes(self.hot_bytes.replace(bytes), bytes);
     }
 
     /// Adds so many to a number.
@@ -498,20 +326,6 @@ impl Worker {
     }
 }
 
-/// The hint as the current callback has seen it, or as it is.
-impl ChangeHint for Worker {
-    fn read(&self) -> Option<u64> {
-        match self.glance.take() {
-            Glance::None => self.metrics.read_hint(),
-            Glance::Taken(hint) => hint,
-        }
-    }
-
-    fn advance(&self) {
-        self.metrics.advance();
-    }
-}
-
 impl Epochs for Worker {
     fn now(&self) -> Epoch {
         match self.epochs.try_borrow_mut() {
@@ -532,16 +346,6 @@ impl fmt::Debug for Worker {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Worker").finish_non_exhaustive()
     }
-}
-
-/// Whether so much time has passed since `last`, which is then now.
-fn is_due(last: &Cell<Timestamp>, nanos: u64, now: Timestamp) -> bool {
-    let since = now.as_nanos().abs_diff(last.get().as_nanos()); // a clock can be set back
-    let is_due = since >= nanos;
-    if is_due {
-        last.set(now);
-    }
-    is_due
 }
 
 /// Unpredictable bits from the host (`random_get`), through the one door the standard library has to them.

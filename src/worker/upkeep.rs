@@ -1,5 +1,6 @@
 //! What a worker does between requests, on its ticks.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use larder_core::exchange::What;
@@ -8,7 +9,7 @@ use larder_core::tier::{GeometryNotice, Order, SweepPace, TickReport};
 use larder_core::time::Timestamp;
 use larder_manage::Outcome;
 
-use super::{Pace, Worker, is_due};
+use super::{Pace, Worker};
 use crate::desk;
 use crate::host::{self, LogLevel};
 use crate::shared_data::SharedData;
@@ -19,6 +20,9 @@ const MAINTENANCE_NANOS: u64 = 450_000_000;
 
 /// A step of a sweep that somebody waits for is taken so long after the last: a little less than [`Pace::Work`].
 const SWEEP_NANOS: u64 = 18_000_000;
+
+/// A step of compression is taken so long after the last: a little less than [`Pace::Work`].
+const COMPRESSION_NANOS: u64 = 18_000_000;
 
 impl Worker {
     /// Compresses, keeps the lease, repairs and sweeps: a bounded step of each, and all but the first only where it is due.
@@ -57,6 +61,41 @@ impl Worker {
         }
     }
 
+    fn compress(&self, now: Timestamp) -> Pace {
+        let (Ok(mut compressions), Ok(mut tier)) = (
+            self.compressions.try_borrow_mut(),
+            self.tier.try_borrow_mut(),
+        ) else {
+            return Pace::Rest;
+        };
+        if compressions.is_idle() {
+            return Pace::Rest;
+        }
+        // Several configurations tick in turn, and the work is the worker's.
+        if !is_due(&self.compressed, COMPRESSION_NANOS, now) {
+            return Pace::Work;
+        }
+        let done = compressions.step((&mut tier, &SharedData), &*self.metrics, self, now);
+        drop(tier);
+        for key in &done.stored {
+            self.hot.note_store(key);
+            self.count(Counter::Compressed);
+            if self.fleet.is_there() {
+                self.fleet.share_again(self, key, now);
+            }
+        }
+        self.metrics
+            .add(Counter::CompressionInput, done.input_bytes);
+        self.metrics
+            .add(Counter::CompressionSaved, done.saved_bytes);
+        self.metrics
+            .add(Counter::CompressionWasted, done.wasted.into());
+        match compressions.is_idle() {
+            true => Pace::Rest,
+            false => Pace::Work,
+        }
+    }
+
     fn maintain(&self, now: Timestamp) {
         let (Ok(mut tier), Ok(mut log)) =
             (self.tier.try_borrow_mut(), self.epochs.try_borrow_mut())
@@ -82,6 +121,13 @@ impl Worker {
         {
             tier.note_applied(&SharedData, done);
         }
+    }
+
+    /// What the hot tier takes, which is not shown at each hit.
+    fn show_hot(&self) {
+        let bytes = self.hot.bytes();
+        self.metrics
+            .move_hot_bytes(self.hot_bytes.replace(bytes), bytes);
     }
 
     /// A step of the sweep between two times of maintenance, where somebody waits for it.
@@ -158,4 +204,14 @@ impl Worker {
             GeometryNotice::Ignored { .. } => {}
         }
     }
+}
+
+/// Whether so much time has passed since `last`, which is then now.
+fn is_due(last: &Cell<Timestamp>, nanos: u64, now: Timestamp) -> bool {
+    let since = now.as_nanos().abs_diff(last.get().as_nanos()); // a clock can be set back
+    let is_due = since >= nanos;
+    if is_due {
+        last.set(now);
+    }
+    is_due
 }
