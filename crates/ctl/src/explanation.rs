@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::output::{Printer, Style};
-use crate::shown::{items, number, text};
+use crate::shown::{self, items, number, seen};
 
 /// How wide the words at the left are.
 const MARGIN: usize = 10;
@@ -12,7 +12,7 @@ const MARGIN: usize = 10;
 pub(crate) fn lines(asked: &str, answer: &Value, out: &Printer) -> Vec<String> {
     let mut page = Page {
         out,
-        lines: vec![out.styled(Style::Bold, asked)],
+        lines: vec![out.styled(Style::Bold, &seen(asked))],
     };
     page.rule(answer);
     for lookup in items(answer, "/lookups") {
@@ -46,7 +46,7 @@ impl Page<'_> {
                 Some(because) => format!("{name}: not its {because}"),
                 None => format!("{name}: does not match"),
             };
-            self.say("tried", &said);
+            self.say("tried", &seen(&said));
         }
         let name = text(answer, "/rule/name");
         let does = match text(answer, "/rule/action").as_str() {
@@ -178,5 +178,10 @@ fn tags(value: &Value) -> String {
 
 fn words(value: &Value, place: &str) -> String {
     let words = items(value, place).iter().filter_map(Value::as_str);
-    words.collect::<Vec<_>>().join(", ")
+    seen(&words.collect::<Vec<_>>().join(", "))
+}
+
+/// What others say, of which every character is seen.
+fn text(value: &Value, place: &str) -> String {
+    seen(&shown::text(value, place))
 }

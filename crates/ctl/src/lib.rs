@@ -33,6 +33,7 @@ use clap::Parser;
 use cli::Cli;
 use exit::{Exit, Failure};
 use output::Printer;
+use shown::seen;
 
 /// Does what the command line asks for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -45,7 +46,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(exit) => exit,
         Err(Failure::NobodyReads) => Exit::Fine,
         Err(Failure::Said { message, exit }) => {
-            eprintln!("larderctl: {message}");
+            let lines: Vec<_> = message.lines().map(seen).collect();
+            eprintln!("larderctl: {}", lines.join("\n"));
             exit
         }
     }

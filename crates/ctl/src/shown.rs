@@ -9,14 +9,19 @@ use serde_json::Value;
 pub(crate) fn seen(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        // Besides controls, what turns the direction of writing around hides what stands there.
-        let turns = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        match character.is_control() || turns {
-            true => out.extend(character.escape_default()),
-            false => out.push(character),
+        match is_seen(character) {
+            true => out.push(character),
+            false => out.extend(character.escape_default()),
         }
     }
     out
+}
+
+/// Whether a terminal shows a character, and does nothing else with it.
+pub(crate) fn is_seen(character: char) -> bool {
+    // Besides controls, what turns the direction of writing around hides what stands there.
+    let turns = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    !character.is_control() && !turns
 }
 
 /// A number with its thousands apart.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::exit::{Exit, Failure};
 use crate::findings::{Finding, Severity, findings};
 use crate::output::{Output, Printer, Style};
+use crate::shown::{is_seen, seen};
 use crate::source::{Missing, Source};
 
 /// Say everything that is wrong with configurations
@@ -130,7 +131,8 @@ impl Checked {
         let place = finding.place;
         let at = format!("{}:{}:{}:", self.source.name, place.line, place.column);
         let (at, severity) = (out.styled(Style::Bold, &at), out.styled(style, severity));
-        out.line(&format!("{at} {severity}{path}: {}", finding.problem))?;
+        let said = seen(&format!("{path}: {}", finding.problem));
+        out.line(&format!("{at} {severity}{said}"))?;
         if out.is_terminal() {
             self.excerpt(finding, style, out)?;
         }
@@ -147,7 +149,12 @@ impl Checked {
         let before = finding.place.column.saturating_sub(1);
         let skipped = before.saturating_sub(WIDEST / 2);
         let shown = line.chars().skip(skipped).take(WIDEST);
-        let shown: String = shown.map(|c| if c == '\t' { ' ' } else { c }).collect();
+        let shown = shown.map(|letter| match letter {
+            '\t' => ' ',
+            letter if is_seen(letter) => letter,
+            _ => char::REPLACEMENT_CHARACTER, // as wide as it was, for the mark below
+        });
+        let shown: String = shown.collect();
         let number = finding.place.line.to_string();
         let margin = " ".repeat(number.len());
         let caret = out.styled(style, "^");

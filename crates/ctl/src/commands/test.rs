@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cases::{Case, Miss, cases, junit, play};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Printer, Style};
+use crate::shown::seen;
 use crate::source::Source;
 
 /// Play cases: what a configuration should do, with no Envoy
@@ -102,9 +103,9 @@ fn show(files: &[Played], out: &mut Printer) -> Result<(), Failure> {
                 true => out.styled(Style::Good, "ok    "),
                 false => out.styled(Style::Bad, "FAILED"),
             };
-            out.line(&format!("  {verdict} {}", case.name))?;
+            out.line(&format!("  {verdict} {}", seen(&case.name)))?;
             for miss in misses {
-                out.line(&format!("    {}", miss.line(&file.name)))?;
+                out.line(&format!("    {}", seen(&miss.line(&file.name))))?;
             }
         }
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
+use crate::shown::seen;
 
 /// An answer of the management API, or of whoever stands in its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +57,7 @@ impl Answer {
             (401, Some(_)) => format!(
                 "{place} does not take this token: it must be the one that stands in the environment there (LARDER_TOKEN), see docs/management.md"
             ),
-            (_, Some(message)) => format!("{place} refused ({status}): {message}"),
+            (_, Some(message)) => format!("{place} refused ({status}): {}", seen(message)),
             (_, None) => format!(
                 "{place} is no management API: what answered there ({status}) is something else. `management` must stand in the \
                  configuration and LARDER_TOKEN in the environment of the VM, and where `management.host` is set --host must be \

@@ -158,3 +158,13 @@ fn the_schema_is_the_one_that_is_shipped() {
         (std::fs::read_to_string(shipped).unwrap(), 0)
     );
 }
+
+#[test]
+fn what_a_file_of_cases_says_makes_no_lines_of_its_own() {
+    let cases = "configuration: {}\nhost: a\ncases:\n- name: \"evil\\e[2J\\n::error::evil\"\n  origin: { /a: { body: \"\\e[2J\\n::error::evil\" } }\n  \
+                 steps:\n  - get: /a\n    expect: { body: \"\\r::error::evil\" }\n";
+    let ran = larderctl_with(&["test", "-"], cases);
+    assert_eq!((ran.code, ran.out.lines().count()), (1, 4), "{}", ran.out);
+    let is_seen = |letter: char| letter == '\n' || !letter.is_control();
+    assert!(ran.out.chars().all(is_seen), "{:?}", ran.out);
+}

@@ -11,7 +11,7 @@ use crate::shown::{count, items, number, seen, size, text};
 /// Writes what was done and what came of it.
 pub(super) fn shown(names: &Names, deeds: &[Deed], out: &mut Printer) -> Result<(), Failure> {
     for deed in deeds {
-        out.line(&headline(names, deed))?;
+        out.line(&seen(&headline(names, deed)))?;
         for line in details(deed) {
             out.line(&format!("  {}", seen(&line)))?;
         }
@@ -21,7 +21,7 @@ pub(super) fn shown(names: &Names, deeds: &[Deed], out: &mut Printer) -> Result<
 
 fn headline(names: &Names, deed: &Deed) -> String {
     if let Some(user) = &deed.user {
-        return format!("removed: everything about user {}", seen(user));
+        return format!("removed: everything about user {user}");
     }
     let named = deed.answer.pointer("/named").and_then(Value::as_object);
     let named = named.into_iter().flatten();

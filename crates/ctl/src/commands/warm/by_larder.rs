@@ -11,7 +11,7 @@ use crate::cli::Global;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, Printer};
 use crate::remote::{Call, Client};
-use crate::shown::{number, text};
+use crate::shown::{number, seen, text};
 
 /// The API takes no more in a job.
 const A_JOB: usize = 1000;
@@ -34,14 +34,14 @@ pub(super) fn warm(
         note(&last, tally);
         tally.took = begun.elapsed();
         if out.output() == Output::Table {
-            out.line(&format!(
+            out.line(&seen(&format!(
                 "job {}: {} of {} through cluster {}, {}",
                 text(&last, "/id"),
                 number(&last, "/done"),
                 number(&last, "/total"),
                 text(&last, "/cluster"),
                 text(&last, "/state")
-            ))?;
+            )))?;
         }
     }
     Ok(())

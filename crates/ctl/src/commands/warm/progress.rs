@@ -104,8 +104,8 @@ fn line(asked: &Asked) -> String {
     match &asked.answer {
         Ok(answered) => {
             let word = match answered.x_cache.as_str() {
-                "" => "-",
-                word => word,
+                "" => "-".to_owned(),
+                word => seen(word),
             };
             format!("{word:<11} {} {ms:>6} ms  {url}", answered.status)
         }
@@ -119,7 +119,7 @@ fn bar(tally: &Tally, total: u64, elapsed: Duration) -> String {
     let rate = tally.done as f64 / elapsed.max(PAUSE).as_secs_f64();
     let outcomes = tally.outcomes.iter();
     let outcomes: Vec<String> = outcomes
-        .map(|(word, number)| format!("{word} {}", count(*number)))
+        .map(|(word, number)| format!("{} {}", seen(word), count(*number)))
         .collect();
     format!(
         "[{}{}] {}/{} {:>3.0}% {rate:.0}/s  {}  failed {}",
