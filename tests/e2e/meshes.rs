@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use larder_harness::admin::{Admin, SECRET, TOKEN};
+use larder_harness::admin::{self, Admin, SECRET, TOKEN};
 use larder_harness::client::{self, Answer, Request};
 use larder_harness::envoy::Envoy;
 use larder_harness::origin::{Origin, Reply};
@@ -72,6 +72,15 @@ impl Around {
             admin,
             _valkey: valkey,
         }
+    }
+
+    /// Waits until the proxy follows the log: what it has stored before is over by then.
+    async fn meet(&self) {
+        eventually("the proxy is heard of", PATIENCE, async || {
+            let listing = self.admin.send(admin::wire("GET", "/v1/instances")).await;
+            body(&listing.unwrap())["instances"][0]["applied"].is_string()
+        })
+        .await;
     }
 }
 

@@ -138,7 +138,9 @@ async fn proxy(around: &Around, change: impl FnOnce(Value) -> Value, others: &[V
     let settings = of_kind(LARDER, "EnvoyProxy");
     let merged = documents(settings["spec"]["bootstrap"]["value"].as_str().unwrap()).remove(0);
     let manager = manager(&filter, &in_order(&filter, others, &settings));
-    start(&bootstrap(&manager, &clusters, &merged)).await
+    let envoy = start(&bootstrap(&manager, &clusters, &merged)).await;
+    around.meet().await;
+    envoy
 }
 
 #[tokio::test]

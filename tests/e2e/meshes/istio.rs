@@ -118,10 +118,9 @@ async fn proxy_among(
     });
     let statistics = patch(LARDER, "larder-statistics", "BOOTSTRAP");
     let clusters = [inbound.clone(), cluster(SERVICE, around.admin.address())];
-    (
-        start(&bootstrap(&manager, &clusters, &statistics)).await,
-        directory,
-    )
+    let envoy = start(&bootstrap(&manager, &clusters, &statistics)).await;
+    around.meet().await;
+    (envoy, directory)
 }
 
 /// The extension of held-heads.yaml, with the file that the agent puts in the place of the image.
@@ -284,11 +283,10 @@ async fn behind_cors_one_entry_is_for_all_origins() {
         ..Others::default()
     };
     let (envoy, _directory) = proxy_among(&around, &held_heads(), &origin, others).await;
-    for site in ["https://a.example", "https://b.example"] {
-        eventually("the site has a hit", PATIENCE, async || {
-            x_cache(&of_origin(&envoy, site).await) == "HIT"
-        })
-        .await;
-    }
-    assert_eq!(around.origin.count("/api/analytics/a"), 1);
+    eventually("one site has a hit", PATIENCE, async || {
+        x_cache(&of_origin(&envoy, "https://a.example").await) == "HIT"
+    })
+    .await;
+    let answer = of_origin(&envoy, "https://b.example").await;
+    assert_eq!(x_cache(&answer), "HIT", "{answer:?}");
 }
