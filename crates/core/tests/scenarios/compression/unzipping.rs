@@ -104,7 +104,7 @@ fn what_is_answered_often_is_not_unzipped_again() {
     assert_eq!(stage.exchange(get("/a"), unasked()).text(), "new");
 }
 
-/// "the identity form of hot entries kept so that a hit never inflates twice" (issue 4). A part of ten bytes costs as much
+/// "the identity form of hot entries kept so that a hit never inflates twice". A part of ten bytes costs as much
 /// as the whole to unzip, and anybody can ask for it again and again.
 #[test]
 fn parts_of_what_is_stored_in_gzip_do_not_unzip_it_each_time() {
