@@ -44,10 +44,16 @@ impl Client {
         }
     }
 
-    /// What it asks for; `None` where that has bytes that no URI has.
+    /// What it asks for, without its query where that is too long; `None` where it has bytes that no URI has.
     pub(crate) fn uri(&self) -> Option<Uri> {
         let field = |name| self.request.only(name);
-        let target = field(":path").filter(|target| target.len() <= MAX_TARGET_BYTES)?;
+        let mut target = field(":path")?;
+        if target.len() > MAX_TARGET_BYTES {
+            target = target.split(|byte| *byte == b'?').next()?;
+        }
+        if target.len() > MAX_TARGET_BYTES {
+            return None;
+        }
         Uri::of_request(
             field(":scheme").unwrap_or(b"http"),
             field(":authority")?,

@@ -6,17 +6,17 @@
 
 use larder_core::entry::checksum;
 use larder_core::http::{Headers, ResponseDirectives, Restriction, list};
+use larder_core::policy::template::is_targeted;
 use larder_core::time::{Seconds, parse_http_date};
 use larder_core::transform::forbids_transforming;
 
 use crate::client::Client;
 
 /// Fields of a template that are about its own bytes or freshness, or about how it is stored and made.
-const OF_THE_TEMPLATE: [&str; 19] = [
+const OF_THE_TEMPLATE: [&str; 17] = [
     "accept-ranges",
     "age",
     "cache-control",
-    "cdn-cache-control",
     "content-digest",
     "content-encoding",
     "content-length",
@@ -25,7 +25,6 @@ const OF_THE_TEMPLATE: [&str; 19] = [
     "digest",
     "etag",
     "expires",
-    "larder-cache-control",
     "last-modified",
     "pragma",
     "repr-digest",
@@ -123,9 +122,10 @@ impl Head {
     /// The head of the page with this body.
     pub(crate) fn write(&self, mut headers: Headers, body: &[u8], is_poorer: bool) -> Headers {
         headers.retain(|name, _| {
-            !OF_THE_TEMPLATE
-                .iter()
-                .any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
+            !is_targeted(name)
+                && !OF_THE_TEMPLATE
+                    .iter()
+                    .any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
         });
         let control = self.control(is_poorer);
         if !control.is_empty() {

@@ -67,6 +67,47 @@ async fn nobody_is_given_a_template() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_oddity_of_a_request_brings_its_client_the_template() {
+    for rules in [ESI, &held()] {
+        let stage = Stage::start(rules).await;
+        for path in ["/page", "/x/../page", "/page%"] {
+            stage.origin.on(path, template());
+        }
+        stage.origin.on("/a", html("A"));
+        let long = ["/page?", &"x".repeat(9000)].concat();
+        for asked in [
+            get(&long),
+            Request::new("POST", &long).body("text"),
+            get("/x/../page"),
+            get("/page%"),
+            get("/page").header("content-type", "application/grpc"),
+            Request::new("POST", "/page").header("content-type", "application/grpc-web"),
+        ] {
+            assert_page(&stage.send(asked).await, "<A>");
+        }
+        stage.assert_unharmed().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_nobody_may_keep_makes_a_page_that_nobody_may_keep() {
+    for rules in [ESI, &held()] {
+        let stage = Stage::start(rules).await;
+        let secret = template().header("cache-control", "no-store");
+        let secret = secret.header("cdn-cache-control", "no-store");
+        stage.origin.on("/page", secret);
+        stage.origin.on("/a", html("A"));
+        for asked in [get("/page"), Request::new("POST", "/page").body("text")] {
+            let answer = stage.send(asked).await;
+            assert_page(&answer, "<A>");
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            assert_eq!(answer.header("cdn-cache-control"), None);
+        }
+        stage.assert_unharmed().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_heads_wait_only_those_of_changes_leave_at_once() {
     let stage = Stage::start(&held()).await;
     stage.origin.on("/page", template());

@@ -89,6 +89,7 @@ fn what_is_the_templates_own_is_kept_and_what_its_bytes_and_time_are_is_not() {
         ("accept-ranges", "bytes"),
         ("surrogate-control", "content=\"ESI/1.0\""),
         ("cdn-cache-control", "max-age=5"),
+        ("Other-CDN-Cache-Control", "max-age=5"),
         ("expires", "Sun, 06 Nov 2094 08:49:37 GMT"),
         ("set-cookie", "template=1"),
         ("link", "</a.css>; rel=preload"),

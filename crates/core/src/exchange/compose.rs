@@ -18,14 +18,15 @@ use super::event::ResponseBody;
 use super::request::Subject;
 use super::serve::{self, Answered, Content};
 use super::step::Body;
-use super::{Effect, Passage, Reply, State, Step, Surroundings, Verdict};
+use super::{Effect, Field, Passage, Reply, State, Step, Surroundings, Verdict};
 use crate::config::{CachePolicy, Esi, Heads, Switch};
-use crate::http::{Headers, RequestHead, remove_tags};
+use crate::http::{Headers, RequestHead, ResponseDirectives, remove_tags};
 use crate::policy::Reason;
 use crate::policy::freshening::CONDITIONS;
 use crate::policy::template::{self, ABOUT_THE_TEMPLATE, Kind, Language, SURROGATE_CONTROL};
 use crate::policy::validation::{Condition, Preconditions, not_modified_fields};
 use crate::report::{Counter, Line, ServedFrom};
+use crate::transform::forbids_transforming;
 
 /// A template, of which a page is to be made.
 #[derive(Debug, PartialEq, Eq)]
@@ -410,8 +411,15 @@ fn gather(
             .chain(["expires", SURROGATE_CONTROL].iter());
         let gone = gone.filter(|name| sent.contains(name));
         effects.extend(gone.map(|name| Effect::RemoveHeader(name)));
-        let private = "private, no-cache".to_owned();
-        effects.push(Effect::SetHeader("cache-control", private));
+        let targeted = sent.iter().filter(|(name, _)| template::is_targeted(name));
+        effects.extend(targeted.map(|(name, _)| {
+            Effect::SetField(Field {
+                name: name.to_vec(),
+                lines: Vec::new(),
+            })
+        }));
+        let control = control_of_sent(sent, promise);
+        effects.push(Effect::SetHeader("cache-control", control));
     }
     if is_gathered {
         let mut headers = sent.clone();
@@ -447,6 +455,20 @@ fn gather(
         })));
     }
     effects
+}
+
+/// What a head says that leaves before its page is made: nobody but this client may have the page, and what the template forbids
+/// is forbidden.
+fn control_of_sent(sent: &Headers, promise: Option<&str>) -> String {
+    let no_store = promise.is_none() && ResponseDirectives::from_cache_control(sent).no_store;
+    let mut control = match no_store {
+        true => "no-store".to_owned(),
+        false => "private, no-cache".to_owned(),
+    };
+    if forbids_transforming(sent) {
+        control.push_str(", no-transform");
+    }
+    control
 }
 
 /// Of what the proxy writes itself into each response, or what is about one connection.

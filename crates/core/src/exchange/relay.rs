@@ -18,6 +18,8 @@ use crate::policy::{Reason, template};
 pub(super) struct Relay {
     rule: PolicyId,
     request: RequestHead,
+    /// When a template's head leaves.
+    heads: Heads,
     /// Where templates are announced the request is kept whether there is room for it or not: else its client would be given
     /// one.
     _hold: Option<Hold>,
@@ -33,17 +35,23 @@ impl Relay {
     ) -> Option<Box<Self>> {
         let policy = around.config.policy(rule)?;
         let templates = policy.templates;
-        let is_document = !matches!(why, Reason::Grpc | Reason::Upgrade);
         let is_only_tried = policy.shadow == Switch::On;
-        if !is_document || is_only_tried || !template::is_possible(templates) {
+        if why == Reason::Upgrade || is_only_tried || !template::is_possible(templates) {
             return None;
         }
+        let heads = match is_safe(&request) && why != Reason::Grpc {
+            true => templates.heads,
+            // Nobody keeps what answers it; and the outside adds to its head (`larder-token`), which must not be lost. And what
+            // the filter itself replies to who says that it speaks gRPC is no page: the proxy makes a gRPC status of it.
+            false => Heads::Sent,
+        };
         let hold = Hold::of(&around.budget, request.headers().size()).ok();
         let is_kept = hold.is_some() || template::is_announced(templates);
         is_kept.then(|| {
             Box::new(Self {
                 rule,
                 request,
+                heads,
                 _hold: hold,
             })
         })
@@ -94,12 +102,7 @@ impl Relay {
         if maker != Maker::Upstream {
             return Vec::new();
         }
-        let heads = match is_safe(&self.request) {
-            true => policy.templates.heads,
-            // Nobody keeps what answers it; and the outside adds to its head (`larder-token`), which must not be lost.
-            false => Heads::Sent,
-        };
         let asker = (policy, self.request.headers());
-        compose::of_arrived(around, (asker, heads), arrived, said)
+        compose::of_arrived(around, (asker, self.heads), arrived, said)
     }
 }

@@ -122,8 +122,10 @@ fn prepare(
         let sight = Sight::Bypassed(why);
         around.show(&Sighting { rule, head, sight }, now);
     };
-    let unmatched = |reason| (PolicyId::Unmatched, Refusal::Bypass(reason), None);
-    let target = Target::parse(head.target()).map_err(|error| unmatched(ambiguity(error)))?;
+    let target = match Target::parse(head.target()) {
+        Ok(target) => target,
+        Err(error) => return Err(unread(around, head, ambiguity(error))),
+    };
     // A request that is no GET may have another rule than a page at the same place, or none.
     let relay = |rule: Option<PolicyId>, head: RequestHead, why| {
         let rule = match rule {
@@ -135,7 +137,7 @@ fn prepare(
     };
     let selected = match around.config.select(&head, &target) {
         Selection::Cache(selected) => selected,
-        Selection::Ambiguous => return Err(unmatched(Reason::AmbiguousPath)),
+        Selection::Ambiguous => return Err(unread(around, head, Reason::AmbiguousPath)),
         Selection::Bypass(index) => {
             let (rule, why) = (PolicyId::Rule(index), Reason::RuleBypass);
             show(rule, &head, why);
@@ -188,6 +190,17 @@ fn prepare(
         head,
     };
     Ok(Looking::new(subject, lookup))
+}
+
+/// What is not looked up because of its target may be answered with a template all the same: that of the rule which holds for
+/// the target as far as it can be read.
+#[cold]
+#[inline(never)]
+fn unread(around: &Surroundings, head: RequestHead, why: Reason) -> Obstacle {
+    let target = Target::of_write(head.target());
+    let rule = target.and_then(|target| around.config.document(&head, &target));
+    let relay = rule.and_then(|rule| Relay::of(around, rule, head, why));
+    (PolicyId::Unmatched, Refusal::Bypass(why), relay)
 }
 
 /// How a request is looked up, and where.

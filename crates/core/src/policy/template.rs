@@ -115,6 +115,12 @@ fn is_coded(headers: &Headers) -> bool {
     codings.any(|coding| !coding.bytes().eq_ignore_ascii_case(b"identity"))
 }
 
+/// Whether a field tells some caches how long they may keep a response (RFC 9213, and names like them): of a template, that is
+/// no word about its pages.
+pub fn is_targeted(name: &[u8]) -> bool {
+    name.to_ascii_lowercase().ends_with(b"-cache-control")
+}
+
 /// Fields that are about the bytes of one template, and not of a page.
 pub const ABOUT_THE_TEMPLATE: [&str; 10] = [
     "accept-ranges",

@@ -94,6 +94,30 @@ fn a_head_that_leaves_before_its_page_lets_nobody_keep_it() {
 }
 
 #[test]
+fn what_a_template_forbids_stays_forbidden_and_what_it_allows_others_is_not_said_of_its_page() {
+    for (said, expected) in [
+        ("no-store", "no-store"),
+        ("private, No-Store, max-age=0", "no-store"),
+        ("max-age=9, no-transform", "private, no-cache, no-transform"),
+        ("public, max-age=9", "private, no-cache"),
+    ] {
+        for asked in [get("/a"), request("POST", "/a").body("x=1")] {
+            let mut stage = Stage::new(BY_ORIGIN);
+            let came = html("template")
+                .with("surrogate-control", "content=\"ESI/1.0\"")
+                .with("cdn-cache-control", "max-age=9")
+                .with("x-cdn-cache-control", "max-age=9")
+                .with("cache-control", said);
+            let seen = stage.exchange(asked, came);
+            assert_eq!(seen.field("cache-control"), expected, "{seen:?}");
+            for name in ["cdn-cache-control", "x-cdn-cache-control"] {
+                assert_eq!(seen.field(name), "", "{name}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_head_that_waits_is_the_pages() {
     let mut stage = Stage::new(HELD);
     let mut exchange = stage.begin(get("/a"));
@@ -233,6 +257,15 @@ fn passed_by() -> Vec<(crate::stage::Request, &'static str)> {
         (get("/a").with("if-match", "\"t\""), "precondition"),
         (get("/a").with("cache-control", "no-store"), "no-store"),
         (get("/a").with("x-http-method-override", "POST"), "method"),
+        (get("/a").with("content-type", "application/grpc"), "grpc"),
+        (
+            request("POST", "/a").with("content-type", "application/grpc"),
+            "grpc",
+        ),
+        (get(&["/a?", &"x".repeat(9000)].concat()), "key-invalid"),
+        (get("/x/../a"), "ambiguous-path"),
+        (get("/a%"), "ambiguous-path"),
+        (request("PUT", "/a/%5c"), "ambiguous-path"),
     ]
 }
 
@@ -285,6 +318,11 @@ fn the_head_waits_for_its_page_unless_it_answers_a_change() {
     for (asked, heads) in [
         (get("/a").with("cache-control", "no-store"), Heads::Held),
         (request("POST", "/a"), Heads::Sent),
+        (
+            get("/a").with("content-type", "application/grpc"),
+            Heads::Sent,
+        ),
+        (get("/x/../a"), Heads::Held),
     ] {
         let mut stage = Stage::new(HELD);
         stage.exchange(asked, html("template"));
