@@ -18,14 +18,14 @@ use larder_core::time::Timestamp;
 use super::{Action, Part, Stream};
 use crate::compose::{Fetched, Road, spoken};
 use crate::exports;
-use crate::host::{self, HostError};
+use crate::host::{self, HeaderMap, HostError};
 use crate::refresh;
 
 /// So many bytes has a page at most whose head has left: as much as the proxy buffers where nobody says otherwise
 /// (`per_connection_buffer_limit_bytes`).
 const MOST_BEHIND: usize = 1 << 20;
 
-/// So long may it take until something comes behind a head that is held; then the listener does not let it come.
+/// So long may it take until something comes behind a head that is held; then that is held no longer.
 const PATIENCE: u64 = 5_000_000_000;
 
 /// A page in the making.
@@ -321,13 +321,24 @@ impl Stream {
     /// It has waited for as long as it may, in a callback that is not this stream's.
     pub(crate) fn on_page_overdue(&mut self) {
         if self.holds_head() {
-            // Nothing has come: the listener lets no body come while its head is held.
-            self.compose_no_more();
-            self.worker.count(Counter::TemplateRaw(Reason::NoBody));
-            self.worker.tolerate(host::resume_response(self.id));
+            self.let_head_go();
             return;
         }
         self.go_on_composing(|_, _, _| true);
+    }
+
+    /// Nothing has come behind a head that waits: the origin takes its time, or the listener lets no body come before the head has
+    /// left. The page comes behind it.
+    fn let_head_go(&mut self) {
+        if host::speak_for(self.id).is_ok()
+            && let Ok(now) = host::now()
+            && let Ok(head) = self.headers(HeaderMap::Response)
+            && let Some(making) = &mut self.making
+        {
+            making.delivery = making.delivery.without_head();
+            self.carry_out_all(exchange::head_of_sent(&head, None), now);
+        }
+        self.worker.tolerate(host::resume_response(self.id));
     }
 
     fn go_on_composing(&mut self, go_on: impl FnOnce(&mut Self, &mut Making, Timestamp) -> bool) {

@@ -81,6 +81,15 @@ impl Delivery {
             Way::Behind => Heads::Sent,
         }
     }
+
+    /// The same, where the template's head does not wait any more.
+    #[must_use]
+    pub fn without_head(self) -> Self {
+        Self {
+            way: Way::Behind,
+            ..self
+        }
+    }
 }
 
 /// A page that is made.
@@ -406,20 +415,7 @@ fn gather(
     let mut effects = Vec::new();
     let is_gathered = body == ResponseBody::Follows;
     if heads == Heads::Sent || !is_gathered {
-        let gone = ABOUT_THE_TEMPLATE
-            .iter()
-            .chain(["expires", SURROGATE_CONTROL].iter());
-        let gone = gone.filter(|name| sent.contains(name));
-        effects.extend(gone.map(|name| Effect::RemoveHeader(name)));
-        let targeted = sent.iter().filter(|(name, _)| template::is_targeted(name));
-        effects.extend(targeted.map(|(name, _)| {
-            Effect::SetField(Field {
-                name: name.to_vec(),
-                lines: Vec::new(),
-            })
-        }));
-        let control = control_of_sent(sent, promise);
-        effects.push(Effect::SetHeader("cache-control", control));
+        effects.extend(head_of_sent(sent, promise));
     }
     if is_gathered {
         let mut headers = sent.clone();
@@ -454,6 +450,25 @@ fn gather(
             },
         })));
     }
+    effects
+}
+
+/// What is done to a template's head that leaves before its page is made.
+pub fn head_of_sent(sent: &Headers, promise: Option<&str>) -> Vec<Effect> {
+    let gone = ABOUT_THE_TEMPLATE
+        .iter()
+        .chain(["expires", SURROGATE_CONTROL].iter());
+    let gone = gone.filter(|name| sent.contains(name));
+    let mut effects: Vec<_> = gone.map(|name| Effect::RemoveHeader(name)).collect();
+    let targeted = sent.iter().filter(|(name, _)| template::is_targeted(name));
+    effects.extend(targeted.map(|(name, _)| {
+        Effect::SetField(Field {
+            name: name.to_vec(),
+            lines: Vec::new(),
+        })
+    }));
+    let control = control_of_sent(sent, promise);
+    effects.push(Effect::SetHeader("cache-control", control));
     effects
 }
 

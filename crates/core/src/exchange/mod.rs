@@ -83,7 +83,7 @@ use crate::report::{Annotation, Counter, Line, ServedFrom, Tally};
 use crate::time::Timestamp;
 
 pub use budget::CaptureBudget;
-pub use compose::{Delivery, Page, Template};
+pub use compose::{Delivery, Page, Template, head_of_sent};
 pub use deferred::{Compress, Compressed, Compressions};
 pub use echo::HeadSize;
 pub use event::{Answer, Arrival, Arriving, Event, ResponseBody, Unheld, Wake};

@@ -128,12 +128,7 @@ pub(super) const MISSING: [Reason; 6] = [
 ];
 
 /// Why no page is made of a template.
-pub(super) const RAW: [Reason; 4] = [
-    Reason::Busy,
-    Reason::NoBody,
-    Reason::TemplateCoded,
-    Reason::TooLarge,
-];
+pub(super) const RAW: [Reason; 2] = [Reason::TemplateCoded, Reason::TooLarge];
 
 /// What lets something stale be given.
 const STALE: [Reason; 4] = [
