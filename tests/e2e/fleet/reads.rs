@@ -47,6 +47,32 @@ impl Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_elsewhere_is_on_pages_too() {
+    let mut stage = Stage::start().await;
+    let page = Reply::ok("<esi:include src=\"/doc\"/>");
+    let page = page.header("surrogate-control", "content=\"ESI/1.0\"");
+    for (path, control) in [("/page", "max-age=60"), ("/pass", "no-store")] {
+        let page = page.clone().header("cache-control", control);
+        stage.fleet.origin.on(path, page);
+        for _ in 0..2 {
+            stage.fleet.get(1, path).await;
+        }
+    }
+    stage.fleet.admins[1].pause().await.unwrap();
+    for path in ["/page", "/pass"] {
+        for method in ["GET", "POST"] {
+            let token = stage.write(0).await;
+            let old = stage.fleet.get(1, path).await;
+            assert!(shown(&old) < stage.version.now(), "it has not heard of it");
+            let read = Request::new(method, path).header("larder-token", &token);
+            let read = stage.fleet.send(1, read).await;
+            assert_eq!(shown(&read), stage.version.now(), "{method} {path}");
+        }
+    }
+    stage.assert_no_token_at_the_origin();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_write_at_one_envoy_is_read_at_another_that_has_not_heard_of_it() {
     let mut stage = Stage::start().await;
     stage.fleet.admins[1].pause().await.unwrap();

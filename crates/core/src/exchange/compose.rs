@@ -20,6 +20,7 @@ use super::serve::{self, Answered, Content};
 use super::step::Body;
 use super::{Effect, Field, Passage, Reply, State, Step, Surroundings, Verdict};
 use crate::config::{CachePolicy, Esi, Heads, Switch};
+use crate::fleet::TOKEN;
 use crate::http::{Headers, RequestHead, ResponseDirectives, remove_tags};
 use crate::policy::Reason;
 use crate::policy::freshening::CONDITIONS;
@@ -212,6 +213,25 @@ pub(super) fn begin_again<'a>(
         effects: Vec::new(),
     };
     (State::done(), step)
+}
+
+/// Fragments, too, are nothing for this client that stood here before its writes.
+#[cold]
+#[inline(never)]
+pub(super) fn say_token(step: &mut Step<'_>, token: &[u8]) {
+    let say = |request: &mut Rc<Headers>| {
+        let mut said = Headers::clone(request);
+        said.push(TOKEN, token);
+        *request = Rc::new(said);
+    };
+    if let Verdict::Compose(template) = &mut step.verdict {
+        say(&mut template.request);
+    }
+    for effect in &mut step.effects {
+        if let Effect::Gather(template) = effect {
+            say(&mut template.request);
+        }
+    }
 }
 
 /// A page is made.

@@ -117,6 +117,8 @@ pub struct Exchange {
     surroundings: Rc<Surroundings>,
     state: State,
     answerer: Answerer,
+    /// What the request said of its client's writes, where they have not been heard of here: it holds for the fragments, too.
+    token: Option<Box<[u8]>>,
 }
 
 /// Whose body the client gets.
@@ -336,6 +338,7 @@ impl Exchange {
             surroundings,
             state: State::Idle,
             answerer: Answerer::Origin,
+            token: None,
         }
     }
 
@@ -351,7 +354,10 @@ impl Exchange {
     pub fn on<'a>(&mut self, event: Event<'a>, now: Timestamp) -> Step<'a> {
         let state = mem::replace(&mut self.state, State::done());
         let around = &*self.surroundings;
-        let (next, step) = match (state, event) {
+        if let Event::Request(arrival) = &event {
+            self.token = token::of_writes_elsewhere(around, &arrival.headers);
+        }
+        let (next, mut step) = match (state, event) {
             (State::Idle, Event::Request(arrival)) => request::begin(around, arrival, now),
             (State::Holding(holding), Event::RequestBody(content)) => {
                 holding.complete(around, content, now)
@@ -412,6 +418,9 @@ impl Exchange {
         self.state = next;
         if let Verdict::Reply(_) = step.verdict {
             self.answerer = Answerer::Ourselves;
+        }
+        if let Some(token) = &self.token {
+            compose::say_token(&mut step, token);
         }
         step
     }

@@ -339,6 +339,7 @@ impl Looking {
             surroundings: Rc::clone(around.behind()),
             state: State::Forwarding(Box::new(forwarding)),
             answerer: Answerer::Ourselves,
+            token: None,
         };
         Some(Refresh {
             key: self.last.digest(),

@@ -31,6 +31,13 @@ pub(super) fn take(around: &Surroundings, request: &mut Headers) -> Said {
     }
 }
 
+/// The token of a request whose client has written what this process has not heard of yet.
+pub(super) fn of_writes_elsewhere(around: &Surroundings, request: &Headers) -> Option<Box<[u8]>> {
+    let fleet = around.fleet.get()?;
+    let token = request.only(TOKEN)?;
+    (fleet.standing(token) == Standing::Behind).then(|| token.into())
+}
+
 /// Takes what stands under its name out of a response's fields: what is to be done for that.
 pub(super) fn strip(around: &Surroundings, response: &mut Headers) -> Option<Effect> {
     let is_there = around.fleet.get().is_some() && response.contains(TOKEN);
