@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,24 +19,30 @@ use tokio::time::{Instant, timeout};
 
 use crate::stage::{append, at, beginning, digest, entry, open, records, said, word};
 
-/// While nobody answers it takes no longer to say so.
+/// While nobody answers it takes no longer to say so, and nobody looks more often by himself for what others tell him.
 const FAST: Duration = Duration::from_secs(1);
+/// What a machine that has other things to do may add to that now and then.
+const SLACK: Duration = Duration::from_secs(4);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Every kind of call fails, and how long the slowest took.
-async fn everything_fails(store: &Store) -> Duration {
-    let mut slowest = Duration::ZERO;
+/// Most of these took less than that.
+#[track_caller]
+fn assert_mostly(mut took: Vec<Duration>, bound: Duration) {
+    took.sort();
+    assert!(took[took.len() / 2] < bound, "{took:?}");
+}
+
+/// Every kind of call fails, and soon.
+async fn everything_fails(store: &Store) {
+    let mut took = Vec::new();
     let mut note = |call: &str, begun: Instant, error: Option<StoreError>| {
         assert!(
             matches!(error, Some(StoreError::Unreachable(_))),
             "{call}: {error:?}"
         );
-        assert!(
-            begun.elapsed() <= FAST,
-            "{call}: {:?} {error:?}",
-            begun.elapsed()
-        );
-        slowest = slowest.max(begun.elapsed());
+        let elapsed = begun.elapsed();
+        assert!(elapsed < FAST + SLACK, "{call}: {elapsed:?} {error:?}");
+        took.push(elapsed);
     };
     macro_rules! fails {
         ($($call:expr),+) => {
@@ -74,7 +81,7 @@ async fn everything_fails(store: &Store) -> Duration {
     let begun = Instant::now();
     let scanned = store.scan().next().await;
     note("scan", begun, scanned.err());
-    slowest
+    assert_mostly(took, FAST);
 }
 
 async fn until_it_answers(store: &Store) -> Duration {
@@ -89,6 +96,18 @@ async fn until_it_answers(store: &Store) -> Duration {
 async fn wakes(watch: &mut Watch) {
     let woken = timeout(PATIENCE, watch.changed()).await;
     woken.expect("woken");
+}
+
+/// What the other says is heard of sooner than anybody would look for it.
+async fn hears(log: &mut Watch, other: &Store, seqs: RangeInclusive<u64>) {
+    let mut took = Vec::new();
+    for seq in seqs {
+        let begun = Instant::now();
+        append(other, &[word(1, seq)]).await;
+        wakes(log).await;
+        took.push(begun.elapsed());
+    }
+    assert_mostly(took, FAST / 2);
 }
 
 /// Until nothing has woken it for longer than it takes to look whether all is well.
@@ -109,8 +128,7 @@ async fn down_for_two_seconds_and_back() {
     let killed = Instant::now();
     wakes(&mut watch).await;
     while killed.elapsed() < Duration::from_secs(2) {
-        let slowest = everything_fails(&store).await;
-        assert!(slowest <= FAST, "{slowest:?}");
+        everything_fails(&store).await;
     }
     let mut watch = store.watch();
     valkey.start_again().await.unwrap();
@@ -175,7 +193,7 @@ async fn one_that_stands_still_is_not_waited_for() {
         let begun = Instant::now();
         let outcome = store.append(&[word(1, 2)]).await;
         assert!(matches!(outcome, Err(StoreError::Unreachable(_))));
-        assert!(begun.elapsed() < Duration::from_secs(2));
+        assert!(begun.elapsed() < FAST + SLACK);
     }
     valkey.resume().await.unwrap();
     let took = until_it_answers(&store).await;
@@ -189,9 +207,8 @@ async fn one_that_comes_later_is_found() {
     let mut valkey = Valkey::builder().prepare().unwrap();
     let begun = Instant::now();
     let store = open(&valkey.url()).await;
-    assert!(begun.elapsed() < Duration::from_secs(3));
-    let slowest = everything_fails(&store).await;
-    assert!(slowest <= FAST, "{slowest:?}");
+    assert!(begun.elapsed() < larder_admin::store::PATIENCE + SLACK);
+    everything_fails(&store).await;
     valkey.start_again().await.unwrap();
     until_it_answers(&store).await;
     said(&store, 1).await;
@@ -204,17 +221,16 @@ async fn replicas_wake_each_other() {
     quiet(&mut one.watch()).await;
     let (mut log, mut key) = (one.watch(), one.watch_digest(digest(1)));
     let mut elsewhere = one.watch_digest(digest(2));
+    hears(&mut log, &other, 1..=20).await;
+    let mut took = Vec::new();
     for seq in 1..=20 {
-        let begun = Instant::now();
-        append(&other, &[word(1, seq)]).await;
-        timeout(FAST, log.changed()).await.expect("woken");
-        println!("the log woke after {:?}", begun.elapsed());
         let begun = Instant::now();
         let entry = entry(at(seq), 0, "a");
         other.put_entry(digest(1), &entry).await.unwrap();
-        timeout(FAST, key.changed()).await.expect("woken");
-        println!("an entry woke after {:?}", begun.elapsed());
+        wakes(&mut key).await;
+        took.push(begun.elapsed());
     }
+    assert_mostly(took, FAST / 2);
     let idle = timeout(Duration::from_millis(100), elsewhere.changed()).await;
     assert!(idle.is_err(), "woken for what another key was about");
 }
@@ -239,8 +255,7 @@ async fn they_still_do_after_an_outage() {
     .await
     .expect("woken");
     quiet(&mut log).await;
-    append(&other, &[word(1, 2)]).await;
-    timeout(FAST, log.changed()).await.expect("woken");
+    hears(&mut log, &other, 2..=8).await;
 }
 
 /// Four instances say 2,500 words each over three replicas, and repeat what they have not heard of; in the middle Valkey
@@ -410,6 +425,5 @@ async fn one_that_has_become_deaf_notices() {
     wakes(&mut log).await;
     println!("noticed after {:?}", begun.elapsed());
     quiet(&mut log).await;
-    append(&other, &[word(1, 2)]).await;
-    timeout(FAST, log.changed()).await.expect("woken");
+    hears(&mut log, &other, 2..=8).await;
 }
