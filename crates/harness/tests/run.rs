@@ -186,6 +186,26 @@ async fn mistakes_in_the_rules_are_named_with_their_file_and_nothing_else() {
     assert!(error.contains("did you mean `ttl_seconds`?"), "{error}");
 }
 
+/// What one has fetched the other has when it is asked for the first time. On a machine with other things to do that may take a
+/// few pages: an Envoy waits for the service no longer than `envoy/fleet.json` says, and then asks for itself.
+async fn shares(one: &str, other: &str) {
+    let mut number = 0;
+    wait::eventually("the other one has it", PATIENCE, async || {
+        number += 1;
+        let mut answers = Vec::new();
+        for url in [one, other] {
+            let (address, path) = split(url);
+            let page = Request::get(&format!("{path}&of={other}&number={number}"));
+            answers.push(client::send(address, page).await.unwrap());
+        }
+        let words = [0, 1].map(|place: usize| answers[place].header("x-cache"));
+        let is_shared = words == [Some("MISS"), Some("HIT")];
+        assert!(!is_shared || answers[0].body == answers[1].body);
+        is_shared
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_printed_lines_show_a_fleet() {
     let mut demo = Demo::fleet("0");
@@ -202,10 +222,10 @@ async fn the_printed_lines_show_a_fleet() {
     let miss = ask(&urls[0], get(&urls[0])).await;
     assert_eq!(miss.header("x-cache"), Some("MISS"));
     wait::eventually("the other one has it", PATIENCE, async || {
-        let hit = ask(&urls[1], get(&urls[1])).await;
-        hit.header("x-cache") == Some("HIT") && hit.body == miss.body
+        ask(&urls[1], get(&urls[1])).await.header("x-cache") == Some("HIT")
     })
     .await;
+    shares(&urls[0], &urls[1]).await;
     let purge = Request::new("PURGE", &split(&urls[2]).1);
     let purged = ask(&urls[2], opened(purge)).await;
     assert!(purged.text().contains("\"durable\":true"), "{purged:?}");
@@ -222,13 +242,7 @@ async fn the_printed_lines_show_a_fleet() {
     let stats = ask(&urls[7], opened(get(&urls[7]))).await;
     assert!(stats.text().contains("hit_rate"), "{stats:?}");
 
-    // One more, by Enter. What was read while the news of the update was on its way is not kept for others.
-    for url in [&urls[3], &urls[4]] {
-        wait::eventually("it is kept", PATIENCE, async || {
-            ask(url, get(url)).await.header("x-cache") == Some("HIT")
-        })
-        .await;
-    }
+    // One more, by Enter.
     let input = demo.child.stdin.as_mut().unwrap();
     input.write_all(b"\n").unwrap();
     let late = demo.suggestion();
@@ -237,7 +251,8 @@ async fn the_printed_lines_show_a_fleet() {
         stats.text().contains("\"envoy-4\"")
     })
     .await;
-    assert_eq!(ask(&late, get(&late)).await.header("x-cache"), Some("HIT"));
+    ask(&late, get(&late)).await;
+    shares(&urls[0], &late).await;
 
     demo.interrupt();
     assert!(demo.end().await.success());

@@ -9,6 +9,10 @@ use serde_json::json;
 
 use super::{DOCS, get, start};
 
+/// Nobody's patience is at an end before two crowds have come.
+const LONG: &str = r#"{"coalesce": {"wait_seconds": 60},
+    "rules": [{"name": "docs", "match": {"path": "/doc.*"}, "ttl_seconds": 600}]}"#;
+
 const CLIENTS: usize = 200;
 
 /// A machine under test may take its time over a look.
@@ -54,7 +58,7 @@ async fn stampede(fleet: &Fleet, path: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_envoys_ask_once_for_a_cold_key() {
-    let fleet = start(Fleet::plan(DOCS).admin(&patient())).await;
+    let fleet = start(Fleet::plan(LONG).admin(&patient())).await;
     for path in ["/doc/a", "/doc/b"] {
         assert_eq!(stampede(&fleet, path).await, 1, "{path}");
     }
@@ -83,7 +87,7 @@ async fn what_was_purged_while_it_was_fetched_is_given_to_nobody() {
         gate.open();
         assert_eq!(fetch.await.unwrap().unwrap().text(), "old");
         let late = fleet.add_envoy().await.unwrap();
-        fleet.meet().await.unwrap();
+        fleet.catch_up().await.unwrap();
         for envoy in 0..=late {
             let answer = fleet.get(envoy, "/doc").await;
             assert_eq!(answer.text(), "new", "Envoy {envoy}: {answer:?}");
@@ -96,7 +100,7 @@ async fn what_was_purged_while_it_was_fetched_is_given_to_nobody() {
 /// Then each asks for itself, once.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_store_a_fleet_is_several_caches() {
-    let mut fleet = start(Fleet::plan(DOCS)).await;
+    let mut fleet = start(Fleet::plan(LONG)).await;
     fleet.valkey.pause().await.unwrap();
     for path in ["/doc/a", "/doc/b", "/doc/c"] {
         assert_eq!(stampede(&fleet, path).await, 2, "{path}");

@@ -6,6 +6,7 @@ use larder_harness::fleet::{Fleet, HOST};
 use larder_harness::origin::Reply;
 use larder_harness::wait::{PATIENCE, eventually};
 
+use super::shared::patient;
 use super::start;
 use crate::management::json;
 use crate::stage::x_cache;
@@ -34,7 +35,7 @@ async fn known(fleet: &Fleet, envoy: usize, user: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_is_forgotten_everywhere_and_there_is_a_receipt() {
-    let mut fleet = start(Fleet::plan(USERS).envoys(3)).await;
+    let mut fleet = start(Fleet::plan(USERS).envoys(3).admin(&patient())).await;
     fleet.origin.on_call("/profile", |request| {
         Reply::ok(request.header("x-user-id").unwrap_or_default().to_owned())
     });
@@ -43,6 +44,11 @@ async fn a_user_is_forgotten_everywhere_and_there_is_a_receipt() {
             known(&fleet, envoy, user).await;
         }
     }
+    // The first has fetched both, and all others have them from it.
+    eventually("both are shared", PATIENCE, async || {
+        fleet.told(0, "put", "ok").await >= 2
+    })
+    .await;
     let asked = fleet.origin.total();
     let forget = admin::call("DELETE", "/api/cache/users/u1");
     let answer = call(&fleet, 0, forget).await;
