@@ -8,8 +8,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use crate::stage::{CACHE_ALL, MAIN, Stage, assert_seen, filter, larder, pattern, x_cache};
+use crate::stage::{MAIN, Stage, assert_seen, filter, larder, pattern, x_cache};
 
+/// Caches everything, and nobody's patience is at an end before the play is over.
+const LONG: &str = r#"{"coalesce": {"wait_seconds": 60},
+    "rules": [{"name": "all", "match": {"path": "/.*"}, "ttl_seconds": 60}]}"#;
 const COLLAPSED: &str = "larder; fwd=uri-miss; collapsed";
 
 fn ask(path: &str) -> Request {
@@ -53,7 +56,7 @@ async fn herd(stage: &Stage, path: &str, followers: u64) -> Vec<JoinHandle<clien
 
 #[tokio::test]
 async fn those_on_other_workers_are_answered_too() {
-    let stage = Stage::with_workers(2, CACHE_ALL).await;
+    let stage = Stage::with_workers(2, LONG).await;
     let gate = Gate::closed();
     stage.origin.on("/doc", Reply::ok("once").behind(&gate));
     let mut asked = herd(&stage, "/doc", 4).await.into_iter();
@@ -71,7 +74,7 @@ async fn those_on_other_workers_are_answered_too() {
 
 #[tokio::test]
 async fn who_leaves_while_it_waits_is_missed_by_nobody() {
-    let stage = Stage::with_workers(2, CACHE_ALL).await;
+    let stage = Stage::with_workers(2, LONG).await;
     let gate = Gate::closed();
     stage.origin.on("/doc", Reply::ok("once").behind(&gate));
     let mut asked = herd(&stage, "/doc", 40).await;
@@ -93,7 +96,7 @@ async fn who_leaves_while_it_waits_is_missed_by_nobody() {
 
 #[tokio::test]
 async fn when_the_one_that_asks_leaves_another_one_asks() {
-    let stage = Stage::with_workers(2, CACHE_ALL).await;
+    let stage = Stage::with_workers(2, LONG).await;
     let gate = Gate::closed();
     stage.origin.on("/doc", Reply::ok("late").behind(&gate));
     let mut asked = herd(&stage, "/doc", 20).await;
@@ -113,7 +116,7 @@ async fn when_the_one_that_asks_leaves_another_one_asks() {
 
 #[tokio::test]
 async fn what_turns_out_to_be_nobody_elses_lets_all_others_go() {
-    let stage = Stage::with_workers(2, CACHE_ALL).await;
+    let stage = Stage::with_workers(2, LONG).await;
     let gate = Gate::closed();
     let private = Reply::ok("mine").header("cache-control", "private");
     stage.origin.on("/doc", private.clone().behind(&gate));
@@ -141,7 +144,7 @@ async fn what_turns_out_to_be_nobody_elses_lets_all_others_go() {
     }
 }
 
-const BY_CONTENT: &str = r#"{
+const BY_CONTENT: &str = r#"{"coalesce": {"wait_seconds": 60},
     "rules": [{"name": "search", "match": {"path": "/search", "methods": ["POST"]}, "ttl_seconds": 60,
                "key": {"body": true}, "hold_headers": true}],
     "limits": {"max_key_bytes": 16384}
@@ -221,7 +224,7 @@ async fn a_question_with_trailers_that_waits_is_answered_or_goes_on_whole() {
 
 #[tokio::test]
 async fn requests_behind_each_other_on_a_connection_keep_their_order() {
-    let stage = Stage::with_workers(2, CACHE_ALL).await;
+    let stage = Stage::with_workers(2, LONG).await;
     let gate = Gate::closed();
     stage.origin.on("/doc", Reply::ok("first").behind(&gate));
     stage.origin.on("/other", Reply::ok("second"));
@@ -243,7 +246,7 @@ async fn requests_behind_each_other_on_a_connection_keep_their_order() {
 
 #[tokio::test]
 async fn a_hundred_on_one_connection() {
-    let stage = Stage::with_workers(2, CACHE_ALL).await;
+    let stage = Stage::with_workers(2, LONG).await;
     let gate = Gate::closed();
     stage
         .origin
@@ -281,7 +284,7 @@ async fn changeable(workers: usize, listeners: &[Listener]) -> (Origin, Envoy) {
 
 #[tokio::test]
 async fn those_that_wait_outlive_the_configuration_they_came_under() {
-    let (origin, mut envoy) = changeable(2, &[larder(CACHE_ALL)]).await;
+    let (origin, mut envoy) = changeable(2, &[larder(LONG)]).await;
     let gate = Gate::closed();
     origin.on("/doc", Reply::ok("once").behind(&gate));
     let mut asked = vec![send(&envoy, 0, ask("/doc")).await];
@@ -290,7 +293,8 @@ async fn those_that_wait_outlive_the_configuration_they_came_under() {
         asked.push(send(&envoy, (n % 2) as usize, ask("/doc")).await);
     }
     wait_for_waiting(&envoy, 20).await;
-    let other = r#"{"rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":61}]}"#;
+    let other = r#"{"coalesce": {"wait_seconds": 60},
+        "rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":61}]}"#;
     assert_eq!(
         envoy.update(&[larder(other)]).await.unwrap(),
         Update::Accepted
@@ -305,7 +309,7 @@ async fn those_that_wait_outlive_the_configuration_they_came_under() {
 #[tokio::test]
 async fn listeners_wait_for_each_other_and_outlive_each_other() {
     let listener = |name: &str, more: &str| {
-        let rules = r#""rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]"#;
+        let rules = r#""coalesce": {"wait_seconds": 60}, "rules":[{"name":"all","match":{"path":"/.*"},"ttl_seconds":60}]"#;
         let configuration = format!("{{{rules}{more}}}");
         Listener::to_cluster(name, "origin").wasm(filter(&configuration))
     };

@@ -2,6 +2,7 @@
 
 mod refreshed;
 
+use larder_harness::Port;
 use larder_harness::client::{self, Answer, Request};
 use larder_harness::envoy::{Cluster, Envoy, Listener};
 use larder_harness::origin::{Gate, Origin, RawOrigin, Reply};
@@ -74,7 +75,8 @@ async fn an_origin_that_cannot_be_asked_is_stood_in_for() {
         Origin::start().await.unwrap(),
     );
     let closing = RawOrigin::start("").await.unwrap();
-    let refusing = Origin::start().await.unwrap().address(); // it is gone again
+    let nowhere = Port::reserve().unwrap(); // nobody listens there, and nobody else is given it
+    let refusing = nowhere.address();
     let never = Gate::closed();
     silent.on("/doc", Reply::ok("too late").behind(&never));
     let nobody = json!({"load_assignment": {"cluster_name": "nobody"}});

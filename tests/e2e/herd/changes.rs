@@ -29,6 +29,7 @@ async fn a_purge_in_the_middle_divides_those_before_from_those_after() {
         let early = crowd(&stage, Protocol::Http1, CLIENTS).await;
         let early = early.begin(|_| get("/page"));
         in_hand(&stage, CLIENTS).await;
+        seen(&stage, "/page", 1).await;
         let purge = "/api/cache/invalidate/key/GET:api.example.com/page";
         assert_eq!(stage.send(call("POST", purge)).await.status / 100, 2);
         let late = crowd(&stage, Protocol::Http1, CLIENTS).await;

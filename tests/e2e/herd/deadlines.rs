@@ -24,7 +24,6 @@ async fn behind_an_origin_that_never_answers_all_go_by_themselves_in_the_end() {
         let asking = crowd(&stage, Protocol::Http1, CLIENTS)
             .await
             .begin(|_| get("/page"));
-        in_hand(&stage, CLIENTS).await;
         // One that takes over, on each worker at most.
         let mut steps = Vec::new();
         eventually("everybody asks the origin", PATIENCE, async || {

@@ -91,6 +91,7 @@ async fn an_origin_that_fails_has_those_who_wait_ask_it_themselves() {
         .await
         .begin(|_| get("/page"));
     in_hand(&stage, CLIENTS).await;
+    seen(&stage, "/page", 1).await;
     assert_eq!(stage.origin.count("/page"), 1);
     gate.open();
     let (others, told) = asking.told().await;

@@ -1,5 +1,6 @@
 //! What is stale is given while it is made fresh, and before it is stale where it is asked for often.
 
+use larder_harness::Port;
 use larder_harness::client::{self, Request};
 use larder_harness::envoy::{Cluster, Envoy, Listener};
 use larder_harness::origin::{Gate, Origin, Received, Reply};
@@ -59,6 +60,7 @@ async fn what_is_stale_is_made_fresh_behind_the_clients_back() {
                     "{answer:?}"
                 );
             }
+            count_at_least(&stage.origin, "/doc", 2).await;
             assert_eq!(stage.origin.count("/doc"), 2, "one refresh at a time");
             let asked = stage.origin.requests().pop().unwrap();
             assert_eq!(asked.header("if-none-match"), Some("\"one\""));
@@ -239,12 +241,11 @@ async fn what_is_purged_softly_is_given_once_more_and_made_fresh() {
     );
 }
 
-/// A stage with another listener, `side`, of the same kind behind the cluster that refreshes take.
-async fn looped(configuration: &str, action: serde_json::Value) -> Stage {
+/// A stage with another listener, `side`, of the same kind behind the cluster that refreshes take, at a port of its own.
+async fn looped(configuration: &str, action: serde_json::Value) -> (Stage, Port) {
     let origin = Origin::start().await.unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let side = free.local_addr().unwrap();
-    drop(free);
+    let port = Port::reserve().unwrap();
+    let side = port.address();
     let larder = |name| Listener::to_cluster(name, "origin").wasm(filter(configuration));
     let envoy = Envoy::builder()
         .workers(1)
@@ -255,14 +256,14 @@ async fn looped(configuration: &str, action: serde_json::Value) -> Stage {
         .start()
         .await
         .unwrap();
-    Stage { origin, envoy }
+    (Stage { origin, envoy }, port)
 }
 
 #[tokio::test]
 async fn a_cluster_that_leads_back_makes_fresh_what_routes_rewrite() {
     let configuration = r#"{"background":{"cluster":"loop"},
         "rules":[{"name":"all","match":{"path":"/.*"},"stale_while_revalidate_seconds":3600}]}"#;
-    let stage = looped(configuration, json!({"prefix_rewrite": "/v1/"})).await;
+    let (stage, _port) = looped(configuration, json!({"prefix_rewrite": "/v1/"})).await;
     stage
         .origin
         .on_call("/v1/doc", |request| passing(request, "one"));
