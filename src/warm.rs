@@ -257,7 +257,7 @@ fn look_up(
         }
     }
     match step.verdict {
-        Verdict::Continue if exchange.reads_response() => Ok(()),
+        Verdict::Continue if exchange.asks_to_store() => Ok(()),
         Verdict::Continue => Err(End::NotStored(refused.unwrap_or(Reason::Busy))),
         Verdict::Consult(_)
         | Verdict::Hold

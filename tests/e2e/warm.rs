@@ -122,6 +122,9 @@ async fn what_becomes_of_each_url_is_said() {
     let reasons =
         value!({"set-cookie": 1, "private": 1, "status": 1, "rule-bypass": 1, "ambiguous-path": 1});
     assert_eq!(ended["not_stored"], reasons);
+    for path in ["/never/x", "/a/../b", "/b"] {
+        assert_eq!(stage.origin.count(path), 0, "{path} is not stored");
+    }
     let other = end(
         &stage,
         &begin(&stage, value!({"urls": ["/stored"], "cluster": "nowhere"})).await,

@@ -50,6 +50,11 @@ impl Exchange {
         }
     }
 
+    /// Whether the origin is asked for what may be stored; where it is asked for a client alone, a page may be made of its response.
+    pub fn asks_to_store(&self) -> bool {
+        matches!(self.state, State::Forwarding(_) | State::Shadowing(_))
+    }
+
     /// Whether the next response's head is that of our own reply, whose size matters.
     pub fn expects_own_reply(&self) -> bool {
         match self.state {
