@@ -13,6 +13,9 @@ use crate::http::{RequestHead, ResponseHead};
 use crate::policy::invalidation::is_safe;
 use crate::policy::{Reason, template};
 
+/// A request that is larger needs room. As many as a proxy has at a time, without, are no danger to a VM.
+const MOST_BEYOND: usize = 16 << 10;
+
 /// What a page is made for.
 #[derive(Debug)]
 pub(super) struct Relay {
@@ -20,8 +23,8 @@ pub(super) struct Relay {
     request: RequestHead,
     /// When a template's head leaves.
     heads: Heads,
-    /// Where templates are announced the request is kept whether there is room for it or not: else its client would be given
-    /// one.
+    /// Where templates are announced a request of usual size is kept whether there is room for it or not: else its client would be
+    /// given one.
     _hold: Option<Hold>,
 }
 
@@ -45,8 +48,10 @@ impl Relay {
             // the filter itself replies to who says that it speaks gRPC is no page: the proxy makes a gRPC status of it.
             false => Heads::Sent,
         };
-        let hold = Hold::of(&around.budget, request.headers().size()).ok();
-        let is_kept = hold.is_some() || template::is_announced(templates);
+        let size = request.headers().size();
+        let hold = Hold::of(&around.budget, size).ok();
+        let is_needed = template::is_announced(templates) && size <= MOST_BEYOND;
+        let is_kept = hold.is_some() || is_needed;
         is_kept.then(|| {
             Box::new(Self {
                 rule,

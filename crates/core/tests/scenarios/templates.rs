@@ -379,7 +379,10 @@ fn without_room_for_the_request_there_is_a_page_where_templates_are_announced() 
         stage.exchange(asked.clone(), marked());
         assert!(stage.gathered.take().is_some());
         let mut stage = full(BY_ORIGIN);
-        stage.exchange(asked, marked());
+        stage.exchange(asked.clone(), marked());
         assert!(stage.gathered.is_none());
+        let mut stage = full(ESI);
+        stage.exchange(asked.with("x-large", &"x".repeat(20_000)), marked());
+        assert!(stage.gathered.is_none(), "it would be too much");
     }
 }
