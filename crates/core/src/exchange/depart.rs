@@ -12,7 +12,7 @@ use super::relay::Relay;
 use super::response::{Audience, Basis, Forwarding, Known, outcome};
 use super::serve;
 use super::validate::Question;
-use super::{Effect, Passage, State, Step, Surroundings, compose};
+use super::{Effect, Passage, State, Step, Surroundings, gathering};
 use crate::config::CachePolicy;
 use crate::entry::StoredResponse;
 use crate::http::{Headers, Method};
@@ -153,9 +153,9 @@ impl Looking {
         {
             let request = self.subject.head.headers();
             effects.extend(match &basis {
-                Basis::Asked(_) => compose::edits(policy, request), // its conditions are ours
+                Basis::Asked(_) => gathering::edits(policy, request), // its conditions are ours
                 Basis::Compared(_) | Basis::Nothing | Basis::Part(_) | Basis::Whole => {
-                    compose::edits_of_reader(policy, request)
+                    gathering::edits_of_reader(policy, request)
                 }
             });
         }

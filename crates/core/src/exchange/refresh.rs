@@ -16,7 +16,7 @@ use super::present::present;
 use super::response::{Audience, Basis, Forwarding, Known};
 use super::serve::Warrant;
 use super::validate::Question;
-use super::{Answerer, Effect, Exchange, State, Step, Surroundings, compose};
+use super::{Answerer, Effect, Exchange, State, Step, Surroundings, gathering};
 use crate::config::{CachePolicy, Share};
 use crate::entry::{Meta, StoredResponse};
 use crate::flight::{Alone, Flight, Joined, Purpose, Wish};
@@ -304,7 +304,7 @@ impl Looking {
         now: Timestamp,
     ) -> Option<Refresh> {
         let mut request = own_request(&self.subject.head);
-        compose::edit(policy, &mut request);
+        gathering::edit(policy, &mut request);
         let mut subject = self.subject;
         subject.head = RequestHead::parse(request.clone()).ok()?;
         subject.facts = subject.facts.as_get();
@@ -375,7 +375,7 @@ impl Forwarding {
         let is_of_use = is_wanted && head.size() <= MOST_WATCHED;
         is_of_use.then(|| {
             let mut head = head.clone();
-            compose::edit(policy, &mut head);
+            gathering::edit(policy, &mut head);
             Effect::Watch(head)
         })
     }

@@ -4,8 +4,8 @@
 //! method, and with which fields, a client asks for it.
 
 use super::budget::Hold;
-use super::compose;
 use super::event::Arriving;
+use super::gathering;
 use super::validate::{Maker, maker};
 use super::{Effect, Passage, State, Step, Surroundings};
 use crate::config::{Heads, PolicyId, Switch};
@@ -69,8 +69,8 @@ impl Relay {
         };
         let request = self.request.headers();
         match is_safe(&self.request) {
-            true => compose::edits_of_reader(policy, request),
-            false => compose::edits(policy, request), // what it may change is the origin's to make conditions for
+            true => gathering::edits_of_reader(policy, request),
+            false => gathering::edits(policy, request), // what it may change is the origin's to make conditions for
         }
     }
 
@@ -97,7 +97,7 @@ impl Relay {
     pub(super) fn gather(
         &self,
         around: &Surroundings,
-        arrived: compose::Arrived<'_>,
+        arrived: gathering::Arrived<'_>,
         maker: Maker,
         said: Passage,
     ) -> Vec<Effect> {
@@ -108,6 +108,6 @@ impl Relay {
             return Vec::new();
         }
         let asker = (policy, self.request.headers());
-        compose::of_arrived(around, (asker, self.heads), arrived, said)
+        gathering::of_arrived(around, (asker, self.heads), arrived, said)
     }
 }

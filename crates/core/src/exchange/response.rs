@@ -13,7 +13,7 @@ use super::store::Capturing;
 use super::validate::{Confirmation, Maker, Question, maker};
 use super::{
     Effect, Histogram, Passage, Sight, Sighting, State, Step, Surroundings, Ticket, annotate,
-    compose, landing, serve,
+    gathering, landing, serve,
 };
 use crate::config::Switch;
 use crate::entry::{TagNames, Variants};
@@ -316,7 +316,7 @@ impl Forwarding {
     fn gather(
         &self,
         around: &Surroundings,
-        arrived: compose::Arrived<'_>,
+        arrived: gathering::Arrived<'_>,
         said: Annotation,
     ) -> Vec<Effect> {
         let subject = &self.subject;
@@ -324,7 +324,7 @@ impl Forwarding {
             (Audience::Client, Some(policy)) => {
                 let asker = (policy, subject.head.headers());
                 let heads = policy.templates.heads;
-                compose::of_arrived(around, (asker, heads), arrived, Passage::Annotated(said))
+                gathering::of_arrived(around, (asker, heads), arrived, Passage::Annotated(said))
             }
             (Audience::Client | Audience::Nobody, _) => Vec::new(),
         }
