@@ -12,6 +12,7 @@
 //! ```
 
 mod fragment;
+mod taking;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

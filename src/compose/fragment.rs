@@ -3,20 +3,19 @@
 use larder_compose::{Failure, Number, Part};
 use larder_core::config::{Action, CachePolicy, Config, Selection};
 use larder_core::exchange::{
-    Answer, Arrival, Arriving, Effect, Event, Field, Reply, ResponseBody, Step, Template, Verdict,
-    Wake,
+    Answer, Arrival, Arriving, Effect, Event, ResponseBody, Step, Verdict, Wake,
 };
 use larder_core::fleet::Consulted;
-use larder_core::flight::Landing;
 use larder_core::http::{Headers, ROAD, RequestHead, Target};
 use larder_core::key::Attributes;
 use larder_core::policy::request::RequestBody;
-use larder_core::tier::{Passage, Stored};
+use larder_core::tier::Passage;
 use larder_core::time::Timestamp;
 
-use super::{Fetched, Fragment, Road, State, latest, spoken};
+use super::taking::{Taking, of_reply, of_template};
+use super::{Fetched, Fragment, Road, State, latest};
 use crate::callout::{Nobody, OfTheOrigin, PATIENCE, answered_head, mark};
-use crate::fleet::{Findings, Parcel};
+use crate::fleet::Findings;
 use crate::host;
 use crate::shared_data::SharedData;
 use crate::stream::{HostAttributes, settled};
@@ -84,15 +83,6 @@ enum Wish {
     GoOn,
     Found(Result<Fetched, Failure>),
     Wait(State),
-}
-
-/// The head of a response on its way to a page, and what an exchange does to it.
-struct Taking {
-    headers: Headers,
-    language: Option<larder_compose::Language>,
-    stored: Option<Stored>,
-    parcel: Parcel,
-    road: Road,
 }
 
 impl Fragment {
@@ -327,13 +317,7 @@ impl Fragment {
             true => &OfTheOrigin,
             false => &Nobody,
         };
-        let mut taking = Taking {
-            headers: headers.clone(),
-            language: None,
-            stored: None,
-            parcel: Parcel::default(),
-            road: self.road.clone(),
-        };
+        let mut taking = Taking::begin(headers.clone(), self.road.clone());
         let arriving = Arriving {
             headers,
             body,
@@ -401,75 +385,4 @@ impl Fragment {
         };
         Ok((part, taking.language))
     }
-}
-
-impl Taking {
-    fn carry_out(&mut self, worker: &Worker, effects: Vec<Effect>, now: Timestamp) {
-        for effect in effects {
-            match effect {
-                Effect::AddHeader(name, value) => self.headers.push(name, value),
-                Effect::RemoveHeader(name) => self.headers.remove(name),
-                Effect::SetHeader(name, value) => {
-                    self.headers.remove(name);
-                    self.headers.push(name, value);
-                }
-                Effect::SetField(Field { name, lines }) => {
-                    let is_other = |other: &[u8]| !other.eq_ignore_ascii_case(&name);
-                    self.headers.retain(|other, _| is_other(other));
-                    for line in lines {
-                        self.headers.push(&name, line);
-                    }
-                }
-                // Its head is a template's, as the client would get it: not what is said where there is a page in its place.
-                Effect::Gather(template) => {
-                    self.language = Some(spoken(template.language));
-                    let status = self.headers.only(":status").map(<[u8]>::to_vec);
-                    self.headers = template.headers;
-                    self.headers.push(":status", status.unwrap_or_default());
-                }
-                Effect::Count(counter) => worker.count(counter),
-                Effect::Measure(histogram, micros) => worker.measure(histogram, micros),
-                Effect::Store(candidate) => {
-                    let became = worker.store(&candidate, now);
-                    self.parcel.add(&worker.fleet, &candidate, became, now);
-                    self.stored = Some(became);
-                    if let Road::Cluster(route, _) = &self.road {
-                        worker.composing.note_stored(*route, &candidate.key);
-                    }
-                }
-                Effect::Land(flight, landing) => {
-                    flight.land(self.landing(landing, now));
-                }
-                Effect::Compress(_)
-                | Effect::Invalidate(_)
-                | Effect::Refresh(_)
-                | Effect::RemoveRequestHeader(_)
-                | Effect::SetRequestHeader(..)
-                | Effect::Watch(_) => {}
-            }
-        }
-    }
-
-    fn landing(&self, landing: Landing, now: Timestamp) -> Landing {
-        settled(landing, self.stored, now)
-    }
-}
-
-fn of_reply(reply: &Reply<'_>) -> Result<Fetched, Failure> {
-    let headers = Headers::copy_of_pairs(&reply.pairs).map_err(|_| Failure::Unreadable)?;
-    let part = Part {
-        status: reply.status,
-        headers,
-        body: reply.body.to_vec(),
-    };
-    Ok((part, None))
-}
-
-fn of_template(template: Template<'_>) -> Fetched {
-    let part = Part {
-        status: template.status,
-        headers: template.headers,
-        body: template.body.to_vec(),
-    };
-    (part, Some(spoken(template.language)))
 }
