@@ -189,9 +189,9 @@ async fn mistakes_in_the_rules_are_named_with_their_file_and_nothing_else() {
 /// What one has fetched the other has when it is asked for the first time. On a machine with other things to do that may take a
 /// few pages: an Envoy waits for the service no longer than `envoy/fleet.json` says, and then asks for itself.
 async fn shares(one: &str, other: &str) {
-    let mut number = 0;
+    let mut numbers = 1..;
     wait::eventually("the other one has it", PATIENCE, async || {
-        number += 1;
+        let number: u32 = numbers.next().unwrap();
         let mut answers = Vec::new();
         for url in [one, other] {
             let (address, path) = split(url);
