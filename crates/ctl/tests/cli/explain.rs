@@ -59,8 +59,10 @@ fn it_says_of_what_a_page_is_made() {
     assert_eq!((ran.out, ran.code), (text(&expected), 0));
     let posted = explain(&["-X", "POST"]).out;
     assert!(posted.contains("\npage       is made of it"), "{posted}");
-    let plain = explain(&["--response-status", "404"]).out;
-    assert!(!plain.contains("\npage "), "{plain}");
+    let none = explain(&["--response-status", "404"]).out;
+    assert!(none.contains("\npage       is made of it"), "{none}");
+    let moved = explain(&["--response-status", "302"]).out;
+    assert!(!moved.contains("\npage "), "{moved}");
 }
 
 #[test]
