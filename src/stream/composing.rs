@@ -330,12 +330,13 @@ impl Stream {
     /// Nothing has come behind a head that waits: the origin takes its time, or the listener lets no body come before the head has
     /// left. The page comes behind it.
     fn let_head_go(&mut self) {
+        if let Some(making) = &mut self.making {
+            making.delivery = making.delivery.without_head(); // whatever else fails, it is gone
+        }
         if host::speak_for(self.id).is_ok()
             && let Ok(now) = host::now()
             && let Ok(head) = self.headers(HeaderMap::Response)
-            && let Some(making) = &mut self.making
         {
-            making.delivery = making.delivery.without_head();
             self.carry_out_all(exchange::head_of_sent(&head, None), now);
         }
         self.worker.tolerate(host::resume_response(self.id));
