@@ -356,11 +356,15 @@ impl Exchange {
     pub fn on<'a>(&mut self, event: Event<'a>, now: Timestamp) -> Step<'a> {
         let state = mem::replace(&mut self.state, State::done());
         let around = &*self.surroundings;
-        if let Event::Request(arrival) = &event {
-            self.token = token::of_writes_elsewhere(around, &arrival.headers);
-        }
         let (next, mut step) = match (state, event) {
-            (State::Idle, Event::Request(arrival)) => request::begin(around, arrival, now),
+            (State::Idle, Event::Request(mut arrival)) => {
+                let said = token::take(around, &mut arrival.headers);
+                let begun = request::begin(around, arrival, &said, now);
+                if let token::Said::Behind(token) = said {
+                    self.token = Some(token);
+                }
+                begun
+            }
             (State::Holding(holding), Event::RequestBody(content)) => {
                 holding.complete(around, content, now)
             }

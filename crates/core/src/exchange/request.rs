@@ -7,12 +7,12 @@ use super::hold;
 use super::lookup::Looking;
 use super::refusal::{Refusal, ambiguity, refused};
 use super::relay::Relay;
-use super::token::{self, Said};
+use super::token::Said;
 use super::{Effect, Sight, Sighting, State, Step, Surroundings, Verdict};
 use super::{manage, memo};
 use crate::config::{PolicyId, Selection};
 use crate::entry::Epoch;
-use crate::fleet::{Standing, TOKEN};
+use crate::fleet::TOKEN;
 use crate::http::{Method, RequestDirectives, RequestHead, Target, overrides_method};
 use crate::key::{Attributes, BuiltKey, Key, KeyError, KeyParts, Search};
 use crate::policy::Reason;
@@ -45,27 +45,19 @@ impl Subject {
     }
 }
 
-/// Takes the request in.
+/// Takes the request in, out of whose fields was taken what it says of its client's writes.
 pub(super) fn begin<'a>(
     around: &Surroundings,
     arrival: Arrival<'_>,
+    said: &Said,
     now: Timestamp,
 ) -> (State, Step<'a>) {
-    let Arrival {
-        mut headers,
-        body,
-        attributes,
-    } = arrival;
-    let said = token::take(around, &mut headers);
-    let arrival = Arrival {
-        headers,
-        body,
-        attributes,
-    };
     let (state, mut step) = take_in(around, arrival, said, now);
     match (said, &step.verdict) {
-        (Said::Nothing, _) | (Said::Token(_), Verdict::Reply(_)) => {}
-        (Said::Token(_), _) => step.effects.push(Effect::RemoveRequestHeader(TOKEN)),
+        (Said::Nothing, _) | (Said::Behind(_) | Said::Token, Verdict::Reply(_)) => {}
+        (Said::Behind(_) | Said::Token, _) => {
+            step.effects.push(Effect::RemoveRequestHeader(TOKEN));
+        }
     }
     (state, step)
 }
@@ -73,7 +65,7 @@ pub(super) fn begin<'a>(
 fn take_in<'a>(
     around: &Surroundings,
     arrival: Arrival<'_>,
-    said: Said,
+    said: &Said,
     now: Timestamp,
 ) -> (State, Step<'a>) {
     let Arrival {
@@ -81,7 +73,7 @@ fn take_in<'a>(
         body,
         attributes,
     } = arrival;
-    let is_behind = said == Said::Token(Standing::Behind);
+    let is_behind = matches!(said, Said::Behind(_));
     if body == RequestBody::None
         && !is_behind
         && let Some(answered) = memo::recall(around, &headers, now)

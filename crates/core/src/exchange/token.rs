@@ -10,12 +10,14 @@ use crate::fleet::{Standing, TOKEN};
 use crate::http::Headers;
 
 /// What a request says of its client's writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Said {
     /// Nothing.
     Nothing,
-    /// This has become of one.
-    Token(Standing),
+    /// By this token, one that this process has not heard of yet.
+    Behind(Box<[u8]>),
+    /// One that makes no difference here.
+    Token,
 }
 
 /// Takes what a request says of its client's writes out of its fields.
@@ -23,19 +25,14 @@ pub(super) fn take(around: &Surroundings, request: &mut Headers) -> Said {
     match around.fleet.get() {
         Some(fleet) if request.contains(TOKEN) => {
             // Several of them are nothing that a client was given.
-            let standing = request.only(TOKEN).map(|token| fleet.standing(token));
+            let token = request.only(TOKEN);
+            let behind = token.filter(|token| fleet.standing(token) == Standing::Behind);
+            let said = behind.map_or(Said::Token, |token| Said::Behind(token.into()));
             request.remove(TOKEN);
-            Said::Token(standing.unwrap_or(Standing::Unknown))
+            said
         }
         Some(_) | None => Said::Nothing,
     }
-}
-
-/// The token of a request whose client has written what this process has not heard of yet.
-pub(super) fn of_writes_elsewhere(around: &Surroundings, request: &Headers) -> Option<Box<[u8]>> {
-    let fleet = around.fleet.get()?;
-    let token = request.only(TOKEN)?;
-    (fleet.standing(token) == Standing::Behind).then(|| token.into())
 }
 
 /// Takes what stands under its name out of a response's fields: what is to be done for that.
